@@ -1,0 +1,1 @@
+"""Segmind language models for LangChain."""

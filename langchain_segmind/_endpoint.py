@@ -1,0 +1,50 @@
+"""Facts of Segmind's HTTP interface, shared by the client and the local gateway.
+
+`POST {base}/{slug}` with the header `x-api-key` runs a language model;
+`GET {base}/get-user-credits` reports the balance. Sources: the model's page
+(https://www.segmind.com/models/gpt-4-turbo/api) and the API reference
+(https://docs.segmind.com/docs/serverless-api).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+API_BASE = "https://api.segmind.com/v1"
+API_BASE_ENV = "SEGMIND_API_BASE"
+API_KEY_ENV = "SEGMIND_API_KEY"
+CREDITS_PATH = "get-user-credits"
+
+API_KEY_HEADER = "x-api-key"
+REMAINING_CREDITS_HEADER = "x-remaining-credits"
+COST_HEADER = "x-cost"
+REQUEST_ID_HEADER = "x-request-id"
+GENERATION_TIME_HEADER = "x-generation-time"
+RATE_LIMIT_RESET_HEADER = "x-rate-limit-reset-at-utc"
+RETRY_AFTER_HEADER = "retry-after"
+RETRY_AFTER_MS_HEADER = "retry-after-ms"
+
+Role = Literal["system", "user", "assistant"]
+"""The roles that the endpoint documents."""
+
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+"""A model's name in the URL; slugs may hold dots, such as `gpt-5.5`."""
+
+KEY_SHAPE = re.compile(r"SG_[0-9a-fA-F]{16}")
+"""What an issued API key looks like. For masking only: other keys are valid too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer.
+
+    Attributes:
+        status_code: The HTTP status.
+        headers: The headers, names in lower case.
+        body: The decoded (uncompressed) body.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
