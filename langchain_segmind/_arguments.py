@@ -1,0 +1,220 @@
+"""What the constructor and a call may be given: names, ranges, and errors that help.
+
+The endpoint documents `messages` only and forwards further body keys as they are, so the
+ranges are those of the models behind it
+(https://platform.openai.com/docs/api-reference/chat/create).
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+import httpx
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
+
+from langchain_segmind._endpoint import API_KEY_HEADER, SLUG
+
+BODY_PARAMETERS = ("temperature", "max_tokens", "top_p", "seed")
+"""Fields that are sent as body keys of the same name when they are set."""
+
+RESERVED_BODY_KEYS: Mapping[str, str] = {
+    "messages": "they are the input of the call",
+    "model": "pass model=... instead",
+    "stop": "pass stop=... instead",
+    "stream": "the endpoint does not stream",
+    "n": "use batch for several replies",
+    **{name: f"pass {name}=... instead" for name in BODY_PARAMETERS},
+}
+"""Body keys that `model_kwargs` may not hold, and what to do instead."""
+
+RESERVED_HEADERS: Mapping[str, str] = {
+    API_KEY_HEADER: "pass segmind_api_key=... instead",
+    "content-type": "the endpoint takes application/json only",
+    "content-length": "it follows from the body",
+    "host": "it follows from base_url",
+}
+
+
+def check_slug(model: str) -> str:
+    """Check that a model's name can stand in the URL's path."""
+    if not SLUG.fullmatch(model):
+        raise ValueError(
+            f"{model!r} is no model slug: a slug holds letters, digits, dots, hyphens and "
+            "underscores, such as 'gpt-4-turbo'."
+        )
+    return model
+
+
+def check_stop(stop: Sequence[str]) -> list[str]:
+    """Check stop strings: an empty one would cut every reply to nothing."""
+    if "" in stop:
+        raise ValueError("a stop string is empty; pass stop=[] for no stop strings.")
+    return list(stop)
+
+
+def check_model_kwargs(body_keys: dict[str, Any]) -> dict[str, Any]:
+    """Check further body keys: none that has a place of its own, all of them JSON."""
+    for key in body_keys.keys() & RESERVED_BODY_KEYS.keys():
+        raise ValueError(f"model_kwargs may not hold {key!r}: {RESERVED_BODY_KEYS[key]}.")
+    try:
+        json.dumps(body_keys, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"model_kwargs cannot be written as JSON: {error}.") from None
+    return body_keys
+
+
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Check additional headers, without showing their values."""
+    for name, value in headers.items():
+        if reason := RESERVED_HEADERS.get(name.lower()):
+            raise ValueError(f"default_headers may not hold {name!r}: {reason}.")
+        if not (name.isascii() and name.isprintable() and name and " " not in name):
+            raise ValueError(f"default_headers: {name!r} is no header name.")
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(
+                f"default_headers: the value of {name!r} holds a line feed or a character "
+                "outside ASCII (it is not shown here)."
+            )
+    return headers
+
+
+@lru_cache(maxsize=256)
+def create_url(base: str, path: str) -> httpx.URL:
+    """Join the base URL and a path below it.
+
+    Raises:
+        ValueError: If the base is no URL to put a path behind.
+    """
+    try:
+        url = httpx.URL(base)
+    except (httpx.InvalidURL, TypeError):
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+        raise ValueError(
+            "base_url is no base URL (it is not shown here, since it may hold a password): "
+            "it needs a scheme and a host and takes no query, as in https://api.segmind.com/v1."
+        )
+    return url.copy_with(path=f"{url.path.rstrip('/')}/{path}")
+
+
+def check_api_base(base: str) -> str:
+    """Check a base URL."""
+    create_url(base, "")
+    return base
+
+
+def _listed(stop: Any) -> Any:
+    return [stop] if isinstance(stop, str) else stop
+
+
+Slug = Annotated[str, AfterValidator(check_slug)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+MaxTokens = Annotated[int, Field(ge=1)]
+Stop = Annotated[list[str], BeforeValidator(_listed), AfterValidator(check_stop)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Timeout = Seconds | httpx.Timeout
+ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
+Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
+ApiBase = Annotated[str, AfterValidator(check_api_base)]
+
+
+class CallArguments(BaseModel):
+    """What one call may set anew, each as the field of the same name."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    model: Slug | None = None
+    temperature: Temperature | None = None
+    max_tokens: MaxTokens | None = None
+    top_p: TopP | None = None
+    seed: int | None = None
+    stop: Stop | None = None
+    timeout: Timeout | None = None
+    model_kwargs: ModelKwargs | None = None
+
+
+TOLERATED_ARGUMENTS = frozenset({"stream"})
+"""What LangChain passes on that changes nothing here."""
+
+
+def parse_call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a call is given beside its messages.
+
+    Raises:
+        TypeError: If an argument is unknown.
+        ValueError: If a value is out of range.
+    """
+    given = {name: value for name, value in arguments.items() if name not in TOLERATED_ARGUMENTS}
+    if not given:
+        return given
+    if "model_name" in given:
+        given["model"] = given.pop("model_name")
+    check_names(given, CallArguments.model_fields, "This call")
+    return dict(CallArguments(**given))
+
+
+def check_names(given: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Refuse unknown argument names, naming the nearest known one.
+
+    Raises:
+        TypeError: If a name is unknown.
+    """
+    known = list(known)
+    for name in given:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"it takes {', '.join(known)}."
+            raise TypeError(
+                f"{where} has no argument {name!r}; {hint} "
+                "Further keys of the request's body go into model_kwargs={...}."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """What one call uses: the model's fields, overlaid by the call's own arguments.
+
+    Attributes:
+        model: The slug.
+        parameters: The body's keys beside `messages` and `stop`.
+        stop: Strings that end the reply.
+        timeout: As the field.
+    """
+
+    model: str
+    parameters: Mapping[str, Any]
+    stop: Sequence[str]
+    timeout: float | httpx.Timeout | None
+
+
+def create_call_settings(
+    fields: Mapping[str, Any], stop: str | Sequence[str] | None, arguments: Mapping[str, Any]
+) -> CallSettings:
+    """Overlay a model's fields with a call's arguments; one that is None changes nothing.
+
+    Raises:
+        TypeError: If an argument is unknown.
+        ValueError: If a value cannot be right.
+    """
+    given = parse_call_arguments(arguments if stop is None else {**arguments, "stop": stop})
+    chosen = {**fields, **{name: value for name, value in given.items() if value is not None}}
+    parameters = {name: chosen[name] for name in BODY_PARAMETERS if chosen[name] is not None}
+    return CallSettings(
+        # Fields can be assigned without validation.
+        model=check_slug(chosen["model"]),
+        parameters=parameters | fields["model_kwargs"] | chosen["model_kwargs"],
+        stop=check_stop(_listed(chosen["stop"] or [])),
+        timeout=chosen["timeout"],
+    )

@@ -1,0 +1,98 @@
+"""Whether to try again, and when; the only room that knows tenacity.
+
+A POST that got any part of an answer, or no answer in time, may have been run and billed:
+it is never sent again. Segmind knows no idempotency key.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from langchain_segmind.exceptions import (
+    SegmindConnectionError,
+    SegmindError,
+    SegmindTimeoutError,
+)
+
+back_off = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
+"""Seconds to wait where the server does not say: 0.5, 1, 2, 4, 8, 8, ... plus up to 0.5."""
+
+REQUEST_TIMEOUT_STATUS = 408
+
+
+def create_retrying(
+    max_retries: int,
+    longest_wait: float | None,
+    on_retry: Callable[[RetryCallState], Any] | None = None,
+    acquire: Callable[[], Any] | None = None,
+) -> Retrying:
+    """Create the patience of one call.
+
+    Args:
+        max_retries: How often to try again after the first attempt.
+        longest_wait: Seconds; a server that asks for more is not waited for. None: any wait.
+        on_retry: Told of each further attempt, before the wait.
+        acquire: Asks a rate limiter for each further attempt, after the wait; LangChain has
+            asked it for the first one.
+    """
+
+    def before(state: RetryCallState) -> None:
+        if acquire and state.attempt_number > 1:
+            acquire()
+
+    policy = _get_policy(max_retries, longest_wait)
+    return Retrying(**policy, before=before, before_sleep=on_retry)
+
+
+def create_async_retrying(
+    max_retries: int,
+    longest_wait: float | None,
+    on_retry: Callable[[RetryCallState], Awaitable[None]] | None = None,
+    acquire: Callable[[], Awaitable[Any]] | None = None,
+) -> AsyncRetrying:
+    """Create the patience of one asynchronous call; see `create_retrying`."""
+
+    async def before(state: RetryCallState) -> None:
+        if acquire and state.attempt_number > 1:
+            await acquire()
+
+    policy = _get_policy(max_retries, longest_wait)
+    return AsyncRetrying(**policy, before=before, before_sleep=on_retry)
+
+
+def should_retry(error: BaseException, longest_wait: float | None = None) -> bool:
+    """Tell whether the request may be sent again."""
+    if not isinstance(error, SegmindError) or not error.is_retryable:
+        return False
+    if longest_wait is not None and (error.retry_after or 0) > longest_wait:
+        return False
+    if isinstance(error, SegmindTimeoutError):
+        return error.phase == "connect" or error.status_code == REQUEST_TIMEOUT_STATUS
+    if isinstance(error, SegmindConnectionError):
+        return error.phase != "read"
+    return True
+
+
+def get_wait(state: RetryCallState) -> float:
+    """Get the seconds to wait: what the server asks for, else exponential back-off."""
+    error = state.outcome.exception() if state.outcome else None
+    told = error.retry_after if isinstance(error, SegmindError) else None
+    return back_off(state) if told is None else told
+
+
+def _get_policy(max_retries: int, longest_wait: float | None) -> dict[str, Any]:
+    return {
+        "stop": stop_after_attempt(1 + max_retries),
+        "wait": get_wait,
+        "retry": retry_if_exception(partial(should_retry, longest_wait=longest_wait)),
+        "reraise": True,
+    }

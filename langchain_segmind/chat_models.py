@@ -1,0 +1,402 @@
+"""Segmind's language models as LangChain chat models."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+import httpx
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
+from langchain_core.utils import from_env
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    SecretStr,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from langchain_segmind._api_key import (
+    ApiKeySource,
+    aresolve_api_key,
+    find_api_key_fault,
+    read_api_key_env,
+    resolve_api_key,
+)
+from langchain_segmind._arguments import (
+    ApiBase,
+    CallSettings,
+    Headers,
+    MaxTokens,
+    ModelKwargs,
+    Slug,
+    Stop,
+    Temperature,
+    Timeout,
+    TopP,
+    check_names,
+    create_call_settings,
+    create_url,
+)
+from langchain_segmind._chat_result import convert_result_to_chunk, create_chat_result
+from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
+from langchain_segmind._credits import SegmindCredits, create_credits
+from langchain_segmind._endpoint import (
+    API_BASE,
+    API_BASE_ENV,
+    API_KEY_ENV,
+    CREDITS_PATH,
+    PROVIDER,
+    Reply,
+)
+from langchain_segmind._masking import MASK, strip_url_credentials
+from langchain_segmind._payload import create_payload, encode_payload
+from langchain_segmind._retries import create_async_retrying, create_retrying
+from langchain_segmind._version import __version__
+from langchain_segmind.data._profiles import PROFILES
+
+HTTP_CLIENTS = HTTPClients()
+"""One set for the process: models come and go, connections stay."""
+
+
+class ChatSegmind(BaseChatModel):
+    """A Segmind language model that answers in OpenAI's shape, chosen by its slug.
+
+    Every argument is a keyword. The endpoint documents `messages` only: what is not set is
+    not sent, and what is set is forwarded by Segmind as it is.
+
+    Source: https://www.segmind.com/models/gpt-4-turbo/api
+
+    Raises:
+        TypeError: If an argument is misspelt; the message names the nearest real one.
+        pydantic.ValidationError: If a value cannot be right (a `ValueError`). No message shows
+            the key.
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmind
+
+        model = ChatSegmind(model="gpt-4o", temperature=0)
+        print(model.invoke("Name a prime number above 100.").text)
+        ```
+    """
+
+    model: Slug = Field(alias="model_name")
+    """The model's slug, as on https://www.segmind.com/models. A call may name another one."""
+
+    segmind_api_key: ApiKeySource = Field(alias="api_key", default_factory=read_api_key_env)
+    """The API key: a str, a SecretStr, or a callable, sync or async, that is asked before each
+    request, so that keys can be rotated. Default: the variable `SEGMIND_API_KEY`."""
+
+    segmind_api_base: ApiBase = Field(
+        alias="base_url", default_factory=from_env(API_BASE_ENV, default=API_BASE)
+    )
+    """Where the models are: the URL before `/{slug}`. Default: the variable `SEGMIND_API_BASE`,
+    else `https://api.segmind.com/v1`."""
+
+    temperature: Temperature | None = None
+    """How freely to choose words, 0 to 2. None leaves it to the model."""
+
+    max_tokens: MaxTokens | None = None
+    """The longest reply, in tokens. None leaves it to the model."""
+
+    top_p: TopP | None = None
+    """Choose among the likeliest tokens of this share, 0 to 1. None leaves it to the model."""
+
+    seed: int | None = None
+    """Equal seeds ask for equal replies; no model guarantees it."""
+
+    stop: Stop | None = None
+    """Strings (or one) that end the reply before them; a call's `stop` replaces them, and `[]`
+    means none. They are sent, and the reply is cut here as well."""
+
+    timeout: Timeout | None = 120
+    """Seconds for each of connecting, sending and receiving, or an `httpx.Timeout`; None waits
+    for ever. Replies take 10 s on average and sometimes a minute."""
+
+    max_retries: NonNegativeInt = 2
+    """How often a failed request that cannot have been billed is sent again; 0 for never."""
+
+    default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
+    """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
+
+    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
+    """An httpx client of your own for synchronous calls: proxies, certificates, limits. It is
+    used, never closed."""
+
+    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
+    """An httpx client of your own for asynchronous calls; it belongs to one event loop."""
+
+    model_kwargs: ModelKwargs = Field(default_factory=dict)
+    """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
+
+    streaming: bool | None = None
+    """Whether `invoke` goes through `stream`. The endpoint does not stream: a reply arrives
+    whole, as one chunk."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_argument_names(cls, arguments: Any) -> Any:
+        aliases = {name: info.alias for name, info in cls.model_fields.items() if info.alias}
+        check_names(arguments, [*cls.model_fields, *aliases.values()], cls.__name__)
+        for name, alias in aliases.items():
+            if name in arguments and alias in arguments:
+                raise TypeError(f"{cls.__name__} takes {name!r} or {alias!r}, not both.")
+        return arguments
+
+    @field_validator("segmind_api_key", mode="before")
+    @classmethod
+    def _check_api_key(cls, key: Any) -> Any:
+        if key is None:
+            return read_api_key_env()
+        if isinstance(key, str | SecretStr) and (fault := find_api_key_fault(key)):
+            raise ValueError(f"{fault} Set {API_KEY_ENV}, or pass segmind_api_key=....")
+        return key
+
+    @model_validator(mode="after")
+    def _set_segmind_version(self) -> Self:
+        self._add_version("langchain-segmind", __version__)
+        return self
+
+    # --- Calls ---
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        settings = self._get_settings(stop, kwargs)
+        request = self._create_chat_request(messages, settings)
+        retrying = create_retrying(
+            self.max_retries,
+            get_longest_wait(request.timeout),
+            on_retry=run_manager.on_retry if run_manager else None,
+            acquire=self.rate_limiter.acquire if self.rate_limiter else None,
+        )
+        reply = retrying(partial(self._send, request))
+        return create_chat_result(reply, settings.model, settings.stop)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        settings = self._get_settings(stop, kwargs)
+        request = self._create_chat_request(messages, settings)
+        retrying = create_async_retrying(
+            self.max_retries,
+            get_longest_wait(request.timeout),
+            on_retry=run_manager.on_retry if run_manager else None,
+            acquire=self.rate_limiter.aacquire if self.rate_limiter else None,
+        )
+        reply: Reply = await retrying(partial(self._asend, request))
+        return create_chat_result(reply, settings.model, settings.stop)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        result = self._generate(messages, stop, run_manager, **kwargs)
+        chunk = convert_result_to_chunk(result)
+        if run_manager:
+            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+        yield chunk
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        result = await self._agenerate(messages, stop, run_manager, **kwargs)
+        chunk = convert_result_to_chunk(result)
+        if run_manager:
+            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+        yield chunk
+
+    def get_credits(self) -> SegmindCredits:
+        """Get the account's balance. It runs no model and costs nothing.
+
+        Returns:
+            Bought and given credits and their total; 1 credit = 1 US dollar.
+
+        Raises:
+            SegmindError: As for any call.
+
+        Source: https://docs.segmind.com/api-reference/account-and-billing-apis
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmindGPT4Turbo
+
+            print(ChatSegmindGPT4Turbo().get_credits().total)
+            ```
+        """
+        request = self._create_credits_request()
+        retrying = create_retrying(self.max_retries, get_longest_wait(request.timeout))
+        return create_credits(retrying(partial(self._send, request)))
+
+    async def aget_credits(self) -> SegmindCredits:
+        """Get the account's balance; see `get_credits`."""
+        request = self._create_credits_request()
+        retrying = create_async_retrying(self.max_retries, get_longest_wait(request.timeout))
+        return create_credits(await retrying(partial(self._asend, request)))
+
+    def _send(self, request: Request) -> Reply:
+        client = self.http_client or HTTP_CLIENTS.get_client()
+        return send(client, request, resolve_api_key(self.segmind_api_key))
+
+    async def _asend(self, request: Request) -> Reply:
+        client = self.http_async_client or await HTTP_CLIENTS.get_async_client()
+        return await asend(client, request, await aresolve_api_key(self.segmind_api_key))
+
+    def _create_chat_request(
+        self, messages: Sequence[BaseMessage], settings: CallSettings
+    ) -> Request:
+        payload = create_payload(messages, settings.parameters, settings.stop)
+        return Request(
+            method="POST",
+            url=create_url(self.segmind_api_base, settings.model),
+            content=encode_payload(payload),
+            headers=self.default_headers or {},
+            timeout=settings.timeout,
+        )
+
+    def _create_credits_request(self) -> Request:
+        return Request(
+            method="GET",
+            url=create_url(self.segmind_api_base, CREDITS_PATH),
+            headers=self.default_headers or {},
+            timeout=self.timeout,
+        )
+
+    def _get_settings(
+        self, stop: Sequence[str] | None = None, arguments: Mapping[str, Any] | None = None
+    ) -> CallSettings:
+        return create_call_settings(self.__dict__, stop, arguments or {})
+
+    # --- What LangChain asks about a model ---
+
+    @property
+    def _llm_type(self) -> str:
+        return "segmind-chat"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        return self._get_reply_params(self._get_settings())
+
+    def _get_reply_params(self, settings: CallSettings) -> dict[str, Any]:
+        """Get everything that changes a reply, and nothing else."""
+        return {
+            "model": settings.model,
+            "segmind_api_base": strip_url_credentials(self.segmind_api_base),
+            **settings.parameters,
+            **({"stop": list(settings.stop)} if settings.stop else {}),
+            **({"output_version": self.output_version} if self.output_version else {}),
+        }
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # Core's key is memoized: it misses assignments and `model_copy(update=...)`, and it
+        # takes a bound setting and the same field for two (langchain-ai/langchain#39598).
+        params = self._get_reply_params(self._get_settings(stop, kwargs))
+        return f"{self._llm_type} {json.dumps(params, sort_keys=True)}"
+
+    def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
+        # Core writes usage_metadata["total_cost"] = 0 into a hit, which changes the key of the
+        # conversation's next turn (langchain-ai/langchain#35308). The id is taken out since
+        # LangGraph merges messages of one id.
+        return [
+            ChatGeneration(message=generation.message.model_copy(update={"id": None}, deep=True))
+            if isinstance(generation, ChatGeneration)
+            else converted
+            for generation, converted in zip(
+                cache_val, super()._convert_cached_generations(cache_val), strict=True
+            )
+        ]
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        model = kwargs.get("model") or kwargs.get("model_name") or self.model
+        params = super()._get_ls_params(stop=stop or self.stop, **{**kwargs, "model": model})
+        params["ls_provider"] = PROVIDER
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        profile = PROFILES.get(self.model)
+        return None if profile is None else ModelProfile(**profile)
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Tell that `langchain_core.load.dumps` may write this class."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Name the variables that stand for secrets in what is written."""
+        return {"segmind_api_key": API_KEY_ENV}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Give what is written in place of fields: the base URL without credentials."""
+        return {"segmind_api_base": strip_url_credentials(self.segmind_api_base)}
+
+    @field_serializer("segmind_api_base")
+    def _serialize_api_base(self, base: str) -> str:
+        return strip_url_credentials(base)
+
+    @field_serializer("segmind_api_key")
+    def _serialize_api_key(self, key: Any) -> SecretStr | None:
+        """Callables are left out, since what they hold may be shown."""
+        if isinstance(key, str):
+            return SecretStr(key)
+        return key if isinstance(key, SecretStr) else None
+
+    def __repr_args__(self) -> Any:
+        """Give the fields to show, without secrets."""
+        shown = {"segmind_api_base": strip_url_credentials(self.segmind_api_base)}
+        if self.segmind_api_key is not None:
+            shown["segmind_api_key"] = MASK
+        return [(name, shown.get(name, value)) for name, value in super().__repr_args__()]
+
+
+class ChatSegmindGPT4Turbo(ChatSegmind):
+    """GPT-4 Turbo on Segmind: `ChatSegmind` with the slug `gpt-4-turbo`.
+
+    128,000 tokens of context, 4,096 of reply, text only. The account's remaining credits are
+    in every reply's `response_metadata["remaining_credits"]` (1 credit = 1 US dollar).
+
+    Source: https://www.segmind.com/models/gpt-4-turbo/api
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmindGPT4Turbo
+
+        model = ChatSegmindGPT4Turbo(temperature=0)
+        message = model.invoke("Why is the sky blue? One sentence.")
+        print(message.text, message.usage_metadata)
+        print("credits left:", message.response_metadata["remaining_credits"])
+        ```
+    """
+
+    model: Slug = Field(default="gpt-4-turbo", alias="model_name")
+    """The model's slug, as on https://www.segmind.com/models. A call may name another one."""

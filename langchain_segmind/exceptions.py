@@ -1,0 +1,187 @@
+"""What can go wrong, as one tree.
+
+Every class is a `SegmindError` and, where LangChain has one, a subclass of the class of
+`langchain_core.exceptions` that is named beside it, so that LangChain's own retries,
+fallbacks and summarization understand it. R marks what may succeed when tried again
+(`is_retryable`).
+
+    SegmindError                            ModelError
+    |-- SegmindAuthenticationError          ModelAuthenticationError     401
+    |-- SegmindPermissionDeniedError        ModelPermissionDeniedError   403
+    |-- SegmindModelNotFoundError           ModelNotFoundError           404, 410
+    |-- SegmindInsufficientCreditsError                                  402, 406
+    |-- SegmindInvalidRequestError          ModelInvalidRequestError     any other 4xx
+    |   `-- SegmindContextOverflowError     ContextOverflowError         by the text of the reply
+    |-- SegmindRateLimitError           R   ModelRateLimitError          429
+    |-- SegmindTimeoutError             R   ModelTimeoutError            408, or no answer in time
+    |-- SegmindConnectionError          R   ModelConnectionError         no answer, or half of one
+    `-- SegmindAPIError                 R   ModelAPIError                5xx
+        `-- SegmindResponseError                                         2xx, 3xx: no answer
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelError,
+    ModelInvalidRequestError,
+    ModelNotFoundError,
+    ModelPermissionDeniedError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+)
+
+from langchain_segmind._endpoint import API_KEY_ENV
+
+__all__ = [
+    "SegmindAPIError",
+    "SegmindAuthenticationError",
+    "SegmindConnectionError",
+    "SegmindContextOverflowError",
+    "SegmindError",
+    "SegmindInsufficientCreditsError",
+    "SegmindInvalidRequestError",
+    "SegmindModelNotFoundError",
+    "SegmindPermissionDeniedError",
+    "SegmindRateLimitError",
+    "SegmindResponseError",
+    "SegmindTimeoutError",
+]
+
+
+Phase = Literal["connect", "send", "wait", "read"]
+"""How far a request got: connecting, sending it, waiting for the answer, reading it."""
+
+
+class SegmindError(ModelError):
+    """Base of every error that a call to Segmind raises.
+
+    Attributes:
+        status_code: The HTTP status, or None where no answer came.
+        body: The first 2,000 characters of the answer's body, or None. Keys are masked.
+        headers: The answer's headers, names in lower case; empty where none came.
+        request_id: Segmind's id of the request (`x-request-id`), for its support, or None.
+        retry_after: Seconds that the server asks to wait, or None.
+        remaining_credits: The account's balance (1 credit = 1 US dollar) if sent, or None.
+        phase: How far the request got when the connection failed: `"connect"`, `"send"`,
+            `"wait"` (for the answer) or `"read"` (inside the answer). None otherwise.
+        is_retryable: Whether the same request may succeed later (a class attribute).
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError
+
+        model = ChatSegmindGPT4Turbo(base_url="http://127.0.0.1:9/v1", max_retries=0)
+        try:
+            model.invoke("hi")
+        except SegmindError as error:
+            print(type(error).__name__, error.is_retryable)
+        ```
+    """
+
+    advice = ""
+    """What to do about it: the end of the message."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status_code: int | None = None,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        remaining_credits: float | None = None,
+        phase: Phase | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.body = body
+        self.headers = dict(headers or {})
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.remaining_credits = remaining_credits
+        self.phase = phase
+
+
+class SegmindAuthenticationError(SegmindError, ModelAuthenticationError):
+    """The API key is missing, unreadable or refused (401)."""
+
+    advice = (
+        f"Set the environment variable {API_KEY_ENV}, or pass segmind_api_key=...; "
+        "keys are made at https://platform.segmind.com/api-keys."
+    )
+
+
+class SegmindPermissionDeniedError(SegmindError, ModelPermissionDeniedError):
+    """The account may not call this model (403)."""
+
+    advice = "The account or team behind this key may not call this model; choose another one."
+
+
+class SegmindModelNotFoundError(SegmindError, ModelNotFoundError):
+    """The model does not exist (404) or has been retired (410)."""
+
+    advice = "Look up the model's slug at https://www.segmind.com/models, and check base_url."
+
+
+class SegmindInsufficientCreditsError(SegmindError):
+    """The account's credits do not cover the call (406, 402), or a spend limit is reached.
+
+    LangChain has no class for it; it is a `ModelError` that is not retryable.
+    """
+
+    advice = (
+        "model.get_credits() shows the balance; see and buy credits at "
+        "https://www.segmind.com/pricing."
+    )
+
+
+class SegmindInvalidRequestError(SegmindError, ModelInvalidRequestError):
+    """The server refuses the request as it stands (400, 405, 413, 422, any other 4xx)."""
+
+    advice = "The same request will fail again: change its messages, parameters or base_url."
+
+
+class SegmindContextOverflowError(SegmindInvalidRequestError, ContextOverflowError):
+    """The messages exceed the model's context window."""
+
+    advice = "Shorten or summarize the messages, or lower max_tokens."
+
+
+class SegmindRateLimitError(SegmindError, ModelRateLimitError):
+    """The account sends more requests a minute than its plan allows (429)."""
+
+    advice = "Wait (`retry_after` says how long where known), or pass a rate_limiter to the model."
+
+
+class SegmindTimeoutError(SegmindError, ModelTimeoutError):
+    """No answer came in time, or the server gave up waiting (408)."""
+
+    advice = "Raise timeout=... (seconds); long replies can take a minute."
+
+
+class SegmindConnectionError(SegmindError, ModelConnectionError):
+    """The server was not reached, or the connection broke before the answer was whole."""
+
+    advice = "Check the network, proxies and base_url."
+
+
+class SegmindAPIError(SegmindError, ModelAPIError):
+    """The server failed (5xx)."""
+
+    advice = "Try again later; if it stays, a parameter's value may be what it cannot handle."
+
+
+class SegmindResponseError(SegmindAPIError):
+    """The server answered with success, but the body is no chat completion.
+
+    Such a call may have been billed, so it is not retryable.
+    """
+
+    is_retryable = False
+    advice = "The call may have been billed; check the model's slug and base_url."
