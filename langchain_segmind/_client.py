@@ -5,6 +5,7 @@ what is raised here.
 """
 
 import asyncio
+import atexit
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -27,6 +28,9 @@ from langchain_segmind.exceptions import (
 )
 
 logger = logging.getLogger(__name__)
+
+SECRET_HEADERS = (API_KEY_HEADER, "authorization", "cookie", "proxy-authorization")
+"""Headers whose values servers must not get back to the user, whoever set them."""
 
 USER_AGENT = {"user-agent": f"langchain-segmind/{__version__}"}
 
@@ -109,17 +113,20 @@ def _prepare(
         headers=headers,
         timeout=timeout,
     )
-    # A redirect that is followed carries the key to whatever host the server names. httpx
-    # logs the URL that it sends to, so that credentials travel as a header instead.
+    # A redirect that is followed carries the key to whatever host the server names.
     options: dict[str, Any] = {"stream": True, "follow_redirects": False}
     if request.url.userinfo:
-        options["auth"] = httpx.BasicAuth(request.url.username, request.url.password)
-    words = [word for value in request.headers.values() for word in (value, *value.split())]
-    return (
-        outgoing,
-        options,
-        partial(mask_secrets, secrets=(api_key, request.url.password, *words)),
-    )
+        # httpx logs the URL that it sends to, so that credentials travel as a header.
+        next(httpx.BasicAuth(request.url.username, request.url.password).auth_flow(outgoing))
+        options["auth"] = None
+    return outgoing, options, partial(_mask, request=request, outgoing=outgoing)
+
+
+def _mask(text: str, request: Request, outgoing: httpx.Request) -> str:
+    names = [*request.headers, *SECRET_HEADERS]
+    values = [value for name in names if (value := outgoing.headers.get(name))]
+    words = [word for value in values for word in value.split()]
+    return mask_secrets(text, [*values, *words, request.url.password])
 
 
 def _convert_outcome(
@@ -193,6 +200,7 @@ class HTTPClients:
         with self._lock:
             if self._client is None:
                 self._client = httpx.Client(headers=USER_AGENT)
+                atexit.register(self._client.close)
             return self._client
 
     async def get_async_client(self) -> httpx.AsyncClient:

@@ -14,7 +14,8 @@ from tenacity import (
     Retrying,
     retry_if_exception,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from langchain_segmind.exceptions import (
@@ -23,7 +24,7 @@ from langchain_segmind.exceptions import (
     SegmindTimeoutError,
 )
 
-back_off = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
+back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 """Seconds to wait where the server does not say: 0.5, 1, 2, 4, 8, 8, ... plus up to 0.5."""
 
 REQUEST_TIMEOUT_STATUS = 408

@@ -157,12 +157,12 @@ class ChatSegmind(BaseChatModel):
                 raise TypeError(f"{cls.__name__} takes {name!r} or {alias!r}, not both.")
         return arguments
 
-    @field_validator("segmind_api_key", mode="before")
+    @field_validator("segmind_api_key")
     @classmethod
-    def _check_api_key(cls, key: Any) -> Any:
+    def _check_api_key(cls, key: ApiKeySource) -> ApiKeySource:
         if key is None:
             return read_api_key_env()
-        if isinstance(key, str | SecretStr) and (fault := find_api_key_fault(key)):
+        if isinstance(key, SecretStr) and (fault := find_api_key_fault(key)):
             raise ValueError(f"{fault} Set {API_KEY_ENV}, or pass segmind_api_key=....")
         return key
 
@@ -323,17 +323,17 @@ class ChatSegmind(BaseChatModel):
         return f"{self._llm_type} {json.dumps(params, sort_keys=True)}"
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
-        # Core writes usage_metadata["total_cost"] = 0 into a hit, which changes the key of the
-        # conversation's next turn (langchain-ai/langchain#35308). The id is taken out since
-        # LangGraph merges messages of one id.
-        return [
-            ChatGeneration(message=generation.message.model_copy(update={"id": None}, deep=True))
-            if isinstance(generation, ChatGeneration)
-            else converted
-            for generation, converted in zip(
-                cache_val, super()._convert_cached_generations(cache_val), strict=True
-            )
-        ]
+        # Core writes usage_metadata["total_cost"] = 0 into a hit, in place, which changes the key
+        # of the conversation's next turn (langchain-ai/langchain#35308). The id is taken out
+        # since LangGraph merges messages of one id.
+        hits = []
+        for stored in cache_val:
+            if isinstance(stored, ChatGeneration):
+                message = stored.message.model_copy(update={"id": None}, deep=True)
+                hits.append(stored.model_copy(update={"message": message}))
+            else:
+                hits += super()._convert_cached_generations([stored])
+        return hits
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         model = kwargs.get("model") or kwargs.get("model_name") or self.model

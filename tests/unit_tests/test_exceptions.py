@@ -1,0 +1,132 @@
+"""The tree of errors."""
+
+import pickle
+
+import pytest
+from langchain_core import exceptions as core
+
+import langchain_segmind
+from langchain_segmind import _error_reply, exceptions
+from langchain_segmind._endpoint import Reply
+from langchain_segmind._error_reply import create_error, get_error_class, parse_error_text
+from langchain_segmind.exceptions import SegmindError
+
+CORE_CLASSES = {
+    "SegmindAPIError": core.ModelAPIError,
+    "SegmindAuthenticationError": core.ModelAuthenticationError,
+    "SegmindConnectionError": core.ModelConnectionError,
+    "SegmindContextOverflowError": core.ContextOverflowError,
+    "SegmindError": core.ModelError,
+    "SegmindInsufficientCreditsError": core.ModelError,
+    "SegmindInvalidRequestError": core.ModelInvalidRequestError,
+    "SegmindModelNotFoundError": core.ModelNotFoundError,
+    "SegmindPermissionDeniedError": core.ModelPermissionDeniedError,
+    "SegmindRateLimitError": core.ModelRateLimitError,
+    "SegmindResponseError": core.ModelAPIError,
+    "SegmindTimeoutError": core.ModelTimeoutError,
+}
+RETRYABLE = {
+    "SegmindAPIError",
+    "SegmindConnectionError",
+    "SegmindRateLimitError",
+    "SegmindTimeoutError",
+}
+
+
+@pytest.mark.parametrize("name", exceptions.__all__)
+def test_every_class_is_ours_and_cores(name: str) -> None:
+    """Users catch one type; LangChain's middleware understands each."""
+    error_class = getattr(langchain_segmind, name)
+    assert issubclass(error_class, SegmindError)
+    assert issubclass(error_class, CORE_CLASSES[name])
+    assert error_class.is_retryable is (name in RETRYABLE)
+    assert name in (exceptions.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", exceptions.__all__)
+def test_every_class_pickles_with_all_it_carries(name: str) -> None:
+    """Errors cross processes: multiprocessing, Ray, Celery."""
+    error = getattr(exceptions, name)(
+        "went wrong",
+        status_code=429,
+        body="body",
+        headers={"x": "y"},
+        request_id="r-1",
+        retry_after=2.5,
+        remaining_credits=-0.5,
+        phase="wait",
+    )
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is type(error)
+    assert copied.args == error.args
+    assert vars(copied) == vars(error)
+
+
+def test_every_status_has_one_class() -> None:
+    """The table and its ranges leave no status without a class of its own."""
+    for status in range(300, 600):
+        error_class = get_error_class(status, "")
+        assert error_class is not SegmindError
+        assert issubclass(error_class, SegmindError)
+    assert set(_error_reply.ERROR_BY_STATUS.values()) < {
+        getattr(exceptions, name) for name in exceptions.__all__
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param('{"error": "no"}', "no", id="a text"),
+        pytest.param('{"error": {"message": "no", "code": 5}}', "no", id="OpenAI's object"),
+        pytest.param('{"html-message": "<b>no</b>"}', "no", id="html-message"),
+        pytest.param('{"error": "", "html-message": "no"}', "no", id="an empty error first"),
+        pytest.param('{"error": "code", "error_description": "no"}', "code", id="the auth shape"),
+        pytest.param('{"detail": "no"}', "no", id="detail"),
+        pytest.param('"no"', "no", id="a JSON string"),
+        pytest.param('{"status": "FAILED"}', '{"status": "FAILED"}', id="another object"),
+        pytest.param("[1]", "[1]", id="a list"),
+        pytest.param(
+            "<html><style>p{}</style><body><h1>405</h1> not &amp; allowed</body></html>",
+            "405 not & allowed",
+            id="a page",
+        ),
+        pytest.param("plain  words", "plain words", id="plain text"),
+        pytest.param("", "", id="nothing"),
+        pytest.param("[" * 100_000, "[" * 4_000, id="too deep"),
+    ],
+)
+def test_the_servers_words_are_found_in_any_body(body: str, text: str) -> None:
+    """Segmind's envelopes differ; the words in them are what a user needs."""
+    assert parse_error_text(body) == text
+
+
+def test_an_error_says_what_happened_what_was_said_and_what_to_do() -> None:
+    """The message has three parts, and the attributes the rest."""
+    headers = {
+        "x-request-id": "r-1",
+        "retry-after": "3",
+        "x-remaining-credits": "0.25",
+    }
+    error = create_error(Reply(429, headers, b'{"error": "slow down"}'))
+    assert str(error) == (
+        "The server answered 429: 'slow down'. Wait (`retry_after` says how long where known), "
+        "or pass a rate_limiter to the model."
+    )
+    assert (error.status_code, error.request_id, error.retry_after) == (429, "r-1", 3)
+    assert error.remaining_credits == 0.25
+    assert error.body == '{"error": "slow down"}'
+    assert error.headers == headers
+
+
+def test_a_redirect_names_where_it_points() -> None:
+    """A base URL with http instead of https is seen at once."""
+    error = create_error(Reply(301, {"location": "https://host/v1"}, b""))
+    assert "301 and points to https://host/v1" in str(error)
+    assert not error.is_retryable
+
+
+def test_long_bodies_are_cut() -> None:
+    """A page of megabytes does not travel with the error."""
+    error = create_error(Reply(500, {}, b"x" * 10_000_000))
+    assert error.body == "x" * 2_000
+    assert len(str(error)) < 700

@@ -1,0 +1,49 @@
+"""The public face."""
+
+import subprocess
+import sys
+
+import langchain_segmind
+
+PUBLIC_NAMES = {
+    "ChatSegmind",
+    "ChatSegmindGPT4Turbo",
+    "SegmindAPIError",
+    "SegmindAuthenticationError",
+    "SegmindConnectionError",
+    "SegmindContextOverflowError",
+    "SegmindCredits",
+    "SegmindError",
+    "SegmindInsufficientCreditsError",
+    "SegmindInvalidRequestError",
+    "SegmindModelNotFoundError",
+    "SegmindPermissionDeniedError",
+    "SegmindRateLimitError",
+    "SegmindResponseError",
+    "SegmindTimeoutError",
+    "__version__",
+}
+
+
+def test_the_public_names_are_these() -> None:
+    """The face exports these names, and each of them is there."""
+    assert set(langchain_segmind.__all__) == PUBLIC_NAMES
+    assert all(hasattr(langchain_segmind, name) for name in PUBLIC_NAMES)
+
+
+def test_every_public_name_is_documented() -> None:
+    """A user who asks `help()` gets an answer."""
+    documented = [getattr(langchain_segmind, name) for name in PUBLIC_NAMES - {"__version__"}]
+    assert all(item.__doc__ for item in documented)
+
+
+def test_the_import_brings_no_extra_and_no_server() -> None:
+    """The library runs without its extras, and no other provider's package is imported."""
+    unwanted = {"starlette", "uvicorn", "xllamacpp", "tiktoken", "transformers", "openai"}
+    unwanted |= {"langchain", "langchain_segmind.gateway"}
+    code = f"import sys, langchain_segmind; print({sorted(unwanted)!r} & sys.modules.keys())"
+    code = f"import sys, langchain_segmind; print(set({sorted(unwanted)!r}) & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "set()"

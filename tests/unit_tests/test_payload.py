@@ -1,0 +1,237 @@
+"""Messages become the payload that the endpoint documents, or a clear error."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    HumanMessageChunk,
+    RemoveMessage,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+)
+
+from langchain_segmind._payload import (
+    convert_messages_to_wire,
+    create_payload,
+    encode_payload,
+)
+
+CALL = ToolCall(name="add", args={}, id="1")
+
+
+@pytest.mark.parametrize(
+    ("message", "role", "content"),
+    [
+        pytest.param(SystemMessage("be brief"), "system", "be brief", id="system"),
+        pytest.param(HumanMessage("hi"), "user", "hi", id="human"),
+        pytest.param(AIMessage("hello"), "assistant", "hello", id="AI"),
+        pytest.param(HumanMessageChunk("hi"), "user", "hi", id="human chunk"),
+        pytest.param(AIMessageChunk("hello"), "assistant", "hello", id="AI chunk"),
+        pytest.param(ChatMessage("hi", role="assistant"), "assistant", "hi", id="chat message"),
+        pytest.param(HumanMessage("hi", name="Ann"), "user", "hi", id="a name is left out"),
+        pytest.param(HumanMessage(""), "user", "", id="empty text"),
+        pytest.param(HumanMessage([]), "user", "", id="no blocks"),
+        pytest.param(HumanMessage(["a", "b"]), "user", "ab", id="a list of texts"),
+        pytest.param(
+            HumanMessage([{"type": "text", "text": "a"}, "b"]), "user", "ab", id="text blocks"
+        ),
+        pytest.param(
+            HumanMessage([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]),
+            "user",
+            "a",
+            id="another provider's hints",
+        ),
+        pytest.param(
+            HumanMessage(
+                content_blocks=[{"type": "text-plain", "mime_type": "text/plain", "text": "f"}]
+            ),
+            "user",
+            "f",
+            id="a plain text file",
+        ),
+        pytest.param(
+            AIMessage([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}]),
+            "assistant",
+            "a",
+            id="Anthropic's thinking",
+        ),
+        pytest.param(
+            AIMessage(
+                content_blocks=[
+                    {"type": "reasoning", "reasoning": "hm"},
+                    {"type": "text", "text": "a"},
+                ]
+            ),
+            "assistant",
+            "a",
+            id="reasoning of v1",
+        ),
+        pytest.param(
+            AIMessage([{"type": "non_standard", "value": {"type": "redacted_thinking"}}, "a"]),
+            "assistant",
+            "a",
+            id="redacted thinking",
+        ),
+        pytest.param(
+            AIMessage([{"type": "refusal", "refusal": "no"}]), "assistant", "no", id="a refusal"
+        ),
+    ],
+)
+def test_a_message_becomes_a_role_and_a_text(message, role, content) -> None:
+    """Whatever shape its text has, a message is sent as exactly a role and a string."""
+    assert convert_messages_to_wire([message]) == [{"role": role, "content": content}]
+
+
+def test_text_blocks_are_joined_as_core_joins_them() -> None:
+    """What LangChain shows as a message's text is what is sent."""
+    message = HumanMessage(["a ", {"type": "text", "text": "b"}, "c"])
+    assert convert_messages_to_wire([message])[0]["content"] == message.text
+
+
+def test_messages_stay_where_they_are() -> None:
+    """Several system messages, and several of one role in a row, keep their places."""
+    messages = [
+        SystemMessage("1"),
+        HumanMessage("2"),
+        SystemMessage("3"),
+        HumanMessage("4"),
+        HumanMessage("5"),
+        AIMessage("6"),
+        AIMessage("7"),
+    ]
+    sent = convert_messages_to_wire(messages)
+    assert [message["content"] for message in sent] == list("1234567")
+    assert [message["role"][0] for message in sent] == list("susuuaa")
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        pytest.param(
+            HumanMessage([{"type": "image_url", "image_url": {"url": "data:,"}}]),
+            ["1", "image_url"],
+            id="OpenAI's image",
+        ),
+        pytest.param(
+            HumanMessage(content_blocks=[{"type": "image", "url": "https://host/cat.png"}]),
+            ["1", "'image'"],
+            id="image",
+        ),
+        pytest.param(
+            HumanMessage(content_blocks=[{"type": "audio", "base64": "AA=="}]),
+            ["1", "audio"],
+            id="audio",
+        ),
+        pytest.param(
+            HumanMessage(content_blocks=[{"type": "video", "base64": "AA=="}]),
+            ["1", "video"],
+            id="video",
+        ),
+        pytest.param(
+            HumanMessage(content_blocks=[{"type": "file", "base64": "AA=="}]),
+            ["1", "file"],
+            id="file",
+        ),
+        pytest.param(
+            HumanMessage([{"type": "text-plain", "url": "https://host/a.txt"}]),
+            ["1", "text-plain"],
+            id="a text file by its URL",
+        ),
+        pytest.param(
+            HumanMessage([{"type": "text"}]), ["1", "text"], id="a block without its text"
+        ),
+        pytest.param(
+            HumanMessage([{"cachePoint": {}}]), ["1", "None"], id="a block without a type"
+        ),
+        pytest.param(
+            AIMessage([{"type": "non_standard", "value": {"type": "odd"}}]), ["1", "odd"], id="odd"
+        ),
+        pytest.param(ChatMessage("hi", role="critic"), ["1", "critic", "user"], id="unknown role"),
+        pytest.param(RemoveMessage(id="1"), ["1", "remove"], id="RemoveMessage"),
+        pytest.param(FunctionMessage("5", name="add"), ["1", "function"], id="FunctionMessage"),
+        pytest.param(ToolMessage("5", tool_call_id="1"), ["1", "tool"], id="ToolMessage"),
+        pytest.param(AIMessage("", tool_calls=[CALL]), ["1", "tools"], id="tool calls"),
+    ],
+)
+def test_what_cannot_be_sent_is_named(message, words) -> None:
+    """The error names the message's index, from 0, and the block or role."""
+    with pytest.raises(ValueError, match="Message") as caught:
+        convert_messages_to_wire([HumanMessage("fine"), message])
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_no_messages_are_an_error() -> None:
+    """An empty list is refused before it costs anything."""
+    with pytest.raises(ValueError, match="no messages"):
+        convert_messages_to_wire([])
+
+
+def test_the_payload_holds_what_was_set_and_nothing_else() -> None:
+    """The endpoint documents `messages` only."""
+    messages = [HumanMessage("hi")]
+    sent = [{"role": "user", "content": "hi"}]
+    assert create_payload(messages, {}) == {"messages": sent}
+    assert create_payload(messages, {"seed": 1}, ["END"]) == {
+        "messages": sent,
+        "seed": 1,
+        "stop": ["END"],
+    }
+
+
+def test_half_a_character_is_named() -> None:
+    """A lone surrogate cannot be sent, and the error says where it stands."""
+    with pytest.raises(ValueError, match="cut here ' goes on .*lone surrogate"):
+        encode_payload({"messages": "cut here \ud83d"})
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+BLOCKS = st.one_of(
+    TEXTS,
+    st.builds(lambda text: {"type": "text", "text": text}, TEXTS),
+    st.builds(lambda text: {"type": "text-plain", "text": text}, TEXTS),
+    st.builds(lambda text: {"type": "reasoning", "reasoning": text}, TEXTS),
+    st.builds(lambda text: {"type": "thinking", "thinking": text, "signature": "s"}, TEXTS),
+)
+CONTENTS = st.one_of(TEXTS, st.lists(BLOCKS, max_size=4))
+NAMES = st.none() | st.just("Ann")
+MESSAGES = st.one_of(
+    st.builds(SystemMessage, CONTENTS),
+    st.builds(HumanMessage, CONTENTS, name=NAMES),
+    st.builds(AIMessage, CONTENTS, name=NAMES),
+    st.builds(ChatMessage, CONTENTS, role=st.sampled_from(["system", "user", "assistant"])),
+)
+ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+def expected_text(content) -> str:
+    """Join a content's texts, the plain way."""
+    if isinstance(content, str):
+        return content
+    return "".join(b if isinstance(b, str) else b.get("text", "") for b in content)
+
+
+@given(st.lists(MESSAGES, min_size=1, max_size=8))
+def test_any_history_keeps_its_order_its_texts_and_its_objects(messages) -> None:
+    """Only allowed roles, string contents, order and Unicode kept, inputs unchanged."""
+    before = copy.deepcopy(messages)
+    content = encode_payload(create_payload(messages, {}))
+    sent = json.loads(content.decode())["messages"]
+    assert messages == before
+    assert [set(message) for message in sent] == [{"role", "content"}] * len(messages)
+    assert [message["content"] for message in sent] == [
+        expected_text(message.content) for message in messages
+    ]
+    assert [message["role"] for message in sent] == [
+        message.role if isinstance(message, ChatMessage) else ROLES[message.type]
+        for message in messages
+    ]
+    assert all(text in content.decode() for m in sent if (text := m["content"]).isalnum())
