@@ -7,10 +7,11 @@ ranges are those of the models behind it
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import httpx
 from pydantic import (
@@ -39,9 +40,17 @@ RESERVED_BODY_KEYS: Mapping[str, str] = {
 RESERVED_HEADERS: Mapping[str, str] = {
     API_KEY_HEADER: "pass segmind_api_key=... instead",
     "content-type": "the endpoint takes application/json only",
-    "content-length": "it follows from the body",
     "host": "it follows from base_url",
+    **dict.fromkeys(
+        ("connection", "content-length", "expect", "transfer-encoding", "upgrade"),
+        "the connection is this package's own affair",
+    ),
 }
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token of RFC 9110."""
+
+PORTS = 65_536
 
 
 def check_slug(model: str) -> str:
@@ -66,10 +75,9 @@ def check_model_kwargs(body_keys: dict[str, Any]) -> dict[str, Any]:
     for key in body_keys.keys() & RESERVED_BODY_KEYS.keys():
         raise ValueError(f"model_kwargs may not hold {key!r}: {RESERVED_BODY_KEYS[key]}.")
     try:
-        json.dumps(body_keys, allow_nan=False)
+        return cast("dict[str, Any]", json.loads(json.dumps(body_keys, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"model_kwargs cannot be written as JSON: {error}.") from None
-    return body_keys
 
 
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -77,12 +85,12 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if reason := RESERVED_HEADERS.get(name.lower()):
             raise ValueError(f"default_headers may not hold {name!r}: {reason}.")
-        if not (name.isascii() and name.isprintable() and name and " " not in name):
+        if not HEADER_NAME.fullmatch(name):
             raise ValueError(f"default_headers: {name!r} is no header name.")
-        if not (value.isascii() and value.isprintable()):
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
             raise ValueError(
-                f"default_headers: the value of {name!r} holds a line feed or a character "
-                "outside ASCII (it is not shown here)."
+                f"default_headers: the value of {name!r} holds a line feed, a blank at its end or "
+                "a character outside ASCII (it is not shown here)."
             )
     return headers
 
@@ -94,16 +102,18 @@ def create_url(base: str, path: str) -> httpx.URL:
     Raises:
         ValueError: If the base is no URL to put a path behind.
     """
-    try:
-        url = httpx.URL(base)
-    except (httpx.InvalidURL, TypeError):
-        url = httpx.URL("")
-    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
-        raise ValueError(
-            "base_url is no base URL (it is not shown here, since it may hold a password): "
-            "it needs a scheme and a host and takes no query, as in https://api.segmind.com/v1."
-        )
-    return url.copy_with(path=f"{url.path.rstrip('/')}/{path}")
+    if isinstance(base, str) and not re.search(r"[\s?#]", base):
+        try:
+            url = httpx.URL(f"{base.rstrip('/')}/{path}")
+            url.host.encode("idna")
+        except (httpx.InvalidURL, UnicodeError):
+            url = httpx.URL("")
+        if url.scheme in {"http", "https"} and url.host and 0 < (url.port or 1) < PORTS:
+            return url
+    raise ValueError(
+        "base_url is no base URL (it is not shown here, since it may hold a password): it needs a "
+        "scheme and a host and takes no blanks and no query, as in https://api.segmind.com/v1."
+    )
 
 
 def check_api_base(base: str) -> str:
@@ -121,7 +131,7 @@ Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MaxTokens = Annotated[int, Field(ge=1)]
 Stop = Annotated[list[str], BeforeValidator(_listed), AfterValidator(check_stop)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Timeout = Seconds | httpx.Timeout
 ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
@@ -159,6 +169,8 @@ def parse_call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in arguments.items() if name not in TOLERATED_ARGUMENTS}
     if not given:
         return given
+    if given.keys() >= {"model", "model_name"}:
+        raise TypeError("This call takes 'model' or 'model_name', not both.")
     if "model_name" in given:
         given["model"] = given.pop("model_name")
     check_names(given, CallArguments.model_fields, "This call")

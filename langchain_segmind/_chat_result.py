@@ -45,7 +45,7 @@ def create_chat_result(reply: Reply, model: str, stop: Sequence[str] = ()) -> Ch
     completion = _parse_completion(reply)
     choice = completion["choices"][0]
     message = choice["message"]
-    text = _join_parts(message["content"])
+    text = _mend_surrogates(_join_parts(message["content"]))
     finish_reason = _get_text(choice, "finish_reason")
     cut = cut_at_stop(text, stop)
     if cut != text:
@@ -147,6 +147,15 @@ def _join_parts(content: str | list[Any] | None) -> str:
     if isinstance(content, list):
         return "".join(map(_get_part_text, content))
     return content or ""
+
+
+def _mend_surrogates(text: str) -> str:
+    """Replace halves of characters, which JSON can spell but no later request can carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _get_part_text(part: Any) -> str:

@@ -11,7 +11,8 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, TypeVar
 
 import httpx
 
@@ -27,7 +28,15 @@ from langchain_segmind.exceptions import (
     SegmindTimeoutError,
 )
 
+Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
+
 logger = logging.getLogger(__name__)
+
+TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
+"""What httpx raises once a request is built; the latter two for a redirect it cannot read."""
+
+NO_RESPONSE = "without sending a response"
+"""How httpcore says that a connection was dropped before the end of the answer's headers."""
 
 SECRET_HEADERS = (API_KEY_HEADER, "authorization", "cookie", "proxy-authorization")
 """Headers whose values servers must not get back to the user, whoever set them."""
@@ -71,7 +80,7 @@ def send(client: httpx.Client, request: Request, api_key: str) -> Reply:
     try:
         response = client.send(outgoing, **options)
         response.read()
-    except httpx.HTTPError as error:
+    except TRANSPORT_ERRORS as error:
         failure = _convert_error(error, response, request.timeout, mask)
     finally:
         if response is not None:
@@ -86,7 +95,7 @@ async def asend(client: httpx.AsyncClient, request: Request, api_key: str) -> Re
     try:
         response = await client.send(outgoing, **options)
         await response.aread()
-    except httpx.HTTPError as error:
+    except TRANSPORT_ERRORS as error:
         failure = _convert_error(error, response, request.timeout, mask)
     finally:
         if response is not None:
@@ -148,18 +157,23 @@ def _convert_response(response: httpx.Response, body: bytes, mask: Callable[[str
 
 
 def _convert_error(
-    error: httpx.HTTPError,
+    error: Exception,
     response: httpx.Response | None,
     timeout: float | httpx.Timeout | None,
     mask: Callable[[str], str],
 ) -> SegmindError:
     cause = mask(f"{type(error).__name__}: {error}".removesuffix(": "))
+    if isinstance(error, httpx.HTTPStatusError):  # a hook of the caller's own client
+        response = error.response
     if response is not None and not response.is_success:
         # The status says more than that its explanation broke off.
         return create_error(_convert_response(response, b"", mask))
     if response is not None and isinstance(error, httpx.DecodingError):
         reply = _convert_response(response, b"", mask)
         return create_error(reply, SegmindResponseError, f"The body cannot be unpacked ({cause})")
+    if isinstance(error, httpx.InvalidURL | UnicodeError):
+        problem = f"The server answered with a redirect that is no URL ({cause})"
+        return SegmindResponseError(f"{problem}. {SegmindResponseError.advice}")
     phase = _get_phase(error, response)
     error_class: type[SegmindError] = SegmindConnectionError
     problem = f"The connection failed ({cause})"
@@ -173,9 +187,11 @@ def _convert_error(
     return create_error(reply, error_class, problem, phase)
 
 
-def _get_phase(error: httpx.HTTPError, response: httpx.Response | None) -> Phase:
+def _get_phase(error: Exception, response: httpx.Response | None) -> Phase:
     if response is not None:
         return "read"
+    if isinstance(error, httpx.RemoteProtocolError) and NO_RESPONSE not in str(error):
+        return "read"  # what began was no HTTP
     if isinstance(error, httpx.WriteTimeout | httpx.WriteError):
         return "send"
     if isinstance(error, httpx.ReadTimeout | httpx.ReadError | httpx.RemoteProtocolError):
@@ -199,7 +215,7 @@ class HTTPClients:
         """Get the client for synchronous calls."""
         with self._lock:
             if self._client is None:
-                self._client = httpx.Client(headers=USER_AGENT)
+                self._client = _open_client(httpx.Client)
                 atexit.register(self._client.close)
             return self._client
 
@@ -207,12 +223,33 @@ class HTTPClients:
         """Get the running event loop's client; it is closed when the loop shuts down."""
         loop = asyncio.get_running_loop()
         kept = self._by_loop.get(loop)
-        if kept is None:
+        if kept is None or kept.client.is_closed:
             kept = self._by_loop[loop] = _LoopClient()
             await anext(kept.lifetime)
-            for other in [other for other in self._by_loop if other.is_closed()]:
-                self._by_loop.pop(other, None)
+            for other in list(self._by_loop):
+                if other.is_closed():
+                    self._by_loop.pop(other, None)
         return kept.client
+
+    def forget(self) -> None:
+        """Leave all connections to the process that this one was forked from."""
+        self.__init__()  # type: ignore[misc] # nothing of the parent's is to be kept
+
+
+def _open_client(client_class: type[Client]) -> Client:
+    reason = ""
+    try:
+        # No cookies: they would carry state from one key, model and user to the next.
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return client_class(headers=USER_AGENT, cookies=cookies)
+    except ImportError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - httpx reads the environment, and fails in its ways
+        reason = f"{type(error).__name__}; the values are not shown, since they may hold a password"
+    raise ValueError(
+        "The environment's proxy or certificate settings cannot be used (HTTP_PROXY, HTTPS_PROXY, "
+        f"ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {reason}."
+    )
 
 
 class _LoopClient:
@@ -224,7 +261,7 @@ class _LoopClient:
     """
 
     def __init__(self) -> None:
-        self.client = httpx.AsyncClient(headers=USER_AGENT)
+        self.client = _open_client(httpx.AsyncClient)
         self.lifetime = self._live()
 
     async def _live(self) -> AsyncGenerator[None]:

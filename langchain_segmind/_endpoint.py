@@ -31,7 +31,7 @@ Role = Literal["system", "user", "assistant"]
 """The roles that the endpoint documents."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
-SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 """A model's name in the URL; slugs may hold dots, such as `gpt-5.5`."""
 
 KEY_SHAPE = re.compile(r"SG_[0-9a-fA-F]{16}")

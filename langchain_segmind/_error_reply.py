@@ -80,7 +80,7 @@ def create_error(
     if not problem:
         problem = f"The server answered {reply.status_code}"
         problem += f" and points to {headers['location']}" if "location" in headers else ""
-    said = body if chosen is SegmindResponseError else parse_error_text(body)
+    said = body if chosen is SegmindResponseError else reply.mask(parse_error_text(body))
     return chosen(
         f"{problem}{f': {said[:LONGEST_EXCERPT]!r}' if said else ''}. {chosen.advice}",
         status_code=reply.status_code,
@@ -88,7 +88,7 @@ def create_error(
         headers=headers,
         request_id=headers.get(REQUEST_ID_HEADER),
         retry_after=parse_retry_after(reply.headers, time.time()),
-        remaining_credits=parse_number(headers.get(REMAINING_CREDITS_HEADER)),
+        remaining_credits=parse_number(reply.headers.get(REMAINING_CREDITS_HEADER)),
         phase=phase,
     )
 
@@ -103,7 +103,7 @@ def get_error_class(status_code: int, body: str) -> type[SegmindError]:
         return ERROR_BY_STATUS[status_code]
     if 400 <= status_code < 500:  # noqa: PLR2004 - the range that RFC 9110 calls client errors
         return SegmindInvalidRequestError
-    if status_code >= 500:  # noqa: PLR2004 - likewise, server errors
+    if 500 <= status_code < 600:  # noqa: PLR2004 - likewise, server errors
         return SegmindAPIError
     return SegmindResponseError
 
@@ -111,10 +111,9 @@ def get_error_class(status_code: int, body: str) -> type[SegmindError]:
 def parse_error_text(body: str) -> str:
     """Find the server's own words in a body: JSON in its envelopes, HTML, or plain text."""
     try:
-        parsed = json.loads(body)
+        return _find_text(json.loads(body)) or body.strip()
     except (ValueError, RecursionError):
         return _strip_html(body)
-    return _find_text(parsed) or body.strip()
 
 
 def _find_text(parsed: Any) -> str:

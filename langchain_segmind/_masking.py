@@ -1,10 +1,8 @@
 """Keeps keys, tokens and passwords out of whatever is shown, logged or stored."""
 
 import html
-import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from langchain_segmind._endpoint import KEY_SHAPE
 
@@ -12,7 +10,7 @@ MASK = "**********"
 SHORTEST_SECRET = 6
 """Shorter secrets are no secrets, and masking them would garble ordinary words."""
 
-URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s@]*@")
+URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
 
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:
@@ -20,15 +18,18 @@ def mask_secrets(text: str, secrets: Iterable[str]) -> str:
 
     Anything shaped like a Segmind key and any credentials in a URL are masked as well.
     """
-    spellings = {
-        spelling
-        for secret in secrets
-        if len(secret) >= SHORTEST_SECRET
-        for spelling in (secret, json.dumps(secret)[1:-1], html.escape(secret), quote(secret, ""))
-    }
-    for spelling in sorted(spellings, key=len, reverse=True):
-        text = text.replace(spelling, MASK)
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = re.sub("".join(map(_match_any_spelling, secret)), MASK, text)
     return mask_url_credentials(KEY_SHAPE.sub(MASK, text))
+
+
+def _match_any_spelling(character: str) -> str:
+    if character.isalnum():
+        return character
+    code = ord(character)
+    plain, entity = re.escape(character), re.escape(html.escape(character))
+    return rf"(?:\\?{plain}|{entity}|(?i:\\u{code:04x}|%{code:02x}|&#0*{code};|&#x0*{code:x};))"
 
 
 def mask_url_credentials(text: str) -> str:
@@ -38,4 +39,4 @@ def mask_url_credentials(text: str) -> str:
 
 def strip_url_credentials(url: str) -> str:
     """Take `user:password@` out of a URL."""
-    return URL_CREDENTIALS.sub("", url)
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)

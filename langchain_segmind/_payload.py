@@ -110,20 +110,24 @@ def _get_text(message: BaseMessage, index: int) -> str:
     content = message.content
     if isinstance(content, str):
         return content
+    if not isinstance(content, list):
+        raise ValueError(f"Message {index} has a content that is neither a text nor a list.")
     return "".join(_get_block_text(block, index) for block in content)
 
 
-def _get_block_text(block: str | dict[str, Any], index: int) -> str:
+def _get_block_text(block: Any, index: int) -> str:
     if isinstance(block, str):
         return block
+    if not isinstance(block, dict):
+        raise ValueError(f"Message {index} holds {type(block).__name__!r} where a block belongs.")
     kind = block.get("type")
     if kind == "non_standard" and isinstance(block.get("value"), dict):
         kind = block["value"].get("type")
-    if kind in REASONING_BLOCKS:
+    if str(kind) in REASONING_BLOCKS:
         return ""
     text = block.get(TEXT_KEYS.get(str(kind), ""))
     if not isinstance(text, str):
-        raise ValueError(  # noqa: TRY004 - the caller's value is at fault, whatever its type
+        raise ValueError(
             f"Message {index} holds a block of type {kind!r}, which cannot be sent: "
             "the endpoint takes text only."
         )

@@ -27,6 +27,9 @@ from langchain_segmind.exceptions import (
 back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 """Seconds to wait where the server does not say: 0.5, 1, 2, 4, 8, 8, ... plus up to 0.5."""
 
+LONGEST_WAIT = 86_400.0
+"""Seconds that are waited at most where there is no timeout."""
+
 REQUEST_TIMEOUT_STATUS = 408
 
 
@@ -74,7 +77,7 @@ def should_retry(error: BaseException, longest_wait: float | None = None) -> boo
     """Tell whether the request may be sent again."""
     if not isinstance(error, SegmindError) or not error.is_retryable:
         return False
-    if longest_wait is not None and (error.retry_after or 0) > longest_wait:
+    if (error.retry_after or 0) > (LONGEST_WAIT if longest_wait is None else longest_wait):
         return False
     if isinstance(error, SegmindTimeoutError):
         return error.phase == "connect" or error.status_code == REQUEST_TIMEOUT_STATUS

@@ -1,6 +1,7 @@
 """Segmind's language models as LangChain chat models."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
@@ -42,6 +43,7 @@ from langchain_segmind._arguments import (
     check_names,
     create_call_settings,
     create_url,
+    parse_call_arguments,
 )
 from langchain_segmind._chat_result import convert_result_to_chunk, create_chat_result
 from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
@@ -62,6 +64,9 @@ from langchain_segmind.data._profiles import PROFILES
 
 HTTP_CLIENTS = HTTPClients()
 """One set for the process: models come and go, connections stay."""
+if hasattr(os, "register_at_fork"):
+    # A connection that two processes read gives each the other's answers.
+    os.register_at_fork(after_in_child=HTTP_CLIENTS.forget)
 
 
 class ChatSegmind(BaseChatModel):
@@ -152,6 +157,9 @@ class ChatSegmind(BaseChatModel):
     def _check_argument_names(cls, arguments: Any) -> Any:
         aliases = {name: info.alias for name, info in cls.model_fields.items() if info.alias}
         check_names(arguments, [*cls.model_fields, *aliases.values()], cls.__name__)
+        for name in ("segmind_api_key", "api_key"):
+            if isinstance(arguments.get(name), str):  # or a validation error would hold it
+                arguments = {**arguments, name: SecretStr(arguments[name])}
         for name, alias in aliases.items():
             if name in arguments and alias in arguments:
                 raise TypeError(f"{cls.__name__} takes {name!r} or {alias!r}, not both.")
@@ -316,6 +324,13 @@ class ChatSegmind(BaseChatModel):
             **({"output_version": self.output_version} if self.output_version else {}),
         }
 
+    def _get_invocation_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        # LangChain traces these first: an argument that is refused may hold a secret.
+        parse_call_arguments(kwargs)
+        return super()._get_invocation_params(stop=stop, **kwargs)
+
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         # Core's key is memoized: it misses assignments and `model_copy(update=...)`, and it
         # takes a bound setting and the same field for two (langchain-ai/langchain#39598).
@@ -363,6 +378,10 @@ class ChatSegmind(BaseChatModel):
     @field_serializer("segmind_api_base")
     def _serialize_api_base(self, base: str) -> str:
         return strip_url_credentials(base)
+
+    @field_serializer("timeout", when_used="json")
+    def _serialize_timeout(self, timeout: Any) -> Any:
+        return timeout.as_dict() if isinstance(timeout, httpx.Timeout) else timeout
 
     @field_serializer("segmind_api_key")
     def _serialize_api_key(self, key: Any) -> SecretStr | None:

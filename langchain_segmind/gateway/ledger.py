@@ -81,9 +81,15 @@ class Ledger:
     Args:
         api_keys: The keys that have an account.
         opening: Credits that each of them starts with.
+
+    Raises:
+        ValueError: A key is blank, there is none, or the credits are no number.
     """
 
     def __init__(self, api_keys: Iterable[str], opening: Decimal | float | str) -> None:
+        api_keys = list(api_keys)
+        if not api_keys or not all(key.strip() for key in api_keys):
+            raise ValueError("api_key must name at least one key, and none that is blank")
         self._opening = to_micros(opening)
         self._lock = Lock()
         self._accounts = {key: _Account(self._opening) for key in api_keys}

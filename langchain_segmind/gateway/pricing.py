@@ -23,6 +23,7 @@ ESTIMATE_MAX_TOKENS = 4096
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
 _MICRO_DIGITS = 6
+_MOST_CREDITS = 10**12
 
 
 def count_tokens(text: str) -> int:
@@ -52,12 +53,15 @@ def to_micros(amount: Decimal | float | str) -> int:
     """Credits as micro-credits, rounded to the nearest.
 
     Raises:
-        ValueError: The amount is not a finite number.
+        ValueError: The amount is not a number, or beyond a million million.
     """
     try:
-        return int(Decimal(str(amount)).scaleb(_MICRO_DIGITS).to_integral_value())
-    except (ArithmeticError, ValueError) as error:
-        raise ValueError(f"credits must be a finite number, not {amount!r}") from error
+        credits_ = Decimal(str(amount))
+        if abs(credits_) <= _MOST_CREDITS:
+            return int(credits_.scaleb(_MICRO_DIGITS).to_integral_value())
+    except (ArithmeticError, ValueError):
+        pass
+    raise ValueError(f"credits must be a finite number up to {_MOST_CREDITS}, not {amount!r}")
 
 
 def to_credits(micros: int) -> Decimal:

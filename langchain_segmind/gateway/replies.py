@@ -34,6 +34,12 @@ class Completion:
     usage: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
 
+    def __post_init__(self) -> None:
+        """Check the counts: a negative one would earn credits."""
+        counts = [self.usage.get(name, 0) for name in ("prompt_tokens", "completion_tokens")]
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError(f"usage must hold whole numbers of tokens, not {self.usage!r}")
+
     def usage_for(self, request: Request) -> dict[str, Any]:
         """The token counts of this completion: those it states, else estimates."""
         usage = {
@@ -136,9 +142,6 @@ def _parse_completion(entry: Mapping[str, Any]) -> Completion:
     usage = entry.get("usage") or {}
     if not isinstance(usage, Mapping):
         raise ValueError(f"usage must be an object, not {usage!r}")  # noqa: TRY004 - as above
-    counts = [usage.get(name, 0) for name in ("prompt_tokens", "completion_tokens")]
-    if not all(type(count) is int and count >= 0 for count in counts):
-        raise ValueError(f"usage must hold whole numbers of tokens, not {usage!r}")
     return Completion(
         entry["content"],
         finish_reason=entry.get("finish_reason", "stop"),

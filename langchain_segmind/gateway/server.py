@@ -53,6 +53,8 @@ class Gateway:
     ) -> None:
         if not 0 <= port <= _MAX_PORT:
             raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {port}")
+        if not host:
+            raise ValueError("host is empty, which would listen on every address; name one")
         self._host = host
         self._port = port
         self._keep_alive = keep_alive
@@ -82,7 +84,7 @@ class Gateway:
 
     @property
     def requests(self) -> list[Request]:
-        """All requests so far, oldest first: a copy."""
+        """The last 10,000 requests, oldest first: a copy."""
         return list(self._service.requests)
 
     @property

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -38,6 +39,9 @@ from langchain_segmind.gateway.slugs import OPENAI_SHAPE_SLUGS
 
 _logger = logging.getLogger(__name__)
 
+MOST_REQUESTS = 10_000
+"""Requests that are remembered: a gateway may run for days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -56,7 +60,7 @@ class Service:
     """The gateway behind its HTTP server; takes the keyword arguments of `Options`.
 
     Attributes:
-        requests: All requests so far, oldest first.
+        requests: The last 10,000 requests, oldest first.
         ledger: The balances.
         backend: What answers now.
         faults: The faults of the option.
@@ -83,7 +87,7 @@ class Service:
         strict: bool = False,
         extra_body_keys: Sequence[str] = (),
     ) -> None:
-        self.requests: list[Request] = []
+        self.requests: deque[Request] = deque(maxlen=MOST_REQUESTS)
         self.ledger = Ledger(_as_list(api_key), credits)
         self.faults = FaultBook(_as_list(fault), fault_seed)
         self._first_faults = _as_list(fault)

@@ -1,11 +1,15 @@
 """Every failure, over real HTTP, is one of our errors, tried as often as it should be."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -277,10 +281,75 @@ def test_an_error_cut_short_is_still_that_error(caller, create_model) -> None:
         caller.invoke(create_model(base_url=base_url), "hi")
 
 
-def test_words_that_are_no_http_are_a_connection_error(caller, create_model) -> None:
-    """Something else listens on that port."""
-    with listen(b"220 mail ready\r\n") as (base_url, _), pytest.raises(SegmindConnectionError):
-        caller.invoke(create_model(base_url=base_url, max_retries=0), "hi")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"220 mail ready\r\n\r\n", id="mail"),
+        pytest.param(b"HTTP/1.1 200 OK\r\na: \x00\r\n\r\n", id="a NUL in a header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\na: " + b"x" * 200_000, id="a header without end"),
+        pytest.param(b"HTTP/1.1 200 OK\r\ncontent-length: 5, 6\r\n\r\n", id="two lengths"),
+    ],
+)
+def test_an_answer_that_is_no_http_is_never_tried_again(caller, create_model, answer) -> None:
+    """Something answered, so the call may have been billed."""
+    with listen(answer) as (base_url, requests), pytest.raises(SegmindConnectionError) as caught:
+        caller.invoke(create_model(base_url=base_url), "hi")
+    assert caught.value.phase == "read"
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize("location", ["mailto:x", "http://xn--/", "http://x:abc/"])
+def test_a_redirect_that_is_no_url_is_typed(caller, create_model, gateway, location) -> None:
+    """Httpx reads where a redirect points to even if it does not follow."""
+    gateway.script([{"status": 302, "headers": {"location": location}}, "never"])
+    with pytest.raises(SegmindError) as caught:
+        caller.invoke(create_model(), "hi")
+    assert len(gateway.requests) == 1
+    assert caught.value.__context__ is None
+
+
+def test_a_hook_that_raises_for_the_status_is_understood(caller, create_model, gateway) -> None:
+    """The caller's own client may raise httpx's error first."""
+    gateway.script(lambda request: fail(406))
+
+    async def araise_for_status(response: httpx.Response) -> None:
+        response.raise_for_status()
+
+    model = create_model(
+        http_client=httpx.Client(event_hooks={"response": [httpx.Response.raise_for_status]}),
+        http_async_client=httpx.AsyncClient(event_hooks={"response": [araise_for_status]}),
+    )
+    with pytest.raises(SegmindInsufficientCreditsError):
+        caller.invoke(model, "hi")
+    assert len(gateway.requests) == 1
+    model.http_client.close()
+    if caller.runner:
+        caller.runner.run(model.http_async_client.aclose())
+
+
+FORK = """
+import os, sys
+from langchain_segmind import ChatSegmindGPT4Turbo
+
+model = ChatSegmindGPT4Turbo()
+model.invoke("warm up")
+child = os.fork()
+name = "parent" if child else "child"
+assert all(model.invoke(name).text == name for _ in range(20)), name
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_opens_connections_of_its_own(gateway) -> None:
+    """Parent and child each get their own answers."""
+    environment = {"SEGMIND_API_BASE": gateway.base_url, "SEGMIND_API_KEY": SECRET}
+    subprocess.run(
+        [sys.executable, "-c", FORK], env={**os.environ, **environment}, check=True, timeout=60
+    )
+    clients = {request.client for request in gateway.requests}
+    assert len(clients) == 2
 
 
 def test_a_refused_connection_is_tried_again(caller, create_model) -> None:

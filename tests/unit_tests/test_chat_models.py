@@ -1,6 +1,7 @@
 """The model: what it takes, what it sends, and what LangChain asks it."""
 
 import json
+import traceback
 
 import httpx
 import pytest
@@ -16,7 +17,9 @@ from langchain_segmind import (
     ChatSegmindGPT4Turbo,
     SegmindAuthenticationError,
     SegmindCredits,
+    chat_models,
 )
+from langchain_segmind._client import HTTPClients
 from tests.conftest import SECRET
 
 
@@ -98,6 +101,12 @@ class TestFields:
             pytest.param({"base_url": "https://host/v1?a=b"}, "no query", id="a query"),
             pytest.param({"base_url": "http://\n"}, "no base URL", id="a line feed in the URL"),
             pytest.param({"base_url": "https://host:port/v1"}, "no base URL", id="no port"),
+            pytest.param({"base_url": "https://host:99999/v1"}, "no base URL", id="port too high"),
+            pytest.param({"base_url": "https://host/v1 "}, "no blanks", id="a blank"),
+            pytest.param({"base_url": "https://a..b/v1"}, "no base URL", id="an empty label"),
+            pytest.param({"base_url": "https://host/v1#a"}, "no base URL", id="a fragment"),
+            pytest.param({"model": "a" * 200}, "slug", id="a slug without end"),
+            pytest.param({"timeout": 1e10}, "timeout", id="a timeout of centuries"),
             pytest.param({"model_kwargs": {"messages": []}}, "input of the call", id="messages"),
             pytest.param({"model_kwargs": {"temperature": 1}}, "pass temperature", id="a field"),
             pytest.param({"model_kwargs": {"n": 2}}, "batch", id="n"),
@@ -107,6 +116,9 @@ class TestFields:
             pytest.param({"default_headers": {"X-API-Key": "k"}}, "segmind_api_key", id="the key"),
             pytest.param({"default_headers": {"Host": "h"}}, "base_url", id="the host"),
             pytest.param({"default_headers": {"a b": "c"}}, "header name", id="a blank name"),
+            pytest.param({"default_headers": {"a:b": "c"}}, "header name", id="a colon"),
+            pytest.param({"default_headers": {"a": "c "}}, "blank at its end", id="a blank value"),
+            pytest.param({"default_headers": {"Expect": "c"}}, "own affair", id="the connection"),
             pytest.param({"default_headers": {"a": SECRET + "\n"}}, "line feed", id="a line feed"),
             pytest.param(
                 {"http_client": httpx.AsyncClient()}, "http_client", id="the wrong client"
@@ -257,6 +269,7 @@ class TestRequest:
             pytest.param({"temperature": 3}, ValueError, "temperature", id="out of range"),
             pytest.param({"model": "a/b"}, ValueError, "slug", id="no slug"),
             pytest.param({"stop": ""}, ValueError, "stop string", id="an empty stop"),
+            pytest.param({"model": "a", "model_name": "b"}, TypeError, "not both", id="two models"),
         ],
     )
     def test_a_call_checks_its_arguments(
@@ -337,9 +350,50 @@ class TestRequest:
         if caller.runner:
             caller.runner.run(model.http_async_client.aclose())
 
+    def test_a_path_stays_as_it_is_written(self, create_model, gateway) -> None:
+        """An escaped slash in the base URL is not another level."""
+        with pytest.raises(langchain_segmind.SegmindModelNotFoundError):
+            create_model(base_url=gateway.base_url + "%2Fdeeper").invoke("hi")
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            pytest.param("HTTP_PROXY", "http://u:fake-password@host:abc", id="no port"),
+            pytest.param("ALL_PROXY", "socks5://u:fake-password@host", id="SOCKS, not installed"),
+            pytest.param("SSL_CERT_FILE", "/fake-password/certificates", id="no certificates"),
+        ],
+    )
+    def test_an_environment_that_cannot_work_is_named(
+        self, caller, monkeypatch, name, value
+    ) -> None:
+        """The error names the variables and shows none of their values."""
+        monkeypatch.setattr(chat_models, "HTTP_CLIENTS", HTTPClients())
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ValueError, match=name) as caught:
+            caller.invoke(ChatSegmindGPT4Turbo(api_key=SECRET), "hi")
+        assert "fake-password" not in "".join(traceback.format_exception(caught.value))
+
 
 class TestReply:
     """What comes back."""
+
+    def test_cookies_are_not_kept(self, caller, create_model, gateway) -> None:
+        """One key's session is nothing to the next."""
+        headers = {"set-cookie": "session=of-one-key; Path=/"}
+        body = {"choices": [{"message": {"content": "ok"}}]}
+        gateway.script(lambda request: {"status": 200, "headers": headers, "body": body})
+        caller.batch(create_model(), ["hi", "hi"])
+        caller.invoke(create_model(), "hi")
+        assert ["cookie" in request.headers for request in gateway.requests] == [False] * 3
+
+    def test_half_a_character_in_a_reply_is_mended(self, caller, create_model, gateway) -> None:
+        """The reply can be sent back in the next turn."""
+        body = '{"choices": [{"message": {"content": "half \\ud83d"}}]}'
+        gateway.script([{"status": 200, "body": body}, "ok"])
+        model = create_model()
+        message = caller.invoke(model, "hi")
+        assert message.text == "half \ufffd"
+        assert caller.invoke(model, [HumanMessage("hi"), message]).text == "ok"
 
     def test_a_reply_tells_what_it_cost_and_what_remains(
         self, caller, create_model, gateway
@@ -387,6 +441,11 @@ class TestReply:
         assert balance.total == balance.credits + balance.free_credits
         (request,) = gateway.requests
         assert (request.method, request.path, request.body) == ("GET", "/v1/get-user-credits", b"")
+
+    def test_a_timeout_can_be_written_as_json(self) -> None:
+        """Httpx's own type is no JSON."""
+        model = ChatSegmindGPT4Turbo(timeout=httpx.Timeout(5, read=60))
+        assert json.loads(model.model_dump_json())["timeout"]["read"] == 60
 
 
 class TestLangChainHooks:

@@ -64,7 +64,7 @@ def test_every_class_pickles_with_all_it_carries(name: str) -> None:
 
 def test_every_status_has_one_class() -> None:
     """The table and its ranges leave no status without a class of its own."""
-    for status in range(300, 600):
+    for status in range(300, 1000):
         error_class = get_error_class(status, "")
         assert error_class is not SegmindError
         assert issubclass(error_class, SegmindError)
@@ -93,6 +93,7 @@ def test_every_status_has_one_class() -> None:
         pytest.param("plain  words", "plain words", id="plain text"),
         pytest.param("", "", id="nothing"),
         pytest.param("[" * 100_000, "[" * 4_000, id="too deep"),
+        pytest.param('{"error":' * 5_000 + "1", ('{"error":' * 500)[:4_000], id="deep"),
     ],
 )
 def test_the_servers_words_are_found_in_any_body(body: str, text: str) -> None:

@@ -18,6 +18,11 @@ SECRET = 'fake"key&<1>/2'
         pytest.param(json.dumps({"error": SECRET}), id="in JSON"),
         pytest.param(f"<p>{html.escape(SECRET)}</p>", id="in HTML"),
         pytest.param(f"?key={urllib.parse.quote(SECRET, '')}", id="in a URL"),
+        pytest.param(f"?key={urllib.parse.quote(SECRET, '').lower()}", id="in a URL, lower case"),
+        pytest.param(urllib.parse.quote(SECRET), id="in a URL's path"),
+        pytest.param(json.dumps(SECRET).replace("/", r"\/"), id="in PHP's JSON"),
+        pytest.param(json.dumps(SECRET).replace("&", r"\u0026"), id="in Go's JSON"),
+        pytest.param(html.escape(SECRET).replace("/", "&#x2F;"), id="in HTML, by a number"),
     ],
 )
 def test_a_secret_is_masked_in_every_spelling(text: str) -> None:
@@ -25,8 +30,7 @@ def test_a_secret_is_masked_in_every_spelling(text: str) -> None:
     masked = mask_secrets(text, [SECRET])
     assert MASK in masked
     assert mask_secrets(masked, [SECRET]) == masked
-    for spelling in (SECRET, json.dumps(SECRET)[1:-1], html.escape(SECRET)):
-        assert spelling not in masked
+    assert "fake" not in masked
 
 
 def test_what_looks_like_a_key_is_masked_unasked() -> None:
@@ -49,4 +53,5 @@ def test_short_words_are_left_alone() -> None:
 def test_credentials_are_taken_out_of_a_url() -> None:
     """What is shown and stored is the URL without them."""
     assert strip_url_credentials("https://u:p@host:8080/v1") == "https://host:8080/v1"
+    assert strip_url_credentials("https://u:p@ss w@host/v1") == "https://host/v1"
     assert strip_url_credentials("https://host/v1") == "https://host/v1"

@@ -152,6 +152,9 @@ def test_messages_stay_where_they_are() -> None:
         pytest.param(
             HumanMessage([{"cachePoint": {}}]), ["1", "None"], id="a block without a type"
         ),
+        pytest.param(HumanMessage.model_construct(content=[5]), ["1", "int"], id="a number"),
+        pytest.param(HumanMessage.model_construct(content=5), ["1", "neither"], id="no content"),
+        pytest.param(HumanMessage([{"type": ["text"]}]), ["1", "['text']"], id="a list for a type"),
         pytest.param(
             AIMessage([{"type": "non_standard", "value": {"type": "odd"}}]), ["1", "odd"], id="odd"
         ),

@@ -22,6 +22,9 @@ class ProxyBackend(Backend):
         api_key: Key of the server, sent as `Authorization: Bearer`; it appears in no
             log and in no error.
         extra_body_keys: Top-level keys to pass on beside the usual parameters.
+
+    Raises:
+        ValueError: The URL holds credentials, or the key what no header can carry.
     """
 
     def __init__(
@@ -32,6 +35,11 @@ class ProxyBackend(Backend):
         api_key: str | None = None,
         extra_body_keys: Collection[str] = (),
     ) -> None:
+        if "@" in upstream:
+            raise ValueError("upstream may not hold credentials; pass upstream_api_key instead")
+        api_key = (api_key or "").strip()  # a key from a file ends with a line feed
+        if not (api_key.isascii() and (api_key.isprintable() or not api_key)):
+            raise ValueError("upstream_api_key holds a character that no header can carry")
         self._url = f"{upstream.rstrip('/')}/chat/completions"
         self._model = model
         self._api_key = api_key
