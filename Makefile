@@ -25,6 +25,7 @@ test: $(VENV)/.demo $(VENV)/.dev ## Run all offline tests
 	$(BIN)/python -m pytest
 
 test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
+	@test -n "$$SEGMIND_API_KEY" || { echo "SEGMIND_API_KEY is not set."; exit 1; }
 	LIVE=1 $(BIN)/python -m pytest tests/integration_tests/test_standard.py --force-enable-socket
 
 coverage: $(VENV)/.demo $(VENV)/.dev ## Run all tests and report the branch coverage of the package
@@ -34,6 +35,8 @@ lint: $(VENV)/.demo $(VENV)/.dev ## Check style, types, architecture and spellin
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+	$(BIN)/mypy --config-file tests/typing/mypy.ini tests/typing
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
@@ -54,11 +57,14 @@ freeze: $(VENV)/.demo $(VENV)/.dev ## Write the installed versions to requiremen
 		--exclude setuptools > requirements/pins.txt
 
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* dist
+	rm -rf $(VENV) .venv* .*_cache .coverage* .hypothesis .benchmarks dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.base: requirements/pins.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..."; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)."; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
+		echo "Python 3.11 or newer is needed, not $(or $(PYTHON),what is installed): name one with PYTHON=..."; \
+		exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/pins.txt --upgrade pip
 	@touch $@
 

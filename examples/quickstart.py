@@ -6,6 +6,7 @@ LIVE=1 make demo     the same against Segmind, with SEGMIND_API_KEY set
 
 import asyncio
 import os
+import sys
 import textwrap
 from contextlib import ExitStack
 from typing import Any
@@ -84,7 +85,10 @@ def main() -> None:
 
 def is_live() -> bool:
     """Tell whether to spend real credits."""
-    return os.environ.get("LIVE") == "1" and bool(os.environ.get("SEGMIND_API_KEY"))
+    live = os.environ.get("LIVE") == "1"
+    if live and not os.environ.get("SEGMIND_API_KEY"):
+        sys.exit("LIVE=1 needs SEGMIND_API_KEY, from https://platform.segmind.com/api-keys.")
+    return live
 
 
 def connect(stack: ExitStack) -> ChatSegmindGPT4Turbo:

@@ -7,13 +7,18 @@ ranges are those of the models behind it
 
 import difflib
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 import httpx
+from langchain_core.caches import BaseCache
+from langchain_core.callbacks import Callbacks
+from langchain_core.language_models import ModelProfile
+from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,7 +27,8 @@ from pydantic import (
     Field,
 )
 
-from langchain_segmind._endpoint import API_KEY_HEADER, SLUG
+from langchain_segmind._api_key import ApiKeySource
+from langchain_segmind._endpoint import API_BASE, API_BASE_ENV, API_KEY_HEADER, SLUG
 
 BODY_PARAMETERS = ("temperature", "max_tokens", "top_p", "seed")
 """Fields that are sent as body keys of the same name when they are set."""
@@ -111,9 +117,14 @@ def create_url(base: str, path: str) -> httpx.URL:
         if url.scheme in {"http", "https"} and url.host and 0 < (url.port or 1) < PORTS:
             return url
     raise ValueError(
-        "base_url is no base URL (it is not shown here, since it may hold a password): it needs a "
-        "scheme and a host and takes no blanks and no query, as in https://api.segmind.com/v1."
+        f"base_url, or {API_BASE_ENV}, is no base URL (it is not shown here, since it may hold a "
+        "password): it needs a scheme and a host and takes no blanks and no query, as in https://api.segmind.com/v1."
     )
+
+
+def read_api_base_env() -> str:
+    """Read the base URL from the environment; blank is as good as unset."""
+    return os.environ.get(API_BASE_ENV, "").strip() or API_BASE
 
 
 def check_api_base(base: str) -> str:
@@ -136,6 +147,40 @@ Timeout = Seconds | httpx.Timeout
 ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
 ApiBase = Annotated[str, AfterValidator(check_api_base)]
+
+
+class Arguments(TypedDict, total=False):
+    """What the constructor takes, by name and by alias, for type checkers and editors."""
+
+    model: str
+    model_name: str
+    segmind_api_key: ApiKeySource | str
+    api_key: ApiKeySource | str
+    segmind_api_base: str | None
+    base_url: str | None
+    temperature: float | None
+    max_tokens: int | None
+    top_p: float | None
+    seed: int | None
+    stop: str | Sequence[str] | None
+    timeout: float | httpx.Timeout | None
+    max_retries: int
+    default_headers: Mapping[str, str] | None
+    http_client: httpx.Client | None
+    http_async_client: httpx.AsyncClient | None
+    model_kwargs: dict[str, Any]
+    streaming: bool | None
+    cache: BaseCache | bool | None
+    callbacks: Callbacks
+    custom_get_token_ids: Callable[[str], list[int]] | None
+    disable_streaming: bool | Literal["tool_calling"]
+    metadata: dict[str, Any] | None
+    name: str | None
+    output_version: str | None
+    profile: ModelProfile | None
+    rate_limiter: BaseRateLimiter | None
+    tags: list[str] | None
+    verbose: bool
 
 
 class CallArguments(BaseModel):
@@ -189,8 +234,8 @@ def check_names(given: Iterable[str], known: Iterable[str], where: str) -> None:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"it takes {', '.join(known)}."
             raise TypeError(
-                f"{where} has no argument {name!r}; {hint} "
-                "Further keys of the request's body go into model_kwargs={...}."
+                f"{where} has no argument {name!r} (further keys of the request's body go into "
+                f"model_kwargs={{...}}); {hint}"
             )
 
 

@@ -43,7 +43,7 @@ ERROR_BY_STATUS: Mapping[int, type[SegmindError]] = {
 
 CONTEXT_OVERFLOW_STATUSES = frozenset({400, 406, 413, 500})
 CONTEXT_OVERFLOW = re.compile(
-    r"context[ _-](length|window)|maximum context|too many (input |prompt )?tokens"
+    r"context[ _-](length|size|window)|maximum context|too many (input |prompt )?tokens"
     r"|(prompt|input|messages?) (is|are) too long|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
@@ -80,14 +80,16 @@ def create_error(
     if not problem:
         problem = f"The server answered {reply.status_code}"
         problem += f" and points to {headers['location']}" if "location" in headers else ""
+    retry_after = parse_retry_after(reply.headers, time.time())
     said = body if chosen is SegmindResponseError else reply.mask(parse_error_text(body))
     return chosen(
-        f"{problem}{f': {said[:LONGEST_EXCERPT]!r}' if said else ''}. {chosen.advice}",
+        f"{problem}{f': {said[:LONGEST_EXCERPT]!r}' if said else ''}. {chosen.advice}"
+        f"{f' It asks to wait {retry_after:g} seconds.' if retry_after else ''}",
         status_code=reply.status_code,
         body=body[:LONGEST_BODY],
         headers=headers,
         request_id=headers.get(REQUEST_ID_HEADER),
-        retry_after=parse_retry_after(reply.headers, time.time()),
+        retry_after=retry_after,
         remaining_credits=parse_number(reply.headers.get(REMAINING_CREDITS_HEADER)),
         phase=phase,
     )

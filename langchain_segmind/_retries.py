@@ -4,6 +4,7 @@ A POST that got any part of an answer, or no answer in time, may have been run a
 it is never sent again. Segmind knows no idempotency key.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -24,8 +25,13 @@ from langchain_segmind.exceptions import (
     SegmindTimeoutError,
 )
 
+logger = logging.getLogger(__name__)
+
 back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 """Seconds to wait where the server does not say: 0.5, 1, 2, 4, 8, 8, ... plus up to 0.5."""
+
+LONG_WAIT = 5.0
+"""Seconds of a wait that users should see in their logs unasked."""
 
 LONGEST_WAIT = 86_400.0
 """Seconds that are waited at most where there is no timeout."""
@@ -53,8 +59,13 @@ def create_retrying(
         if acquire and state.attempt_number > 1:
             acquire()
 
+    def before_sleep(state: RetryCallState) -> None:
+        _log(state, max_retries)
+        if on_retry:
+            on_retry(state)
+
     policy = _get_policy(max_retries, longest_wait)
-    return Retrying(**policy, before=before, before_sleep=on_retry)
+    return Retrying(**policy, before=before, before_sleep=before_sleep)
 
 
 def create_async_retrying(
@@ -69,8 +80,13 @@ def create_async_retrying(
         if acquire and state.attempt_number > 1:
             await acquire()
 
+    async def before_sleep(state: RetryCallState) -> None:
+        _log(state, max_retries)
+        if on_retry:
+            await on_retry(state)
+
     policy = _get_policy(max_retries, longest_wait)
-    return AsyncRetrying(**policy, before=before, before_sleep=on_retry)
+    return AsyncRetrying(**policy, before=before, before_sleep=before_sleep)
 
 
 def should_retry(error: BaseException, longest_wait: float | None = None) -> bool:
@@ -91,6 +107,18 @@ def get_wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     told = error.retry_after if isinstance(error, SegmindError) else None
     return back_off(state) if told is None else told
+
+
+def _log(state: RetryCallState, max_retries: int) -> None:
+    wait = state.upcoming_sleep
+    logger.log(
+        logging.WARNING if wait >= LONG_WAIT else logging.INFO,
+        "Attempt %d of %d failed; the next one in %.1f s. %s",
+        state.attempt_number,
+        1 + max_retries,
+        wait,
+        state.outcome and state.outcome.exception(),
+    )
 
 
 def _get_policy(max_retries: int, longest_wait: float | None) -> dict[str, Any]:

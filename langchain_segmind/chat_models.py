@@ -4,14 +4,13 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from langchain_core.utils import from_env
 from pydantic import (
     ConfigDict,
     Field,
@@ -31,6 +30,7 @@ from langchain_segmind._api_key import (
 )
 from langchain_segmind._arguments import (
     ApiBase,
+    Arguments,
     CallSettings,
     Headers,
     MaxTokens,
@@ -44,13 +44,12 @@ from langchain_segmind._arguments import (
     create_call_settings,
     create_url,
     parse_call_arguments,
+    read_api_base_env,
 )
 from langchain_segmind._chat_result import convert_result_to_chunk, create_chat_result
 from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
 from langchain_segmind._credits import SegmindCredits, create_credits
 from langchain_segmind._endpoint import (
-    API_BASE,
-    API_BASE_ENV,
     API_KEY_ENV,
     CREDITS_PATH,
     PROVIDER,
@@ -99,7 +98,7 @@ class ChatSegmind(BaseChatModel):
     request, so that keys can be rotated. Default: the variable `SEGMIND_API_KEY`."""
 
     segmind_api_base: ApiBase = Field(
-        alias="base_url", default_factory=from_env(API_BASE_ENV, default=API_BASE)
+        alias="base_url", default_factory=read_api_base_env, validate_default=True
     )
     """Where the models are: the URL before `/{slug}`. Default: the variable `SEGMIND_API_BASE`,
     else `https://api.segmind.com/v1`."""
@@ -144,6 +143,10 @@ class ChatSegmind(BaseChatModel):
     """Whether `invoke` goes through `stream`. The endpoint does not stream: a reply arrives
     whole, as one chunk."""
 
+    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+        """Create a model; the fields below say what it takes."""
+        super().__init__(**arguments)
+
     model_config = ConfigDict(
         arbitrary_types_allowed=True,
         extra="forbid",
@@ -160,6 +163,9 @@ class ChatSegmind(BaseChatModel):
         for name in ("segmind_api_key", "api_key"):
             if isinstance(arguments.get(name), str):  # or a validation error would hold it
                 arguments = {**arguments, name: SecretStr(arguments[name])}
+        for name in ("segmind_api_base", "base_url"):
+            if arguments.get(name, "") is None:  # as an unset variable gives it
+                arguments = {key: value for key, value in arguments.items() if key != name}
         for name, alias in aliases.items():
             if name in arguments and alias in arguments:
                 raise TypeError(f"{cls.__name__} takes {name!r} or {alias!r}, not both.")
@@ -419,3 +425,8 @@ class ChatSegmindGPT4Turbo(ChatSegmind):
 
     model: Slug = Field(default="gpt-4-turbo", alias="model_name")
     """The model's slug, as on https://www.segmind.com/models. A call may name another one."""
+
+    # Type checkers make up a constructor for each pydantic class that has none of its own.
+    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+        """Create a model; the fields of `ChatSegmind` say what it takes."""
+        super().__init__(**arguments)

@@ -112,7 +112,7 @@ class SegmindAuthenticationError(SegmindError, ModelAuthenticationError):
     """The API key is missing, unreadable or refused (401)."""
 
     advice = (
-        f"Set the environment variable {API_KEY_ENV}, or pass segmind_api_key=...; "
+        f"Set a valid key by the environment variable {API_KEY_ENV} or by segmind_api_key=...; "
         "keys are made at https://platform.segmind.com/api-keys."
     )
 
@@ -156,7 +156,7 @@ class SegmindContextOverflowError(SegmindInvalidRequestError, ContextOverflowErr
 class SegmindRateLimitError(SegmindError, ModelRateLimitError):
     """The account sends more requests a minute than its plan allows (429)."""
 
-    advice = "Wait (`retry_after` says how long where known), or pass a rate_limiter to the model."
+    advice = "Send fewer requests a minute: pass a rate_limiter to the model."
 
 
 class SegmindTimeoutError(SegmindError, ModelTimeoutError):
@@ -174,7 +174,7 @@ class SegmindConnectionError(SegmindError, ModelConnectionError):
 class SegmindAPIError(SegmindError, ModelAPIError):
     """The server failed (5xx)."""
 
-    advice = "Try again later; if it stays, a parameter's value may be what it cannot handle."
+    advice = "Try again later; if a 500 stays, it may be a parameter that it cannot handle."
 
 
 class SegmindResponseError(SegmindAPIError):

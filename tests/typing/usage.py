@@ -1,0 +1,53 @@
+"""What users write, for a type checker without any plugin; never run."""
+
+from typing import assert_type
+
+import httpx
+from langchain_core.messages import AIMessage
+from pydantic import SecretStr
+
+from langchain_segmind import (
+    ChatSegmind,
+    ChatSegmindGPT4Turbo,
+    SegmindCredits,
+    SegmindError,
+    SegmindRateLimitError,
+)
+
+
+async def fetch_key() -> str:
+    """Fetch a key from elsewhere."""
+    return "fake"
+
+
+by_name = ChatSegmind(model="gpt-4o", segmind_api_key="fake", segmind_api_base="https://host/v1")
+by_alias = ChatSegmind(model_name="gpt-4o", api_key=SecretStr("fake"), base_url="https://host/v1")
+rotating = ChatSegmindGPT4Turbo(api_key=fetch_key)
+plain = ChatSegmindGPT4Turbo()
+full = ChatSegmindGPT4Turbo(
+    temperature=0,
+    max_tokens=5,
+    stop="END",
+    timeout=httpx.Timeout(5),
+    max_retries=0,
+    default_headers={"x": "y"},
+    http_client=httpx.Client(),
+    model_kwargs={"presence_penalty": 1},
+    tags=["a"],
+)
+ChatSegmindGPT4Turbo(temprature=0)  # type: ignore[call-arg] # a misspelt name is seen
+ChatSegmindGPT4Turbo(max_tokens="many")  # type: ignore[arg-type] # so is a wrong type
+
+
+async def use() -> None:
+    """Call a model."""
+    assert_type(plain.invoke("hi"), AIMessage)
+    assert_type(await plain.ainvoke("hi"), AIMessage)
+    assert_type(plain.get_credits(), SegmindCredits)
+    assert_type(await plain.aget_credits(), SegmindCredits)
+    try:
+        plain.invoke("hi")
+    except SegmindRateLimitError as error:
+        assert_type(error.retry_after, float | None)
+    except SegmindError as error:
+        assert_type(error.status_code, int | None)
