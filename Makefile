@@ -6,7 +6,8 @@ SHELL := /bin/bash
 # PINS is what the installs are held to: the committed set (default), or the lowest versions
 # that the package supports (requirements/lowest.txt), or nothing (/dev/null) for the newest.
 PINS ?= requirements/pins.txt
-VENV ?= .venv
+# Another set of versions gets an environment of its own, such as .venv-lowest.
+VENV ?= .venv$(if $(filter-out requirements/pins.txt,$(PINS)),-$(basename $(notdir $(PINS))))
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 

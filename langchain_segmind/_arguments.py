@@ -271,7 +271,7 @@ def create_call_settings(
     return CallSettings(
         # Fields can be assigned without validation.
         model=check_slug(chosen["model"]),
-        parameters=parameters | fields["model_kwargs"] | chosen["model_kwargs"],
+        parameters=parameters | check_model_kwargs(fields["model_kwargs"] | chosen["model_kwargs"]),
         stop=check_stop(_listed(chosen["stop"] or [])),
         timeout=chosen["timeout"],
     )

@@ -138,8 +138,8 @@ def _find_fault(completion: Any) -> str:
     if not isinstance(message, dict) or "content" not in message:
         return "has no choices[0].message.content"
     content = message["content"]
-    if isinstance(content, list) and (not content or any(map(_get_part_text, content))):
-        return ""
+    if isinstance(content, list):
+        return "" if not content or any(map(_is_text, content)) else "has a content without text"
     return "" if content is None or isinstance(content, str) else "has a content that is no text"
 
 
@@ -156,6 +156,10 @@ def _mend_surrogates(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
 def _get_part_text(part: Any) -> str:

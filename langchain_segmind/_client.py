@@ -117,7 +117,7 @@ def _prepare(
         timeout = httpx.Timeout(timeout, pool=None)
     outgoing = client.build_request(
         request.method,
-        request.url.copy_with(userinfo=b""),
+        request.url.copy_with(userinfo=b"") if request.url.userinfo else request.url,
         content=request.content,
         headers=headers,
         timeout=timeout,

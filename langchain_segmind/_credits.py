@@ -20,6 +20,8 @@ class SegmindCredits:
         credits: Bought credits; may be negative.
         free_credits: Credits that were given.
 
+    Source: https://docs.segmind.com/api-reference/account-and-billing-apis
+
     Example:
         ```python
         from langchain_segmind import SegmindCredits
@@ -34,7 +36,7 @@ class SegmindCredits:
 
     @property
     def total(self) -> float:
-        """Both together."""
+        """Both together, in credits."""
         return self.credits + self.free_credits
 
 

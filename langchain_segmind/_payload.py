@@ -43,7 +43,7 @@ def create_payload(
     Raises:
         ValueError: If a message cannot be sent; it names the message's index, from 0.
     """
-    payload = {"messages": convert_messages_to_wire(messages), **parameters}
+    payload = {**parameters, "messages": convert_messages_to_wire(messages)}
     if stop:
         payload["stop"] = list(stop)
     return payload

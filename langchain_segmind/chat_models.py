@@ -40,6 +40,7 @@ from langchain_segmind._arguments import (
     Temperature,
     Timeout,
     TopP,
+    check_headers,
     check_names,
     create_call_settings,
     create_url,
@@ -77,9 +78,11 @@ class ChatSegmind(BaseChatModel):
     Source: https://www.segmind.com/models/gpt-4-turbo/api
 
     Raises:
-        TypeError: If an argument is misspelt; the message names the nearest real one.
-        pydantic.ValidationError: If a value cannot be right (a `ValueError`). No message shows
-            the key.
+        TypeError: If an argument is misspelt, here or in a call; the message names the nearest
+            real one.
+        ValueError: If a value cannot be right (pydantic's `ValidationError`), or, in a call, if a
+            message cannot be sent. No message shows the key.
+        SegmindError: In a call, if it fails; `langchain_segmind.exceptions` draws the tree.
 
     Example:
         ```python
@@ -272,7 +275,16 @@ class ChatSegmind(BaseChatModel):
         return create_credits(retrying(partial(self._send, request)))
 
     async def aget_credits(self) -> SegmindCredits:
-        """Get the account's balance; see `get_credits`."""
+        """Get the account's balance. It runs no model and costs nothing.
+
+        Returns:
+            Bought and given credits and their total; 1 credit = 1 US dollar.
+
+        Raises:
+            SegmindError: As for any call.
+
+        Source: https://docs.segmind.com/api-reference/account-and-billing-apis
+        """
         request = self._create_credits_request()
         retrying = create_async_retrying(self.max_retries, get_longest_wait(request.timeout))
         return create_credits(await retrying(partial(self._asend, request)))
@@ -293,7 +305,7 @@ class ChatSegmind(BaseChatModel):
             method="POST",
             url=create_url(self.segmind_api_base, settings.model),
             content=encode_payload(payload),
-            headers=self.default_headers or {},
+            headers=check_headers(self.default_headers or {}),
             timeout=settings.timeout,
         )
 
@@ -301,7 +313,7 @@ class ChatSegmind(BaseChatModel):
         return Request(
             method="GET",
             url=create_url(self.segmind_api_base, CREDITS_PATH),
-            headers=self.default_headers or {},
+            headers=check_headers(self.default_headers or {}),
             timeout=self.timeout,
         )
 
@@ -358,7 +370,8 @@ class ChatSegmind(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         model = kwargs.get("model") or kwargs.get("model_name") or self.model
-        params = super()._get_ls_params(stop=stop or self.stop, **{**kwargs, "model": model})
+        stop = self.stop if stop is None else stop
+        params = super()._get_ls_params(stop=stop, **{**kwargs, "model": model})
         params["ls_provider"] = PROVIDER
         return params
 

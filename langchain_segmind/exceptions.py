@@ -3,7 +3,7 @@
 Every class is a `SegmindError` and, where LangChain has one, a subclass of the class of
 `langchain_core.exceptions` that is named beside it, so that LangChain's own retries,
 fallbacks and summarization understand it. R marks what may succeed when tried again
-(`is_retryable`).
+(`is_retryable`). Source of the statuses: https://docs.segmind.com/docs/serverless-api
 
     SegmindError                            ModelError
     |-- SegmindAuthenticationError          ModelAuthenticationError     401

@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
 
 from langchain_segmind.gateway.options import DEFAULT_API_KEY, DEFAULT_CREDITS
@@ -33,7 +34,7 @@ def main(
     # `append` would add to a default instead of replacing it.
     options["api_key"] = options["api_key"] or DEFAULT_API_KEY
     try:
-        with Gateway(**options) as gateway:
+        with _terminable() if until is None else nullcontext(), Gateway(**options) as gateway:
             sys.stdout.write(f"{gateway.base_url}\n")
             sys.stdout.flush()
             (until or _wait_forever)(gateway)
@@ -45,19 +46,26 @@ def main(
     return 0
 
 
-def _wait_forever(_gateway: Gateway) -> NoReturn:
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the gateway as Ctrl+C does, from before its URL is known."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        while True:
-            time.sleep(3600)
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _wait_forever(_gateway: Gateway) -> NoReturn:
+    while True:
+        time.sleep(3600)
 
 
 def _create_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m langchain_segmind.gateway",
         description="A local gateway that speaks Segmind's HTTP interface.",
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

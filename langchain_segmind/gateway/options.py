@@ -40,11 +40,11 @@ class Options(TypedDict, total=False):
     """Credits that each key starts with; 1.00 by default."""
     rpm: int | None
     """Requests that a key may make within any minute; None for no limit."""
-    fault: str | Sequence[str]
+    fault: str | Sequence[str] | None
     """Faults to play on chat requests; see `parse_fault`."""
     fault_seed: int | None
     """Makes the rates of faults repeatable."""
-    slug: str | Sequence[str]
+    slug: str | Sequence[str] | None
     """Models to know beside those of Segmind."""
     strict: bool
     """Refuse with 400 whatever our own client never sends."""
@@ -70,6 +70,8 @@ def create_backend(
     if isinstance(backend, Backend):
         return backend
     name = backend or ("proxy" if upstream else "llama" if model_path else "scripted")
+    if name != "proxy" and (upstream or upstream_model):
+        raise ValueError(f"upstream and upstream_model are for the proxy backend, not for {name}")
     if name == "scripted":
         return ScriptedBackend(replies)
     if replies is not None:

@@ -27,8 +27,12 @@ class Gateway:
     """A gateway that runs while its `with` block does.
 
     ```python
+    from langchain_segmind import ChatSegmindGPT4Turbo
+    from langchain_segmind.gateway import Gateway
+
     with Gateway(replies=["Hello!"]) as gateway:
         chat = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key)
+        assert chat.invoke("Hi").text == "Hello!"
     ```
 
     All methods may be called from any thread.
@@ -63,7 +67,15 @@ class Gateway:
 
     @property
     def base_url(self) -> str:
-        """The URL to give to clients, such as `http://127.0.0.1:43121/v1`."""
+        """The URL to give to clients, such as `http://127.0.0.1:43121/v1`.
+
+        Raises:
+            RuntimeError: It has no port yet.
+        """
+        if not self._port:
+            raise RuntimeError(
+                "The gateway does not run yet; use it as: with Gateway() as gateway: ..."
+            )
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}/v1"
 

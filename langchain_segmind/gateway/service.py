@@ -81,9 +81,9 @@ class Service:
         api_key: str | Sequence[str] = DEFAULT_API_KEY,
         credits: Decimal | float | str = DEFAULT_CREDITS,  # noqa: A002 - the header's own word
         rpm: int | None = None,
-        fault: str | Sequence[str] = (),
+        fault: str | Sequence[str] | None = (),
         fault_seed: int | None = None,
-        slug: str | Sequence[str] = (),
+        slug: str | Sequence[str] | None = (),
         strict: bool = False,
         extra_body_keys: Sequence[str] = (),
     ) -> None:
@@ -221,5 +221,5 @@ def _with_id(reply: Reply, request_id: str) -> Reply:
     return replace(reply, headers={**reply.headers, REQUEST_ID_HEADER: request_id})
 
 
-def _as_list(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def _as_list(value: str | Sequence[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import langchain_segmind
+import langchain_segmind.gateway
 from langchain_segmind.gateway import Gateway
 from langchain_segmind.gateway.backends.llama import find_bundled_model
 
@@ -53,12 +54,13 @@ def test_a_pages_links_lead_somewhere(page: Path) -> None:
 
 def get_documented() -> Iterator[tuple[str, str]]:
     """Find the public docstrings that show an example."""
-    for name in langchain_segmind.__all__:
-        item = getattr(langchain_segmind, name)
-        members = vars(item).items() if inspect.isclass(item) else ()
-        for label, thing in [(name, item), *((f"{name}.{k}", v) for k, v in members)]:
-            if callable(thing) and "```python" in (thing.__doc__ or ""):
-                yield label, inspect.getdoc(thing) or ""
+    for module in (langchain_segmind, langchain_segmind.gateway):
+        for name in module.__all__:
+            item = getattr(module, name)
+            members = vars(item).items() if inspect.isclass(item) else ()
+            for label, thing in [(name, item), *((f"{name}.{k}", v) for k, v in members)]:
+                if callable(thing) and "```python" in (thing.__doc__ or ""):
+                    yield label, inspect.getdoc(thing) or ""
 
 
 EXAMPLES = dict(get_documented())
@@ -73,7 +75,7 @@ def test_a_docstrings_example_runs(name: str, served) -> None:
 
 def test_the_classes_users_start_with_show_an_example() -> None:
     """There is an example to start from."""
-    assert {"ChatSegmindGPT4Turbo", "ChatSegmind", "SegmindError"} <= EXAMPLES.keys()
+    assert {"ChatSegmindGPT4Turbo", "ChatSegmind", "SegmindError", "Gateway"} <= EXAMPLES.keys()
 
 
 def test_the_quickstart_runs_without_a_model(monkeypatch, capsys) -> None:

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -55,6 +57,13 @@ ROWS = [
     pytest.param(406, "Team spend limit", SegmindInsufficientCreditsError, 1, id="406 limit"),
     pytest.param(406, "Invalid content type", SegmindInvalidRequestError, 1, id="406 type"),
     pytest.param(406, "bad parameter value", SegmindInvalidRequestError, 1, id="406 parameter"),
+    pytest.param(
+        406,
+        "Insufficient credits for these parameters",
+        SegmindInsufficientCreditsError,
+        1,
+        id="406 both",
+    ),
     pytest.param(408, "no", SegmindTimeoutError, 3, id="408"),
     pytest.param(409, "no", SegmindInvalidRequestError, 1, id="409"),
     pytest.param(410, "no", SegmindModelNotFoundError, 1, id="410"),
@@ -121,6 +130,41 @@ def test_a_failure_that_passes_is_not_seen(caller, create_model, gateway) -> Non
     gateway.script([fail(503), fail(429), "there you are"])
     assert caller.invoke(create_model(), "hi").text == "there you are"
     assert len(gateway.requests) == 3
+
+
+def test_each_attempt_reads_the_key(caller, create_model, gateway) -> None:
+    """A key that is rotated between two attempts is the one that is sent."""
+    gateway.script([fail(503), "ok"])
+    keys = iter([SECRET, SECRET])
+    caller.invoke(create_model(api_key=lambda: next(keys)), "hi")
+    assert next(keys, None) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(lambda: {"retry-after": "1"}, id="seconds"),
+        pytest.param(lambda: {"retry-after": formatdate(time.time() + 2, usegmt=True)}, id="date"),
+        pytest.param(lambda: {"retry-after-ms": "1000"}, id="milliseconds"),
+        pytest.param(lambda: {"x-rate-limit-reset-at-utc": str(time.time() + 1)}, id="reset"),
+    ],
+)
+def test_the_servers_wait_is_waited_for(caller, create_model, gateway, headers) -> None:
+    """The next attempt comes when the server says, not before."""
+    gateway.script([{"status": 429, "headers": headers(), "body": {}}, "ok"])
+    began = time.monotonic()
+    caller.invoke(create_model(), "hi")
+    assert 0.9 < time.monotonic() - began < 10
+
+
+def test_a_long_wait_is_logged(caller, create_model, gateway, caplog) -> None:
+    """Who waits should see why."""
+    gateway.script([{"status": 503, "body": "busy"}, "ok"])
+    caplog.set_level("INFO", logger="langchain_segmind")
+    caller.invoke(create_model(), "hi")
+    (record,) = (r for r in caplog.records if r.name == "langchain_segmind._retries")
+    assert "Attempt 1 of 3 failed; the next one in" in record.getMessage()
+    assert "busy" in record.getMessage()
 
 
 def test_no_retries_means_one_attempt(caller, create_model, gateway) -> None:

@@ -19,7 +19,8 @@ from tests.conftest import SECRET
 
 TOKEN = "fake-header-token"
 PASSWORD = "fake-url-password"
-SECRETS = (SECRET, TOKEN, PASSWORD)
+BEARER = "fake/bearer+token=="
+SECRETS = (SECRET, TOKEN, PASSWORD, BEARER)
 
 
 def assert_hidden(*shown: object) -> None:
@@ -33,7 +34,7 @@ def model(create_model, gateway) -> ChatSegmindGPT4Turbo:
     """Create a model with a secret in every place that can hold one."""
     return create_model(
         base_url=gateway.base_url.replace("http://", f"http://user:{PASSWORD}@"),
-        default_headers={"x-token": TOKEN, "authorization-extra": f"Bearer {TOKEN}"},
+        default_headers={"x-token": TOKEN, "proxy-token": f"Bearer {BEARER}"},
         max_retries=1,
     )
 
@@ -116,7 +117,7 @@ ECHOES = [
 @pytest.mark.parametrize("status", ECHOES)
 def test_what_a_server_echoes_is_masked(caller, model, gateway, caplog, status) -> None:
     """In the message, the body, the headers, the traceback, the pickle, the trace and the log."""
-    echo = f"bad key {SECRET}, {TOKEN}, {PASSWORD}"
+    echo = f"bad key {SECRET}, {TOKEN}, {PASSWORD}, {BEARER}"
     gateway.script(
         lambda request: {
             "status": status,

@@ -42,6 +42,23 @@ class TestFields:
         assert model.segmind_api_key == SecretStr(SECRET)
         assert model.segmind_api_base == "https://host/v1"
         assert ChatSegmindGPT4Turbo(api_key=None).segmind_api_key == SecretStr(SECRET)
+        assert ChatSegmindGPT4Turbo(base_url=None).segmind_api_base == "https://host/v1"
+
+    def test_a_blank_environment_counts_as_unset(self, monkeypatch) -> None:
+        """Compose files and shells export empty variables; keys from files end in a line feed."""
+        monkeypatch.setenv("SEGMIND_API_KEY", f" {SECRET}\n")
+        monkeypatch.setenv("SEGMIND_API_BASE", "")
+        model = ChatSegmindGPT4Turbo()
+        assert model.segmind_api_key == SecretStr(SECRET)
+        assert model.segmind_api_base == "https://api.segmind.com/v1"
+        monkeypatch.setenv("SEGMIND_API_KEY", " ")
+        assert ChatSegmindGPT4Turbo().segmind_api_key is None
+
+    def test_a_base_url_of_the_environment_is_checked_at_once(self, monkeypatch) -> None:
+        """The error names the variable, since no argument was given."""
+        monkeypatch.setenv("SEGMIND_API_BASE", "host/v1")
+        with pytest.raises(ValidationError, match="SEGMIND_API_BASE"):
+            ChatSegmindGPT4Turbo()
 
     def test_defaults_are_those_of_the_docs(self) -> None:
         """The slug, the base, two minutes and two retries."""
@@ -145,7 +162,7 @@ class TestFields:
     )
     def test_a_malformed_key_is_refused_and_not_shown(self, key) -> None:
         """The error names the variable, never the key."""
-        with pytest.raises(ValueError, match="api_key") as caught:
+        with pytest.raises(ValueError, match="SEGMIND_API_KEY") as caught:
             ChatSegmindGPT4Turbo(api_key=key)
         assert SECRET not in str(caught.value)
 
@@ -278,6 +295,18 @@ class TestRequest:
         """A call is as strict as the constructor, before any request."""
         with pytest.raises(error, match=words):
             caller.invoke(create_model(), "hi", **arguments)
+        assert gateway.requests == []
+
+    def test_assigned_body_keys_and_headers_cannot_take_over(self, create_model, gateway) -> None:
+        """Neither other messages nor another key."""
+        model = create_model()
+        model.model_kwargs = {"messages": []}
+        with pytest.raises(ValueError, match="input of the call"):
+            model.invoke("hi")
+        model = create_model()
+        model.default_headers = {"X-API-Key": "another-fake-key"}
+        with pytest.raises(ValueError, match="segmind_api_key"):
+            model.invoke("hi")
         assert gateway.requests == []
 
     def test_assigned_fields_are_checked_by_the_call(self, caller, create_model, gateway) -> None:
@@ -465,6 +494,7 @@ class TestLangChainHooks:
         assert model._get_ls_params(model="gpt-4o")["ls_model_name"] == "gpt-4o"
         assert model._get_ls_params(model_name="gpt-4o")["ls_model_name"] == "gpt-4o"
         assert model._get_ls_params(stop=["X"], temperature=1)["ls_stop"] == ["X"]
+        assert "ls_stop" not in model._get_ls_params(stop=[])
         assert model._llm_type == "segmind-chat"
 
     def test_traces_name_the_version(self) -> None:

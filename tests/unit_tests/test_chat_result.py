@@ -102,6 +102,7 @@ def test_a_full_reply_keeps_everything() -> None:
         pytest.param("", "", id="empty"),
         pytest.param([{"type": "text", "text": "a"}, {"text": "b"}, "c"], "abc", id="parts"),
         pytest.param([], "", id="no parts"),
+        pytest.param([{"type": "text", "text": ""}], "", id="an empty part"),
         pytest.param([{"type": "thinking"}, {"type": "text", "text": "a"}], "a", id="other parts"),
     ],
 )
@@ -159,7 +160,9 @@ def test_a_missing_total_is_the_sum(total: object) -> None:
         pytest.param(b'{"choices": [{"message": "x"}]}', "content", id="message no object"),
         pytest.param(b'{"choices": [{"message": {}}]}', "content", id="no content"),
         pytest.param(b'{"choices": [{"message": {"content": 5}}]}', "no text", id="a number"),
-        pytest.param(b'{"choices": [{"message": {"content": [{}]}}]}', "no text", id="odd parts"),
+        pytest.param(
+            b'{"choices": [{"message": {"content": [{}]}}]}', "without text", id="odd parts"
+        ),
         pytest.param(
             b'{"content": [{"type": "text", "text": "x"}]}', "Anthropic's", id="Anthropic"
         ),

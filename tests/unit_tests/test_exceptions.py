@@ -1,6 +1,8 @@
 """The tree of errors."""
 
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 from langchain_core import exceptions as core
@@ -9,7 +11,7 @@ import langchain_segmind
 from langchain_segmind import _error_reply, exceptions
 from langchain_segmind._endpoint import Reply
 from langchain_segmind._error_reply import create_error, get_error_class, parse_error_text
-from langchain_segmind.exceptions import SegmindError
+from langchain_segmind.exceptions import SegmindContextOverflowError, SegmindError
 
 CORE_CLASSES = {
     "SegmindAPIError": core.ModelAPIError,
@@ -60,6 +62,36 @@ def test_every_class_pickles_with_all_it_carries(name: str) -> None:
     assert type(copied) is type(error)
     assert copied.args == error.args
     assert vars(copied) == vars(error)
+
+
+@pytest.mark.parametrize("status", sorted(_error_reply.ERROR_BY_STATUS))
+def test_the_tables_agree_on_a_status(status: int) -> None:
+    """The code's table, the tree that is drawn, and the docs' table name one class."""
+    name = _error_reply.ERROR_BY_STATUS[status].__name__
+    drawn = [line for line in (exceptions.__doc__ or "").splitlines() if str(status) in line]
+    docs = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    rows = [line for line in docs.splitlines() if re.match(rf"\| `{name}` .*\b{status}\b", line)]
+    assert [name in line for line in drawn] == [True]
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This model's maximum context length is 128000 tokens",
+        "context_length_exceeded",
+        "request (9031 tokens) exceeds the available context size (4096 tokens)",
+        "the input does not fit the context window",
+        "Too many input tokens",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "Please reduce the length of the messages or completion.",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 406, 413, 500])
+def test_an_overflow_is_known_by_its_wording(status: int, text: str) -> None:
+    """Every provider behind Segmind has words of its own for it."""
+    assert get_error_class(status, text) is SegmindContextOverflowError
+    assert get_error_class(429, text) is not SegmindContextOverflowError
 
 
 def test_every_status_has_one_class() -> None:
@@ -130,4 +162,4 @@ def test_long_bodies_are_cut() -> None:
     """A page of megabytes does not travel with the error."""
     error = create_error(Reply(500, {}, b"x" * 10_000_000))
     assert error.body == "x" * 2_000
-    assert len(str(error)) < 700
+    assert re.findall("x{9,}", str(error)) == ["x" * 500]

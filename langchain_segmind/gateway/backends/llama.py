@@ -32,10 +32,10 @@ class LlamaBackend(Backend):
     def __init__(
         self, model_path: str | Path | None = None, *, extra_body_keys: Collection[str] = ()
     ) -> None:
-        path = Path(model_path) if model_path is not None else find_bundled_model()
-        self._name = path.stem
+        self._path = Path(model_path) if model_path is not None else find_bundled_model()
+        self._name = self._path.stem
         self._extra_body_keys = frozenset(extra_body_keys)
-        self._server: Any = _load(path)
+        self._server: Any = _load(self._path)
 
     async def reply(self, request: Request) -> Completion:
         """Let the model answer, off the event loop."""
@@ -48,7 +48,7 @@ class LlamaBackend(Backend):
             },
         }
         try:
-            reply = await asyncio.to_thread(self._server.handle_chat_completions, payload)
+            reply = await asyncio.to_thread(self._complete, payload)
         except (RuntimeError, ValueError, TypeError) as error:
             raise BackendError(f"The model failed: {error}") from error
         if "error" in reply:
@@ -61,6 +61,11 @@ class LlamaBackend(Backend):
             usage=counts,
             model=self._name,
         )
+
+    def _complete(self, payload: dict[str, Any]) -> Any:
+        if self._server is None:  # closed, and started again
+            self._server = _load(self._path)
+        return self._server.handle_chat_completions(payload)
 
     def close(self) -> None:
         """Unload the model."""

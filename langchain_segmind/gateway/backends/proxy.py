@@ -35,6 +35,10 @@ class ProxyBackend(Backend):
         api_key: str | None = None,
         extra_body_keys: Collection[str] = (),
     ) -> None:
+        if not upstream.startswith(("http://", "https://")):
+            raise ValueError(
+                f"upstream must be a URL such as http://127.0.0.1:11434/v1, not {upstream}"
+            )
         if "@" in upstream:
             raise ValueError("upstream may not hold credentials; pass upstream_api_key instead")
         api_key = (api_key or "").strip()  # a key from a file ends with a line feed

@@ -6,6 +6,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -108,8 +109,10 @@ def test_process_serves_until_it_is_told_to_stop(client, sign):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": ""},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - nohup ignores it
     )
-    with process:
+    with process, ExitStack() as stack:
+        stack.callback(process.kill)
         url = process.stdout.readline().strip()
         response = client.get(f"{url}/get-user-credits", headers={"x-api-key": "SG_local"})
         assert response.json() == {"credits": 1.0, "free-credits": 0.0}

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,11 +65,9 @@ async def test_event_loop_stays_free(llama):
     ) as client:
         body = {"messages": [{"role": "user", "content": "Tell a story"}], "max_tokens": 24}
         thinking = asyncio.create_task(client.post("/gpt-4-turbo", json=body))
-        began = time.perf_counter()
         assert (await client.get("/get-user-credits")).status_code == 200
-        answered = time.perf_counter() - began
+        assert not thinking.done()
         assert (await thinking).status_code == 200
-        assert answered < time.perf_counter() - began
 
 
 @needs_model
@@ -144,3 +141,12 @@ def test_bundled_model_is_found_without_an_import(monkeypatch, tmp_path, files):
     else:
         with pytest.raises(ValueError, match="needs a model"):
             find_bundled_model()
+
+
+@needs_model
+def test_a_stopped_gateway_starts_again(ask):
+    """The model is loaded again when it is asked again."""
+    gateway = Gateway(backend="llama")
+    for _ in range(2):
+        with gateway:
+            assert ask(gateway, max_tokens=2).status_code == 200

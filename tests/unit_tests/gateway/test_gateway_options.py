@@ -8,6 +8,9 @@ from langchain_segmind.gateway import Completion, Gateway
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        pytest.param({"upstream_model": "x"}, "proxy backend", id="a model of no server"),
+        pytest.param({"backend": "scripted", "upstream": "http://h"}, "proxy", id="two backends"),
+        pytest.param({"upstream": "host/v1"}, "must be a URL", id="no URL"),
         pytest.param({"host": ""}, "every address", id="every address"),
         pytest.param({"api_key": []}, "at least one key", id="no key"),
         pytest.param({"api_key": [" "]}, "blank", id="a blank key"),
@@ -23,6 +26,18 @@ def test_an_option_that_cannot_work_is_refused(options, words) -> None:
     """The error says what to do, and no server starts."""
     with pytest.raises(ValueError, match=words):
         Gateway(**options)
+
+
+def test_none_is_the_default() -> None:
+    """A fixture's parameter may say so."""
+    with Gateway(fault=None, slug=None, rpm=None, replies=None) as gateway:
+        assert gateway.base_url
+
+
+def test_a_gateway_that_does_not_run_has_no_url() -> None:
+    """The error shows how it is run."""
+    with pytest.raises(RuntimeError, match="with Gateway"):
+        _ = Gateway().base_url
 
 
 def test_a_negative_count_is_refused() -> None:

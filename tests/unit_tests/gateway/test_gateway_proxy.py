@@ -113,13 +113,13 @@ def test_upstream_failures_are_500(serve, ask, upstream, caplog, *, status, body
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:{closed}/v1", "https://127.0.0.1:{closed}", "ftp://x", "http://[", ""]
+    "url", ["http://127.0.0.1:{closed}/v1", "https://127.0.0.1:{closed}", "http://["]
 )
 def test_unreachable_upstream_is_500(serve, ask, upstream, url):
     """A server that is not there is told of."""
     closed = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     closed.server_close()
-    gateway = serve(backend="proxy", upstream=url.format(closed=closed.server_port) or "x")
+    gateway = serve(backend="proxy", upstream=url.format(closed=closed.server_port))
     response = ask(gateway)
 
     assert response.status_code == 500

@@ -92,7 +92,7 @@ def test_failure_to_start_reaches_the_caller():
 @pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6 here")
 def test_ipv6_addresses_are_bracketed():
     """The URL of an IPv6 address has brackets."""
-    assert Gateway(host="::1").base_url == "http://[::1]:0/v1"
+    assert Gateway(host="::1", port=8080).base_url == "http://[::1]:8080/v1"
 
 
 def test_requests_are_recorded(gateway, client, ask):

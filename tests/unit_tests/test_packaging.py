@@ -1,0 +1,26 @@
+"""What the package says of itself."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DECLARED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["gateway"]]
+LOWEST = (ROOT / "requirements" / "lowest.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("requirement", DECLARED)
+def test_the_lowest_versions_that_are_tested_are_those_that_are_declared(requirement: str) -> None:
+    """A floor that no test runs on is a guess."""
+    name, floor = re.match(r"([\w-]+)>=([\d.]+)", requirement).groups()
+    tested = re.search(rf"^{name}==([\d.]+)$", LOWEST, re.MULTILINE).group(1)
+    assert tested.removesuffix(".0").removesuffix(".0") == floor.removesuffix(".0")
+
+
+def test_the_pins_carry_no_addresses() -> None:
+    """An install is reproducible from any index."""
+    pins = (ROOT / "requirements" / "pins.txt").read_text(encoding="utf-8").splitlines()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
