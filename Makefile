@@ -32,7 +32,7 @@ test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs
 coverage: $(VENV)/.demo $(VENV)/.dev ## Run all tests and report the branch coverage of the package
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
-lint: $(VENV)/.demo $(VENV)/.dev ## Check style, types, architecture and spelling
+lint: $(VENV)/.dev ## Check style, types, architecture and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -159,27 +159,27 @@ def test_a_conversation_run_twice_asks_once(
     ]
 
 
-def test_a_hit_is_a_message_of_its_own(create_model) -> None:
+def test_a_hit_is_a_message_of_its_own(caller, create_model) -> None:
     """Changing a reply does not change what the cache holds, and ids do not repeat."""
     model = create_model(cache=InMemoryCache())
-    model.invoke("hi")
-    hit = model.invoke("hi")
+    caller.invoke(model, "hi")
+    hit = caller.invoke(model, "hi")
     hit.content = "changed"
     hit.response_metadata["changed"] = True
-    again = model.invoke("hi")
+    again = caller.invoke(model, "hi")
     assert again.text == "hi"
     assert "changed" not in again.response_metadata
     assert again.id is None
 
 
-def test_an_old_caches_plain_generation_is_still_read(create_model) -> None:
+def test_an_old_caches_plain_generation_is_still_read(caller, create_model) -> None:
     """A text that another version stored becomes a message."""
 
     class OldCache(InMemoryCache):
         def lookup(self, prompt: str, llm_string: str) -> list[Generation]:
             return [Generation(text="stored long ago")]
 
-    assert create_model(cache=OldCache()).invoke("hi").text == "stored long ago"
+    assert caller.invoke(create_model(cache=OldCache()), "hi").text == "stored long ago"
 
 
 def test_keys_are_json() -> None:

@@ -1,7 +1,10 @@
 """The model: what it takes, what it sends, and what LangChain asks it."""
 
+import asyncio
 import json
 import traceback
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -166,10 +169,10 @@ class TestFields:
             ChatSegmindGPT4Turbo(api_key=key)
         assert SECRET not in str(caught.value)
 
-    def test_fields_can_be_configured_at_run_time(self, create_model, gateway) -> None:
+    def test_fields_can_be_configured_at_run_time(self, caller, create_model, gateway) -> None:
         """`configurable_fields` makes a new model from an old one's fields."""
         model = create_model().configurable_fields(temperature=ConfigurableField(id="t"))
-        model.with_config(configurable={"t": 0.5}).invoke("hi")
+        caller.invoke(model.with_config(configurable={"t": 0.5}), "hi")
         assert gateway.requests[0].json["temperature"] == 0.5
 
 
@@ -191,10 +194,10 @@ class TestKey:
             caller.invoke(create_model(api_key=lambda: key), "hi")
         assert gateway.requests == []
 
-    def test_a_callable_that_gives_no_text_is_an_error(self, create_model) -> None:
+    def test_a_callable_that_gives_no_text_is_an_error(self, caller, create_model) -> None:
         """The type that came is named."""
         with pytest.raises(SegmindAuthenticationError, match="bytes"):
-            create_model(api_key=SECRET.encode).invoke("hi")
+            caller.invoke(create_model(api_key=SECRET.encode), "hi")
 
     @pytest.mark.parametrize("wrap", [str, SecretStr])
     def test_a_callable_is_asked_before_each_request(
@@ -358,12 +361,51 @@ class TestRequest:
         if caller.runner:
             caller.runner.run(async_client.aclose())
 
-    def test_a_closed_client_is_a_clear_error(self, create_model) -> None:
+    def test_a_closed_client_is_a_clear_error(self, caller, create_model) -> None:
         """It is the caller's client, so the caller must give another."""
-        client = httpx.Client()
+        client, async_client = httpx.Client(), httpx.AsyncClient()
         client.close()
+        asyncio.run(async_client.aclose())
+        model = create_model(http_client=client, http_async_client=async_client)
         with pytest.raises(ValueError, match="closed"):
-            create_model(http_client=client).invoke("hi")
+            caller.invoke(model, "hi")
+
+    async def test_a_loop_that_finished_its_generators_still_works(self, create_model) -> None:
+        """Servers reload: what was closed with the loop's generators is opened anew."""
+        model = create_model()
+        await model.ainvoke("hi")
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # asyncio's, of this very reuse
+            assert (await model.ainvoke("hi")).text == "hi"
+        await asyncio.get_running_loop().shutdown_asyncgens()
+
+    def test_many_threads_with_loops_of_their_own_share_a_model(
+        self, create_model, gateway
+    ) -> None:
+        """Each loop has its own connections, and each call is sent once."""
+        model = create_model(max_retries=0)
+
+        def call_on_loops_of_its_own(number: int) -> list[str]:
+            return [asyncio.run(model.ainvoke(str(number))).text for _ in range(5)]
+
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(call_on_loops_of_its_own, range(8)))
+        assert replies == [[str(number)] * 5 for number in range(8)]
+        assert len(gateway.requests) == 40
+
+    def test_the_environments_proxy_is_used(
+        self, caller, create_model, gateway, monkeypatch
+    ) -> None:
+        """`HTTP_PROXY` gets the request, unless `NO_PROXY` names the host."""
+        monkeypatch.setattr(chat_models, "HTTP_CLIENTS", HTTPClients())
+        monkeypatch.setenv("HTTP_PROXY", gateway.base_url.removesuffix("/v1"))
+        with pytest.raises(langchain_segmind.SegmindModelNotFoundError):
+            caller.invoke(create_model(base_url="http://segmind.invalid/v1"), "hi")
+        monkeypatch.setattr(chat_models, "HTTP_CLIENTS", HTTPClients())
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert caller.invoke(create_model(), "hi").text == "hi"
 
     def test_a_redirect_is_never_followed(self, caller, create_model, gateway) -> None:
         """The key goes to no host that a server names, even with a client that would follow."""
