@@ -7,11 +7,9 @@ ranges are those of the models behind it
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Any, Literal, TypedDict, cast
 
 import httpx
@@ -28,7 +26,8 @@ from pydantic import (
 )
 
 from langchain_segmind._api_key import ApiKeySource
-from langchain_segmind._endpoint import API_BASE, API_BASE_ENV, API_KEY_HEADER, SLUG
+from langchain_segmind._endpoint import API_KEY_HEADER, SLUG
+from langchain_segmind._url import check_api_base, read_api_base_env
 
 BODY_PARAMETERS = ("temperature", "max_tokens", "top_p", "seed")
 """Fields that are sent as body keys of the same name when they are set."""
@@ -55,8 +54,6 @@ RESERVED_HEADERS: Mapping[str, str] = {
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110."""
-
-PORTS = 65_536
 
 
 def check_slug(model: str) -> str:
@@ -101,36 +98,8 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-@lru_cache(maxsize=256)
-def create_url(base: str, path: str) -> httpx.URL:
-    """Join the base URL and a path below it.
-
-    Raises:
-        ValueError: If the base is no URL to put a path behind.
-    """
-    if isinstance(base, str) and not re.search(r"[\s?#]", base):
-        try:
-            url = httpx.URL(f"{base.rstrip('/')}/{path}")
-            url.host.encode("idna")
-        except (httpx.InvalidURL, UnicodeError):
-            url = httpx.URL("")
-        if url.scheme in {"http", "https"} and url.host and 0 < (url.port or 1) < PORTS:
-            return url
-    raise ValueError(
-        f"base_url, or {API_BASE_ENV}, is no base URL (it is not shown here, since it may hold a "
-        "password): it needs a scheme and a host and takes no blanks and no query, as in https://api.segmind.com/v1."
-    )
-
-
-def read_api_base_env() -> str:
-    """Read the base URL from the environment; blank is as good as unset."""
-    return os.environ.get(API_BASE_ENV, "").strip() or API_BASE
-
-
-def check_api_base(base: str) -> str:
-    """Check a base URL."""
-    create_url(base, "")
-    return base
+def _based(base: Any) -> Any:
+    return read_api_base_env() if base is None else base
 
 
 def _listed(stop: Any) -> Any:
@@ -146,7 +115,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Timeout = Seconds | httpx.Timeout
 ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
-ApiBase = Annotated[str, AfterValidator(check_api_base)]
+ApiBase = Annotated[str, BeforeValidator(_based), AfterValidator(check_api_base)]
 
 
 class Arguments(TypedDict, total=False):

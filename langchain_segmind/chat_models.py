@@ -43,9 +43,7 @@ from langchain_segmind._arguments import (
     check_headers,
     check_names,
     create_call_settings,
-    create_url,
     parse_call_arguments,
-    read_api_base_env,
 )
 from langchain_segmind._chat_result import convert_result_to_chunk, create_chat_result
 from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
@@ -59,6 +57,7 @@ from langchain_segmind._endpoint import (
 from langchain_segmind._masking import MASK, strip_url_credentials
 from langchain_segmind._payload import create_payload, encode_payload
 from langchain_segmind._retries import create_async_retrying, create_retrying
+from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
 from langchain_segmind.data._profiles import PROFILES
 
@@ -146,10 +145,6 @@ class ChatSegmind(BaseChatModel):
     """Whether `invoke` goes through `stream`. The endpoint does not stream: a reply arrives
     whole, as one chunk."""
 
-    def __init__(self, **arguments: Unpack[Arguments]) -> None:
-        """Create a model; the fields below say what it takes."""
-        super().__init__(**arguments)
-
     model_config = ConfigDict(
         arbitrary_types_allowed=True,
         extra="forbid",
@@ -157,6 +152,10 @@ class ChatSegmind(BaseChatModel):
         populate_by_name=True,
         protected_namespaces=(),
     )
+
+    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+        """Create a model; the fields above say what it takes."""
+        super().__init__(**arguments)
 
     @model_validator(mode="before")
     @classmethod
@@ -166,9 +165,6 @@ class ChatSegmind(BaseChatModel):
         for name in ("segmind_api_key", "api_key"):
             if isinstance(arguments.get(name), str):  # or a validation error would hold it
                 arguments = {**arguments, name: SecretStr(arguments[name])}
-        for name in ("segmind_api_base", "base_url"):
-            if arguments.get(name, "") is None:  # as an unset variable gives it
-                arguments = {key: value for key, value in arguments.items() if key != name}
         for name, alias in aliases.items():
             if name in arguments and alias in arguments:
                 raise TypeError(f"{cls.__name__} takes {name!r} or {alias!r}, not both.")
