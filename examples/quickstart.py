@@ -57,10 +57,10 @@ def main() -> None:
         model.callbacks = [table]
 
         table.label = "invoke"
-        model.invoke("What is the capital of France?")
+        model.invoke("Where is the Eiffel Tower?")
 
         table.label = "ainvoke"
-        asyncio.run(model.ainvoke("Name three primary colours."))
+        asyncio.run(model.ainvoke("How many days are in a week?"))
 
         table.label = "chain"
         prompt = ChatPromptTemplate.from_messages(
@@ -69,14 +69,15 @@ def main() -> None:
         chain = prompt | model | StrOutputParser()
         chain.invoke({"language": "French", "text": "Good morning!"})
 
-        history: list[AnyMessage] = [SystemMessage("You answer in one short sentence.")]
-        for turn, text in enumerate(("My name is Ada. Who are you?", "What is my name?"), start=1):
+        history: list[AnyMessage] = [SystemMessage("You are a friendly assistant.")]
+        turns = ("I have a dog named Rex.", "What is the name of my dog?")
+        for turn, text in enumerate(turns, start=1):
             table.label = f"turn {turn}"
             history.append(HumanMessage(text))
             history.append(model.invoke(history))
 
         table.label = "batch"
-        model.batch(["Say hello.", "Say goodbye.", "Say thanks."])
+        model.batch(["Say hello.", "What is a dog?", "What is gravity?"])
 
         print(f"\nget_credits(): {model.get_credits().total:.6f} credits left")
         if not is_live():
