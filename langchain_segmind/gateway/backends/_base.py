@@ -1,5 +1,6 @@
 """What every backend is."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any
 
@@ -13,9 +14,10 @@ class BackendError(Exception):
     """A backend could not answer; its text goes to the client as a 500."""
 
 
-class Backend:
+class Backend(ABC):
     """Something that answers requests. Subclass it and override `reply`."""
 
+    @abstractmethod
     async def reply(self, request: Request) -> Completion | Reply:
         """Answer one request that has passed all checks.
 
@@ -29,12 +31,11 @@ class Backend:
         Raises:
             BackendError: There is no answer.
         """
-        raise NotImplementedError
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - a backend without memory has nothing to do
         """Begin anew, as if nothing had been asked yet."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - likewise
         """Let go of what the backend holds."""
 
 
