@@ -98,11 +98,11 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-def _based(base: Any) -> Any:
+def _default_base(base: Any) -> Any:
     return read_api_base_env() if base is None else base
 
 
-def _listed(stop: Any) -> Any:
+def _as_list(stop: Any) -> Any:
     return [stop] if isinstance(stop, str) else stop
 
 
@@ -110,12 +110,12 @@ Slug = Annotated[str, AfterValidator(check_slug)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MaxTokens = Annotated[int, Field(ge=1)]
-Stop = Annotated[list[str], BeforeValidator(_listed), AfterValidator(check_stop)]
+Stop = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(check_stop)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Timeout = Seconds | httpx.Timeout
 ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
-ApiBase = Annotated[str, BeforeValidator(_based), AfterValidator(check_api_base)]
+ApiBase = Annotated[str, BeforeValidator(_default_base), AfterValidator(check_api_base)]
 
 
 class Arguments(TypedDict, total=False):
@@ -155,9 +155,7 @@ class Arguments(TypedDict, total=False):
 class CallArguments(BaseModel):
     """What one call may set anew, each as the field of the same name."""
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True
-    )
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     model: Slug | None = None
     temperature: Temperature | None = None
@@ -237,10 +235,12 @@ def create_call_settings(
     given = parse_call_arguments(arguments if stop is None else {**arguments, "stop": stop})
     chosen = {**fields, **{name: value for name, value in given.items() if value is not None}}
     parameters = {name: chosen[name] for name in BODY_PARAMETERS if chosen[name] is not None}
+    if body_keys := fields["model_kwargs"] | chosen["model_kwargs"]:
+        parameters |= check_model_kwargs(body_keys)
     return CallSettings(
         # Fields can be assigned without validation.
         model=check_slug(chosen["model"]),
-        parameters=parameters | check_model_kwargs(fields["model_kwargs"] | chosen["model_kwargs"]),
-        stop=check_stop(_listed(chosen["stop"] or [])),
+        parameters=parameters,
+        stop=check_stop(_as_list(chosen["stop"] or [])),
         timeout=chosen["timeout"],
     )

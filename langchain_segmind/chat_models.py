@@ -326,16 +326,12 @@ class ChatSegmind(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        return self._get_reply_params(self._get_settings())
-
-    def _get_reply_params(self, settings: CallSettings) -> dict[str, Any]:
-        """Get everything that changes a reply, and nothing else."""
+        settings = self._get_settings()
         return {
+            **settings.parameters,
             "model": settings.model,
             "segmind_api_base": strip_url_credentials(self.segmind_api_base),
-            **settings.parameters,
             **({"stop": list(settings.stop)} if settings.stop else {}),
-            **({"output_version": self.output_version} if self.output_version else {}),
         }
 
     def _get_invocation_params(
@@ -348,8 +344,15 @@ class ChatSegmind(BaseChatModel):
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         # Core's key is memoized: it misses assignments and `model_copy(update=...)`, and it
         # takes a bound setting and the same field for two (langchain-ai/langchain#39598).
-        params = self._get_reply_params(self._get_settings(stop, kwargs))
-        return f"{self._llm_type} {json.dumps(params, sort_keys=True)}"
+        settings = self._get_settings(stop, kwargs)
+        changes_the_reply = {
+            "model": settings.model,
+            "segmind_api_base": strip_url_credentials(self.segmind_api_base),
+            "parameters": settings.parameters,
+            "stop": list(settings.stop),
+            "output_version": self.output_version,
+        }
+        return f"{self._llm_type} {json.dumps(changes_the_reply, sort_keys=True)}"
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         # Core writes usage_metadata["total_cost"] = 0 into a hit, in place, which changes the key

@@ -92,6 +92,13 @@ def test_every_field_is_in_one_of_the_two_lists() -> None:
     assert ChatSegmind.model_fields.keys() - cores == OTHER.keys() | IRRELEVANT.keys()
 
 
+def test_a_body_key_is_not_taken_for_a_field_of_its_name() -> None:
+    """What is sent and what is done with the reply are two settings."""
+    sent = create(model_kwargs={"output_version": "v1"})
+    done = create(output_version="v1")
+    assert sent._get_llm_string() != done._get_llm_string()
+
+
 def test_passwords_of_the_base_url_do_not_stand_in_the_key() -> None:
     """Caches are files and databases that others read."""
     model = create(base_url="https://user:fake-password@host/v1")
@@ -186,4 +193,4 @@ def test_keys_are_json() -> None:
     """A key can be read by who debugs a cache."""
     kind, _, settings = create()._get_llm_string().partition(" ")
     assert kind == "segmind-chat"
-    assert json.loads(settings)["temperature"] == 0.1
+    assert json.loads(settings)["parameters"]["temperature"] == 0.1

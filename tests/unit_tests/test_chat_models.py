@@ -22,6 +22,7 @@ from langchain_segmind import (
     SegmindCredits,
     chat_models,
 )
+from langchain_segmind._arguments import Arguments
 from langchain_segmind._client import HTTPClients
 from tests.conftest import SECRET
 
@@ -62,6 +63,11 @@ class TestFields:
         monkeypatch.setenv("SEGMIND_API_BASE", "host/v1")
         with pytest.raises(ValidationError, match="SEGMIND_API_BASE"):
             ChatSegmindGPT4Turbo()
+
+    def test_type_checkers_know_every_field(self) -> None:
+        """The names that the constructor is typed with are the fields and their aliases."""
+        aliases = {info.alias for info in ChatSegmind.model_fields.values() if info.alias}
+        assert Arguments.__annotations__.keys() == ChatSegmind.model_fields.keys() | aliases
 
     def test_defaults_are_those_of_the_docs(self) -> None:
         """The slug, the base, two minutes and two retries."""
