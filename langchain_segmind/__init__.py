@@ -16,6 +16,7 @@ from langchain_segmind.exceptions import (
     SegmindRateLimitError,
     SegmindResponseError,
     SegmindTimeoutError,
+    SegmindToolChoiceError,
 )
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "SegmindRateLimitError",
     "SegmindResponseError",
     "SegmindTimeoutError",
+    "SegmindToolChoiceError",
     "__version__",
 ]

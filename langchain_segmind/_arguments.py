@@ -9,7 +9,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypedDict, cast
 
 import httpx
@@ -27,6 +27,15 @@ from pydantic import (
 
 from langchain_segmind._api_key import ApiKeySource
 from langchain_segmind._endpoint import API_KEY_HEADER, SLUG
+from langchain_segmind._response_format import ResponseFormat, parse_response_format
+from langchain_segmind._tool_calling import (
+    ToolChoice,
+    Toolset,
+    convert_tools,
+    create_toolset,
+    parse_tool_choice,
+    render_instructions,
+)
 from langchain_segmind._url import check_api_base, read_api_base_env
 
 BODY_PARAMETERS = ("temperature", "max_tokens", "top_p", "seed")
@@ -115,6 +124,8 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Timeout = Seconds | httpx.Timeout
 ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
+OnInvalidToolCall = Literal["return", "retry"]
+ToolCallRetries = Annotated[int, Field(ge=0, le=10)]
 ApiBase = Annotated[str, BeforeValidator(_default_base), AfterValidator(check_api_base)]
 
 
@@ -139,6 +150,8 @@ class Arguments(TypedDict, total=False):
     http_async_client: httpx.AsyncClient | None
     model_kwargs: dict[str, Any]
     streaming: bool | None
+    on_invalid_tool_call: OnInvalidToolCall
+    tool_call_retries: int
     cache: BaseCache | bool | None
     callbacks: Callbacks
     custom_get_token_ids: Callable[[str], list[int]] | None
@@ -165,7 +178,18 @@ class CallArguments(BaseModel):
     stop: Stop | None = None
     timeout: Timeout | None = None
     model_kwargs: ModelKwargs | None = None
+    tools: Sequence[Any] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    strict: bool | None = None
+    response_format: Any = None
+    on_invalid_tool_call: OnInvalidToolCall | None = None
+    tool_call_retries: ToolCallRetries | None = None
+    on_unmet_tool_choice: Literal["raise", "return"] | None = None
 
+
+NO_TOOLS = Toolset(())
+FREE_CHOICE = ToolChoice()
 
 TOLERATED_ARGUMENTS = frozenset({"stream"})
 """What LangChain passes on that changes nothing here."""
@@ -206,7 +230,7 @@ def check_names(given: Iterable[str], known: Iterable[str], where: str) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CallSettings:
     """What one call uses: the model's fields, overlaid by the call's own arguments.
 
@@ -215,12 +239,42 @@ class CallSettings:
         parameters: The body's keys beside `messages` and `stop`.
         stop: Strings that end the reply.
         timeout: As the field.
+        tools: The bound tools.
+        tool_choice: What must be called.
+        parallel_tool_calls: Whether one reply may hold several calls.
+        response_format: What an answer must be that calls nothing; None for any text.
+        on_invalid_tool_call: As the field.
+        tool_call_retries: As the field.
+        is_unmet_choice_raised: Whether a reply that lacks what was forced is an error.
     """
 
     model: str
-    parameters: Mapping[str, Any]
-    stop: Sequence[str]
-    timeout: float | httpx.Timeout | None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    stop: Sequence[str] = ()
+    timeout: float | httpx.Timeout | None = None
+    tools: Toolset = NO_TOOLS
+    tool_choice: ToolChoice = FREE_CHOICE
+    parallel_tool_calls: bool = True
+    response_format: ResponseFormat | None = None
+    on_invalid_tool_call: OnInvalidToolCall = "return"
+    tool_call_retries: int = 1
+    is_unmet_choice_raised: bool = True
+
+    @property
+    def callable_tools(self) -> Toolset:
+        """The tools that a reply may call."""
+        return NO_TOOLS if self.tool_choice.mode == "none" else self.tools
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told about its tools and the format of its answer."""
+        told = [
+            render_instructions(self.tools, self.tool_choice, parallel=self.parallel_tool_calls)
+        ]
+        if self.response_format and not self.tool_choice.is_forced:
+            with_tools = bool(self.callable_tools)
+            told.append(self.response_format.render_instructions(with_tools=with_tools))
+        return "\n\n".join(filter(None, told))
 
 
 def create_call_settings(
@@ -237,10 +291,21 @@ def create_call_settings(
     parameters = {name: chosen[name] for name in BODY_PARAMETERS if chosen[name] is not None}
     if body_keys := fields["model_kwargs"] | chosen["model_kwargs"]:
         parameters |= check_model_kwargs(body_keys)
+    tools = chosen.get("tools")
+    toolset = (
+        create_toolset(convert_tools(tools, strict=chosen.get("strict"))) if tools else NO_TOOLS
+    )
     return CallSettings(
         # Fields can be assigned without validation.
         model=check_slug(chosen["model"]),
         parameters=parameters,
         stop=check_stop(_as_list(chosen["stop"] or [])),
         timeout=chosen["timeout"],
+        tools=toolset,
+        tool_choice=parse_tool_choice(chosen.get("tool_choice"), toolset),
+        parallel_tool_calls=chosen.get("parallel_tool_calls", True),
+        response_format=parse_response_format(chosen.get("response_format")),
+        on_invalid_tool_call=chosen["on_invalid_tool_call"],
+        tool_call_retries=chosen["tool_call_retries"],
+        is_unmet_choice_raised=chosen.get("on_unmet_tool_choice") != "return",
     )

@@ -10,8 +10,10 @@ from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import ToolCall, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from langchain_segmind._arguments import CallSettings
 from langchain_segmind._endpoint import (
     COST_HEADER,
     GENERATION_TIME_HEADER,
@@ -22,6 +24,8 @@ from langchain_segmind._endpoint import (
 )
 from langchain_segmind._error_reply import create_error
 from langchain_segmind._headers import parse_number
+from langchain_segmind._response_format import NotJSONError
+from langchain_segmind._tool_calling import parse_reply
 from langchain_segmind.exceptions import SegmindResponseError
 
 OTHER_SHAPES: Mapping[str, str] = {"content": "Anthropic's", "candidates": "Google's"}
@@ -31,32 +35,35 @@ KEPT_MESSAGE_FIELDS = ("refusal", "reasoning_content")
 """Texts beside the content that LangChain keeps in `additional_kwargs`."""
 
 
-def create_chat_result(reply: Reply, model: str, stop: Sequence[str] = ()) -> ChatResult:
+def create_chat_result(reply: Reply, settings: CallSettings) -> ChatResult:
     """Read a chat completion.
 
     Args:
         reply: The server's answer.
-        model: The slug that was asked, for where the answer does not name its model.
-        stop: The reply ends before the first of these strings.
+        settings: What was asked for: the model, the tools, the format, where to stop.
 
     Raises:
         SegmindResponseError: If the reply is no chat completion.
     """
     completion = _parse_completion(reply)
     choice = completion["choices"][0]
-    message = choice["message"]
-    text = _mend_surrogates(_join_parts(message["content"]))
+    text = _mend_surrogates(_join_parts(choice["message"]["content"]))
+    parsed = parse_reply(text, settings.callable_tools, settings.stop)
+    calls, dropped = split_calls(parsed.calls, settings)
     finish_reason = _get_text(choice, "finish_reason")
-    cut = cut_at_stop(text, stop)
-    if cut != text:
-        finish_reason = "stop"
     metadata = {
-        "model_name": _get_text(completion, "model") or model,
+        "model_name": _get_text(completion, "model") or settings.model,
         "model_provider": PROVIDER,
-        "finish_reason": finish_reason,
+        "finish_reason": "tool_calls" if calls else "stop" if parsed.is_cut else finish_reason,
         "remaining_credits": parse_number(reply.headers.get(REMAINING_CREDITS_HEADER)),
     }
     optional = {
+        "native_finish_reason": finish_reason if calls else None,
+        "dropped_tool_calls": [dict(call) for call in dropped] or None,
+        "invalid_tool_call_errors": {
+            str(call["id"]): call["error"] for call in parsed.invalid_calls
+        }
+        or None,
         "id": _get_text(completion, "id"),
         "system_fingerprint": _get_text(completion, "system_fingerprint"),
         "logprobs": choice.get("logprobs"),
@@ -66,27 +73,76 @@ def create_chat_result(reply: Reply, model: str, stop: Sequence[str] = ()) -> Ch
     }
     metadata |= {name: value for name, value in optional.items() if value is not None}
     answer = AIMessage(
-        content=cut,
+        content=parsed.content if calls else _get_bare_json(parsed.content, settings),
         additional_kwargs={
-            name: kept for name in KEPT_MESSAGE_FIELDS if (kept := _get_text(message, name))
+            name: kept
+            for name in KEPT_MESSAGE_FIELDS
+            if (kept := _get_text(choice["message"], name))
         },
         response_metadata=metadata,
         usage_metadata=create_usage_metadata(completion.get("usage")),
+        tool_calls=calls,
+        invalid_tool_calls=list(parsed.invalid_calls),
     )
     return ChatResult(generations=[ChatGeneration(message=answer)])
 
 
-def convert_result_to_chunk(result: ChatResult) -> ChatGenerationChunk:
-    """Hand a whole reply on as the only, and last, chunk of a stream."""
-    message = result.generations[0].message
-    chunk = AIMessageChunk(**message.model_dump(exclude={"type"}), chunk_position="last")
-    return ChatGenerationChunk(message=chunk)
+def split_calls(
+    calls: Sequence[ToolCall], settings: CallSettings
+) -> tuple[list[ToolCall], list[ToolCall]]:
+    """Split calls into those that were asked for and those that were not."""
+    name = settings.tool_choice.name
+    wanted = [call for call in calls if name is None or call["name"] == name]
+    if not settings.parallel_tool_calls:
+        wanted = wanted[:1]
+    ids = {call["id"] for call in wanted}
+    return wanted, [call for call in calls if call["id"] not in ids]
 
 
-def cut_at_stop(text: str, stop: Sequence[str]) -> str:
-    """End a text before the first stop string: nothing shows that the endpoint honours `stop`."""
-    found = [position for string in stop if (position := text.find(string)) >= 0]
-    return text[: min(found)] if found else text
+def _get_bare_json(text: str, settings: CallSettings) -> str:
+    """Take JSON out of its fence where JSON was asked for; else leave a text as it is."""
+    if settings.response_format is None:
+        return text
+    try:
+        return settings.response_format.read(text)
+    except NotJSONError:
+        return text
+
+
+def convert_result_to_chunks(result: ChatResult) -> list[ChatGenerationChunk]:
+    """Hand a whole reply on as a stream: its text, its calls if there are any, its end.
+
+    Whoever merges chunks parses the arguments of calls anew, and repairs what is cut
+    (langchain-ai/langchain#39275): a call that cannot be run is handed on as it was written,
+    which is no JSON, in a chunk that does not end the message.
+    """
+    message = cast("AIMessage", result.generations[0].message)
+    calls = [
+        tool_call_chunk(
+            name=call["name"],
+            args=json.dumps(call["args"], ensure_ascii=False),
+            id=call["id"],
+        )
+        for call in message.tool_calls
+    ]
+    calls += [
+        tool_call_chunk(name=call["name"], args=call["args"], id=call["id"])
+        for call in message.invalid_tool_calls
+    ]
+    text = AIMessageChunk(
+        content=message.content,
+        id=message.id,
+        name=message.name,
+        additional_kwargs=message.additional_kwargs,
+        response_metadata=message.response_metadata,
+        usage_metadata=message.usage_metadata,
+        chunk_position=None if calls else "last",
+    )
+    chunks = [text]
+    if calls:
+        chunks.append(AIMessageChunk(content="", tool_call_chunks=calls))
+        chunks.append(AIMessageChunk(content="", chunk_position="last"))
+    return [ChatGenerationChunk(message=chunk) for chunk in chunks]
 
 
 def create_usage_metadata(usage: Any) -> UsageMetadata | None:

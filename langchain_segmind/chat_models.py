@@ -2,15 +2,22 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Self, Unpack
+from typing import Any, Literal, Self, Unpack, cast
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
-from langchain_core.messages import BaseMessage
+from langchain_core.language_models import (
+    BaseChatModel,
+    LangSmithParams,
+    LanguageModelInput,
+    ModelProfile,
+)
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 from pydantic import (
     ConfigDict,
     Field,
@@ -35,18 +42,21 @@ from langchain_segmind._arguments import (
     Headers,
     MaxTokens,
     ModelKwargs,
+    OnInvalidToolCall,
     Slug,
     Stop,
     Temperature,
     Timeout,
+    ToolCallRetries,
     TopP,
     check_headers,
     check_names,
     create_call_settings,
     parse_call_arguments,
 )
-from langchain_segmind._chat_result import convert_result_to_chunk, create_chat_result
+from langchain_segmind._chat_result import convert_result_to_chunks
 from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
+from langchain_segmind._conversation import converse
 from langchain_segmind._credits import SegmindCredits, create_credits
 from langchain_segmind._endpoint import (
     API_KEY_ENV,
@@ -57,6 +67,13 @@ from langchain_segmind._endpoint import (
 from langchain_segmind._masking import MASK, strip_url_credentials
 from langchain_segmind._payload import create_payload, encode_payload
 from langchain_segmind._retries import create_async_retrying, create_retrying
+from langchain_segmind._structured_output import (
+    create_parser,
+    create_structured_output,
+    create_tracing_format,
+    keep_raw,
+)
+from langchain_segmind._tool_calling import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
 from langchain_segmind.data._profiles import PROFILES
@@ -141,6 +158,14 @@ class ChatSegmind(BaseChatModel):
     model_kwargs: ModelKwargs = Field(default_factory=dict)
     """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
 
+    on_invalid_tool_call: OnInvalidToolCall = "return"
+    """What to do with a tool call that cannot be run: "return" it in `invalid_tool_calls`, or
+    "retry": show it to the model with the reason and ask again."""
+
+    tool_call_retries: ToolCallRetries = 1
+    """How often one call may ask again, 0 to 10: for invalid tool calls as above, and where a
+    tool call or JSON was forced and the reply holds none. Each request is paid for."""
+
     streaming: bool | None = None
     """Whether `invoke` goes through `stream`. The endpoint does not stream: a reply arrives
     whole, as one chunk."""
@@ -194,15 +219,24 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
-        request = self._create_chat_request(messages, settings)
+        acquire = self.rate_limiter.acquire if self.rate_limiter else None
         retrying = create_retrying(
             self.max_retries,
-            get_longest_wait(request.timeout),
+            get_longest_wait(settings.timeout),
             on_retry=run_manager.on_retry if run_manager else None,
-            acquire=self.rate_limiter.acquire if self.rate_limiter else None,
+            acquire=acquire,
         )
-        reply = retrying(partial(self._send, request))
-        return create_chat_result(reply, settings.model, settings.stop)
+        conversation = converse(messages, settings)
+        request = self._create_chat_request(next(conversation), settings)
+        while True:
+            reply = retrying(partial(self._send, request))
+            try:
+                asked = conversation.send(reply)
+            except StopIteration as end:
+                return cast("ChatResult", end.value)
+            request = self._create_chat_request(asked, settings)
+            if acquire:
+                acquire()
 
     async def _agenerate(
         self,
@@ -212,15 +246,24 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
-        request = self._create_chat_request(messages, settings)
+        acquire = self.rate_limiter.aacquire if self.rate_limiter else None
         retrying = create_async_retrying(
             self.max_retries,
-            get_longest_wait(request.timeout),
+            get_longest_wait(settings.timeout),
             on_retry=run_manager.on_retry if run_manager else None,
-            acquire=self.rate_limiter.aacquire if self.rate_limiter else None,
+            acquire=acquire,
         )
-        reply: Reply = await retrying(partial(self._asend, request))
-        return create_chat_result(reply, settings.model, settings.stop)
+        conversation = converse(messages, settings)
+        request = self._create_chat_request(next(conversation), settings)
+        while True:
+            reply: Reply = await retrying(partial(self._asend, request))
+            try:
+                asked = conversation.send(reply)
+            except StopIteration as end:
+                return cast("ChatResult", end.value)
+            request = self._create_chat_request(asked, settings)
+            if acquire:
+                await acquire()
 
     def _stream(
         self,
@@ -230,10 +273,10 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         result = self._generate(messages, stop, run_manager, **kwargs)
-        chunk = convert_result_to_chunk(result)
-        if run_manager:
-            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-        yield chunk
+        for chunk in convert_result_to_chunks(result):
+            if run_manager:
+                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
 
     async def _astream(
         self,
@@ -243,10 +286,148 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         result = await self._agenerate(messages, stop, run_manager, **kwargs)
-        chunk = convert_result_to_chunk(result)
-        if run_manager:
-            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-        yield chunk
+        for chunk in convert_result_to_chunks(result):
+            if run_manager:
+                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        parallel_tool_calls: bool | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Offer tools to the model, which calls them through text.
+
+        Segmind forwards no tools, so that they are described in the prompt and the calls are
+        read from the reply: a list in Python's syntax, `[add(a=1, b=2)]`.
+
+        Args:
+            tools: Functions, `BaseTool`s, pydantic classes, TypedDicts, JSON schemas with a
+                title, or OpenAI's dicts. May be empty.
+            tool_choice: What must be called: None or "auto" leaves it to the model; "any",
+                "required" or True asks for any tool; a tool's name, `{"name": ...}` or
+                `{"type": "function", "function": {"name": ...}}` for that one; "none" or False
+                forbids calls. A choice that the model does not follow is asked for again
+                (`tool_call_retries`), then raises.
+            parallel_tool_calls: False keeps one call of a reply; the others stand in
+                `response_metadata["dropped_tool_calls"]`. None and True keep all.
+            strict: True makes a call invalid whose arguments do not fit the tool's schema; else
+                the tool is the judge of them.
+            kwargs: Further arguments of the call, such as `temperature`.
+
+        Returns:
+            The model with the tools bound, as OpenAI's dicts.
+
+        Raises:
+            ValueError: If a tool cannot be called through text, two tools share a name, or
+                `tool_choice` names none of them.
+            SegmindToolChoiceError: In a call, if the model does not call what it must.
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmindGPT4Turbo
+
+
+            def add(a: int, b: int) -> int:
+                "Add two numbers."
+                return a + b
+
+
+            model = ChatSegmindGPT4Turbo().bind_tools([add])
+            print(model.invoke("What is 2 + 3?").tool_calls)
+            ```
+        """
+        converted = convert_tools(tools, strict=strict)
+        given: dict[str, Any] = {"parallel_tool_calls": parallel_tool_calls}
+        if tool_choice is not None:
+            choice = parse_tool_choice(tool_choice, create_toolset(converted))
+            given["tool_choice"] = choice.convert_to_openai()
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return self.bind(tools=converted, **chosen, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Literal["function_calling", "json_schema", "json_mode"] = "function_calling",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Get objects of a schema instead of messages; never None.
+
+        A reply that does not fit is shown to the model with the reason, and asked for again
+        (`tool_call_retries`).
+
+        Args:
+            schema: A pydantic class (v2 or v1), dataclass, TypedDict, JSON schema, or OpenAI's
+                dict of a tool. None for any JSON object, with `json_mode` only.
+            method: "function_calling" lets the model call a function of this name, which it
+                does best. "json_schema" describes the schema and asks for JSON, "json_mode"
+                asks for JSON that the prompt itself describes.
+            include_raw: Get `{"raw": AIMessage, "parsed": object | None, "parsing_error":
+                Exception | None}`, and no exception for a reply that does not fit.
+            strict: Taken as other packages take it; replies are always checked.
+            kwargs: None are known.
+
+        Returns:
+            A runnable that gives instances of a class, and dicts for TypedDicts and JSON schemas.
+
+        Raises:
+            TypeError: If an argument is unknown.
+            ValueError: If the schema or the method cannot be used.
+            OutputParserException: In a call, if no reply fits; a `SegmindToolChoiceError` where
+                the reply lacks what was asked for.
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmindGPT4Turbo
+            from pydantic import BaseModel
+
+
+            class Joke(BaseModel):
+                setup: str
+                punchline: str
+
+
+            model = ChatSegmindGPT4Turbo().with_structured_output(Joke, include_raw=True)
+            print(model.invoke("Tell me a joke about cats.")["parsed"])
+            ```
+        """
+        if kwargs:
+            raise TypeError(
+                f"with_structured_output has no argument {', '.join(map(repr, kwargs))}; bind "
+                "arguments of the call to its result's model, or set them as fields."
+            )
+        if schema is None and method != "json_mode":
+            raise ValueError(f"method={method!r} needs a schema; only 'json_mode' goes without.")
+        output = None if schema is None else create_structured_output(schema)
+        arguments: dict[str, Any] = {
+            "ls_structured_output_format": create_tracing_format(
+                output, schema, method=method, strict=strict
+            ),
+            # With the raw reply, an unmet demand is told by `parsing_error`.
+            "on_unmet_tool_choice": "return" if include_raw else "raise",
+        }
+        match method:
+            case "function_calling" if output:
+                arguments |= {"tool_choice": output.name, "parallel_tool_calls": False}
+                model = self.bind_tools([output.openai_tool], **arguments)
+            case "json_schema" if output:
+                model = self.bind(response_format=output.response_format, **arguments)
+            case "json_mode":
+                model = self.bind(response_format={"type": "json_object"}, **arguments)
+            case _:
+                raise ValueError(
+                    f"method={method!r} is unknown; pass 'function_calling', 'json_schema' or "
+                    "'json_mode'."
+                )
+        parser = create_parser(output)
+        return keep_raw(model, parser) if include_raw else model | parser
 
     def get_credits(self) -> SegmindCredits:
         """Get the account's balance. It runs no model and costs nothing.
@@ -296,7 +477,9 @@ class ChatSegmind(BaseChatModel):
     def _create_chat_request(
         self, messages: Sequence[BaseMessage], settings: CallSettings
     ) -> Request:
-        payload = create_payload(messages, settings.parameters, settings.stop)
+        payload = create_payload(
+            messages, settings.parameters, settings.stop, settings.instructions
+        )
         return Request(
             method="POST",
             url=create_url(self.segmind_api_base, settings.model),
@@ -350,6 +533,13 @@ class ChatSegmind(BaseChatModel):
             "segmind_api_base": strip_url_credentials(self.segmind_api_base),
             "parameters": settings.parameters,
             "stop": list(settings.stop),
+            "tools": settings.tools.fingerprint,
+            "tool_choice": settings.tool_choice.convert_to_openai(),
+            "parallel_tool_calls": settings.parallel_tool_calls,
+            "response_format": settings.response_format and [settings.response_format.schema],
+            "on_invalid_tool_call": settings.on_invalid_tool_call,
+            "tool_call_retries": settings.tool_call_retries,
+            "on_unmet_tool_choice": settings.is_unmet_choice_raised,
             "output_version": self.output_version,
         }
         return f"{self._llm_type} {json.dumps(changes_the_reply, sort_keys=True)}"

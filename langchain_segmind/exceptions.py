@@ -15,12 +15,13 @@ fallbacks and summarization understand it. R marks what may succeed when tried a
     |-- SegmindRateLimitError           R   ModelRateLimitError          429
     |-- SegmindTimeoutError             R   ModelTimeoutError            408, or no answer in time
     |-- SegmindConnectionError          R   ModelConnectionError         no answer, or half of one
+    |-- SegmindToolChoiceError              OutputParserException        2xx: not what was forced
     `-- SegmindAPIError                 R   ModelAPIError                5xx
         `-- SegmindResponseError                                         2xx, 3xx: no answer
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from langchain_core.exceptions import (
     ContextOverflowError,
@@ -33,7 +34,9 @@ from langchain_core.exceptions import (
     ModelPermissionDeniedError,
     ModelRateLimitError,
     ModelTimeoutError,
+    OutputParserException,
 )
+from langchain_core.messages import AIMessage
 
 from langchain_segmind._endpoint import API_KEY_ENV
 
@@ -50,6 +53,7 @@ __all__ = [
     "SegmindRateLimitError",
     "SegmindResponseError",
     "SegmindTimeoutError",
+    "SegmindToolChoiceError",
 ]
 
 
@@ -185,3 +189,26 @@ class SegmindResponseError(SegmindAPIError):
 
     is_retryable = False
     advice = "The call may have been billed; check the model's slug and base_url."
+
+
+class SegmindToolChoiceError(SegmindError, OutputParserException):
+    """The model's replies lack the tool call or the JSON that they had to hold.
+
+    The replies were paid for, so that it is not retryable by itself.
+
+    Attributes:
+        replies: The model's messages, oldest first.
+        llm_output: The text of the last one.
+    """
+
+    advice = "Name a tool that fits the request, reword the request, or raise tool_call_retries."
+
+    def __init__(
+        self, message: str = "", *, replies: Sequence[AIMessage] = (), **details: Any
+    ) -> None:
+        super().__init__(message, **details)
+        self.args = (message,)  # without the link that OutputParserException adds
+        self.replies = list(replies)
+        self.observation = None
+        self.llm_output = str(replies[-1].text) if replies else None
+        self.send_to_llm = False

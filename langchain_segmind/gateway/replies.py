@@ -100,9 +100,7 @@ def parse_entry(value: Any) -> Entry:
     if isinstance(value, str):
         return Entry(Completion(value))
     if not isinstance(value, Mapping):
-        raise ValueError(  # noqa: TRY004 - all that is wrong with a script is a ValueError
-            f"a script's entry must be a text or an object, not {value!r}"
-        )
+        raise ValueError(f"a script's entry must be a text or an object, not {value!r}")
     match = value.get("match")
     if match is not None and not isinstance(match, str):
         raise ValueError(f"match must be a text, not {match!r}")
@@ -141,7 +139,7 @@ def _parse_completion(entry: Mapping[str, Any]) -> Completion:
     _check_keys(entry, _COMPLETION_KEYS, required="content")
     usage = entry.get("usage") or {}
     if not isinstance(usage, Mapping):
-        raise ValueError(f"usage must be an object, not {usage!r}")  # noqa: TRY004 - as above
+        raise ValueError(f"usage must be an object, not {usage!r}")
     return Completion(
         entry["content"],
         finish_reason=entry.get("finish_reason", "stop"),
@@ -168,7 +166,7 @@ def _parse_raw(entry: Mapping[str, Any]) -> Reply:
 
 def _parse_headers(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"headers must be an object, not {value!r}")  # noqa: TRY004 - as above
+        raise ValueError(f"headers must be an object, not {value!r}")
     headers = {str(name).lower(): str(text) for name, text in value.items()}
     for name, text in headers.items():
         if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text)):

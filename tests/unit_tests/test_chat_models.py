@@ -291,7 +291,7 @@ class TestRequest:
         ("arguments", "error", "words"),
         [
             pytest.param({"temprature": 0}, TypeError, "temperature", id="misspelt"),
-            pytest.param({"tools": []}, TypeError, "tools", id="unknown"),
+            pytest.param({"logit": []}, TypeError, "logit", id="unknown"),
             pytest.param({"temperature": 3}, ValueError, "temperature", id="out of range"),
             pytest.param({"model": "a/b"}, ValueError, "slug", id="no slug"),
             pytest.param({"stop": ""}, ValueError, "stop string", id="an empty stop"),

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
+from langchain_segmind._arguments import CallSettings
 from langchain_segmind._chat_result import (
-    convert_result_to_chunk,
+    convert_result_to_chunks,
     create_chat_result,
     create_usage_metadata,
-    cut_at_stop,
 )
 from langchain_segmind._credits import create_credits
 from langchain_segmind._endpoint import Reply
@@ -20,7 +20,9 @@ from langchain_segmind.exceptions import SegmindError, SegmindResponseError
 
 def read(body: object, headers: dict[str, str] | None = None, stop: tuple = ()) -> AIMessage:
     """Read a reply's message."""
-    result = create_chat_result(Reply(200, headers or {}, json.dumps(body).encode()), "slug", stop)
+    result = create_chat_result(
+        Reply(200, headers or {}, json.dumps(body).encode()), CallSettings(model="slug", stop=stop)
+    )
     assert isinstance(result.generations[0].message, AIMessage)
     return result.generations[0].message
 
@@ -172,7 +174,9 @@ def test_a_missing_total_is_the_sum(total: object) -> None:
 def test_a_reply_that_is_no_answer_is_a_typed_error(body: bytes, fault: str) -> None:
     """Every odd 200 is a `SegmindResponseError` that quotes its start and is never retried."""
     with pytest.raises(SegmindResponseError) as caught:
-        create_chat_result(Reply(200, {"x-remaining-credits": "4"}, body), "slug")
+        create_chat_result(
+            Reply(200, {"x-remaining-credits": "4"}, body), CallSettings(model="slug")
+        )
     assert fault in str(caught.value)
     assert body[:20].decode(errors="replace") in str(caught.value)
     assert caught.value.remaining_credits == 4
@@ -213,7 +217,7 @@ def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str
     """Whatever a server sends is a message or a `SegmindError`, never a KeyError."""
     reply = Reply(200, headers, json.dumps(body).encode())
     try:
-        message = create_chat_result(reply, "slug").generations[0].message
+        message = create_chat_result(reply, CallSettings(model="slug")).generations[0].message
     except SegmindError:
         return
     assert isinstance(message.content, str)
@@ -222,7 +226,10 @@ def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str
 @given(st.binary(max_size=50))
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     """Neither do bytes that are no JSON."""
-    for reader in (lambda reply: create_chat_result(reply, "slug"), create_credits):
+    for reader in (
+        lambda reply: create_chat_result(reply, CallSettings(model="slug")),
+        create_credits,
+    ):
         try:
             reader(Reply(200, {}, body))
         except SegmindError:
@@ -241,7 +248,7 @@ def test_no_bytes_break_the_reader(body: bytes) -> None:
 )
 def test_a_text_ends_before_the_first_stop_string(stop: list[str], text: str) -> None:
     """The earliest string in the text counts, not the earliest in the list."""
-    assert cut_at_stop("one END two STOP", stop) == text
+    assert read(completion("one END two STOP"), stop=stop).content == text
 
 
 def test_a_cut_reply_ends_with_stop() -> None:
@@ -254,8 +261,10 @@ def test_a_cut_reply_ends_with_stop() -> None:
 
 def test_a_chunk_carries_all_of_the_message() -> None:
     """A stream's only chunk says what `invoke` says, and that it is the last."""
-    result = create_chat_result(Reply(200, {}, json.dumps(completion()).encode()), "slug")
-    message, chunk = result.generations[0].message, convert_result_to_chunk(result).message
+    result = create_chat_result(
+        Reply(200, {}, json.dumps(completion()).encode()), CallSettings(model="slug")
+    )
+    message, chunk = result.generations[0].message, convert_result_to_chunks(result)[0].message
     assert chunk.chunk_position == "last"
     assert (chunk.content, chunk.response_metadata) == (message.content, message.response_metadata)
 

@@ -26,6 +26,7 @@ CORE_CLASSES = {
     "SegmindRateLimitError": core.ModelRateLimitError,
     "SegmindResponseError": core.ModelAPIError,
     "SegmindTimeoutError": core.ModelTimeoutError,
+    "SegmindToolChoiceError": core.OutputParserException,
 }
 RETRYABLE = {
     "SegmindAPIError",

@@ -21,6 +21,7 @@ PUBLIC_NAMES = {
     "SegmindRateLimitError",
     "SegmindResponseError",
     "SegmindTimeoutError",
+    "SegmindToolChoiceError",
     "__version__",
 }
 

@@ -10,13 +10,11 @@ from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     ChatMessage,
-    FunctionMessage,
     HumanMessage,
     HumanMessageChunk,
     RemoveMessage,
     SystemMessage,
     ToolCall,
-    ToolMessage,
 )
 
 from langchain_segmind._payload import (
@@ -160,9 +158,6 @@ def test_messages_stay_where_they_are() -> None:
         ),
         pytest.param(ChatMessage("hi", role="critic"), ["1", "critic", "user"], id="unknown role"),
         pytest.param(RemoveMessage(id="1"), ["1", "remove"], id="RemoveMessage"),
-        pytest.param(FunctionMessage("5", name="add"), ["1", "function"], id="FunctionMessage"),
-        pytest.param(ToolMessage("5", tool_call_id="1"), ["1", "tool"], id="ToolMessage"),
-        pytest.param(AIMessage("", tool_calls=[CALL]), ["1", "tools"], id="tool calls"),
     ],
 )
 def test_what_cannot_be_sent_is_named(message, words) -> None:

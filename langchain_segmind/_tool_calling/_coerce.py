@@ -1,0 +1,311 @@
+"""Value x schema -> the value that the schema means, where that keeps the meaning.
+
+What fits is left alone. What does not is bent where both say the same (`"5"` and 5.0 are 5 where
+an integer is asked for); each bend has a name, which is noted. What cannot be bent stays as the
+model wrote it: the tool itself is the judge of it, and its error tells the model.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from langchain_segmind._tool_calling._literals import Scanner, Source, UnreadableError
+from langchain_segmind._tool_calling._schema import (
+    Schema,
+    get_alternatives,
+    get_choices,
+    get_properties,
+    get_required,
+    get_type,
+    resolve,
+)
+from langchain_segmind._tool_calling._tools import Tool
+
+INTEGER = re.compile(r"[+-]?\d{1,100}")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+PLACEHOLDER = re.compile(r"(?:\.{2,}|\u2026|<[^<>]*>)")
+"""What a model writes where it leaves a value out."""
+
+DEEPEST = 100
+"""Levels of schemas that are followed."""
+
+MOST_STEPS = 200_000
+"""Values that are compared to schemas: alternatives within alternatives multiply."""
+
+MISFIT = "misfit"
+"""The note of a value that neither fits nor can be bent."""
+
+
+class MissingError(ValueError):
+    """A required value is not there; the message names it."""
+
+
+def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> tuple[dict[str, Any], list[str]]:
+    """Bend a call's arguments to a tool's schema.
+
+    Returns:
+        The arguments, and the names of the bends in order.
+
+    Raises:
+        MissingError: If a required argument is missing.
+        UnreadableError: If an argument has no value, such as a variable where a number belongs.
+    """
+    coercer = Coercer(tool.root)
+    # What fits the tool's own schema but is none of its arguments is for the tool to judge.
+    return coercer.coerce_object(arguments, tool.parameters), coercer.bends
+
+
+def fits(value: Any, schema: Schema, root: Schema) -> tuple[Any, bool]:
+    """Bend a value to a schema; tells whether it fits then."""
+    coercer = Coercer(root)
+    try:
+        bent = coercer.coerce(value, schema)
+    except (MissingError, UnreadableError):
+        return value, False
+    return bent, MISFIT not in coercer.bends
+
+
+class Coercer:
+    """Bends values to the schemas of one root.
+
+    Attributes:
+        bends: The names of the bends, in order.
+    """
+
+    def __init__(self, root: Schema) -> None:
+        self.bends: list[str] = []
+        self._root = root
+        self._depth = 0
+        self._steps = 0
+
+    def coerce(self, value: Any, schema: Any) -> Any:
+        """Bend a value to a schema; what cannot be bent is noted as a misfit and kept."""
+        self._steps += 1
+        if self._depth == DEEPEST or self._steps > MOST_STEPS:
+            return _without_sources(value)
+        self._depth += 1
+        try:
+            resolved = resolve(schema, self._root)
+            if isinstance(value, Source):
+                return self._coerce_source(value, resolved)
+            if alternatives := get_alternatives(resolved):
+                return self._coerce_alternatives(value, alternatives)
+            if (choices := get_choices(resolved)) is not None:
+                return self._coerce_choice(value, choices)
+            return self._coerce_type(value, resolved)
+        finally:
+            self._depth -= 1
+
+    def coerce_object(self, value: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+        """Bend an object's values by name."""
+        properties, required = get_properties(schema), get_required(schema)
+        others = schema.get("additionalProperties")
+        bent = {}
+        for name in required:
+            if name not in value:
+                bent[name] = self._get_default(name, properties)
+        for name, item in value.items():
+            if name in properties:
+                if item is None and name not in required and not self._fits(None, properties[name]):
+                    self.bends.append("null_dropped")
+                else:
+                    bent[name] = self.coerce(item, properties[name])
+            else:
+                if others is False:
+                    self.bends.append(MISFIT)
+                bent[name] = self.coerce(item, others if isinstance(others, Mapping) else {})
+        return bent
+
+    def _get_default(self, name: str, properties: Mapping[str, Any]) -> Any:
+        declared = resolve(properties.get(name), self._root)
+        if "default" not in declared:
+            raise MissingError(f"the required {name!r} is missing")
+        self.bends.append("default")
+        return declared["default"]
+
+    def _coerce_source(self, source: Source, schema: Schema) -> Any:
+        """Choose between an expression's value, where it has one, and its text."""
+        kinds = self._get_types(schema)
+        number = source.calculate()
+        if number is not None and kinds & {"integer", "number"} and "string" not in kinds:
+            self.bends.append("calculation")
+            return self.coerce(number, schema)
+        if PLACEHOLDER.fullmatch(source):
+            raise UnreadableError(f"{source!s:.80} stands where a value belongs")
+        self.bends.append("source_as_text" if not kinds or "string" in kinds else MISFIT)
+        return str(source)
+
+    def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:
+        """Take the first alternative that fits as it is, else the first that fits when bent."""
+        bent_attempts = []
+        for alternative in alternatives:
+            attempt = self._try(value, alternative)
+            if attempt is not None and not attempt[1]:
+                return attempt[0]
+            if attempt is not None and MISFIT not in attempt[1]:
+                bent_attempts.append(attempt)
+        if not bent_attempts:
+            self.bends.append(MISFIT)
+            return _without_sources(value)
+        bent, bends = bent_attempts[0]
+        self.bends += bends
+        return bent
+
+    def _coerce_choice(self, value: Any, choices: list[Any]) -> Any:
+        for choice in choices:
+            if value == choice and isinstance(value, bool) == isinstance(choice, bool):
+                return choice
+        for choice in choices:
+            if isinstance(value, str) != isinstance(choice, str) and _spell(value) == _spell(
+                choice
+            ):
+                self.bends.append("choice")
+                return choice
+        self.bends.append(MISFIT)
+        return _without_sources(value)
+
+    def _coerce_type(self, value: Any, schema: Schema) -> Any:
+        kind = get_type(schema)
+        if kind == "array" and isinstance(value, list):
+            return self._coerce_items(value, schema)
+        if kind == "object" and isinstance(value, dict):
+            return self.coerce_object(value, schema)
+        if kind is None or kind not in BENDS:
+            return _without_sources(value)
+        if IS_TYPE[kind](value):
+            return value
+        bend, bent = BENDS[kind](value)
+        if bend is None:
+            self.bends.append(MISFIT)
+            return _without_sources(value)
+        self.bends.append(bend)
+        return self.coerce(bent, schema) if kind in {"array", "object"} else bent
+
+    def _coerce_items(self, items: list[Any], schema: Schema) -> list[Any]:
+        firsts = schema.get("prefixItems")
+        firsts = firsts if isinstance(firsts, list) else []
+        rest = schema.get("items")
+        return [
+            self.coerce(item, firsts[index] if index < len(firsts) else rest)
+            for index, item in enumerate(items)
+        ]
+
+    def _try(self, value: Any, schema: Any) -> tuple[Any, list[str]] | None:
+        outer, self.bends = self.bends, []
+        try:
+            return self.coerce(value, schema), self.bends
+        except (MissingError, UnreadableError):
+            return None
+        finally:
+            self.bends = outer
+
+    def _fits(self, value: Any, schema: Any) -> bool:
+        attempt = self._try(value, schema)
+        return attempt is not None and not attempt[1]
+
+    def _get_types(self, schema: Schema, depth: int = 0) -> set[str]:
+        """Get the types that a schema allows; none where it allows every type."""
+        if depth == DEEPEST:
+            return set()
+        if alternatives := get_alternatives(schema):
+            kinds = [self._get_types(resolve(part, self._root), depth + 1) for part in alternatives]
+            return set().union(*kinds) if all(kinds) else set()
+        if choices := get_choices(schema):
+            return {"string"} if any(isinstance(choice, str) for choice in choices) else {"number"}
+        kind = get_type(schema)
+        return {kind} if kind else set()
+
+
+def _spell(value: Any) -> str:
+    """Write a value so that JSON's, Python's and a string's spelling of it are equal."""
+    text = str(value)
+    return text.lower() if isinstance(value, bool) or text in {"True", "False"} else text
+
+
+def _without_sources(value: Any) -> Any:
+    """Make what has no schema JSON: expressions within it become their text."""
+    if isinstance(value, Source):
+        return str(value)
+    if isinstance(value, list):
+        return [_without_sources(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_sources(item) for key, item in value.items()}
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+IS_TYPE: Mapping[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": _is_number,
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+Bend = tuple[str | None, Any]
+"""A bend's name, or None where there is none, and the value."""
+
+NO_BEND: Bend = (None, None)
+
+
+def _bend_to_string(value: Any) -> Bend:
+    if isinstance(value, bool):
+        return "boolean_to_text", str(value).lower()
+    return ("number_to_text", str(value)) if _is_number(value) else NO_BEND
+
+
+def _bend_to_integer(value: Any) -> Bend:
+    if isinstance(value, float) and value.is_integer():
+        return "float_to_integer", int(value)
+    if isinstance(value, str) and INTEGER.fullmatch(value.strip()):
+        return "text_to_number", int(value)
+    return NO_BEND
+
+
+def _bend_to_number(value: Any) -> Bend:
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        integer = INTEGER.fullmatch(value.strip())
+        return "text_to_number", int(value) if integer else float(value)
+    return NO_BEND
+
+
+def _bend_to_boolean(value: Any) -> Bend:
+    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+        return "text_to_boolean", value.strip().lower() == "true"
+    return NO_BEND
+
+
+def _bend_to_collection(kind: type) -> Callable[[Any], Bend]:
+    def bend(value: Any) -> Bend:
+        if isinstance(value, str):
+            scanner = Scanner(value)
+            try:
+                read = scanner.read_value()
+            except UnreadableError:
+                return NO_BEND
+            exact = not scanner.peek() and {*scanner.leniencies} <= {"foreign_constant"}
+            if exact and isinstance(read, kind):
+                return "literal_in_text", read
+        return NO_BEND
+
+    return bend
+
+
+def _bend_to_null(value: Any) -> Bend:  # noqa: ARG001 - one signature for all
+    return NO_BEND
+
+
+BENDS: Mapping[str, Callable[[Any], Bend]] = {
+    "string": _bend_to_string,
+    "integer": _bend_to_integer,
+    "number": _bend_to_number,
+    "boolean": _bend_to_boolean,
+    "null": _bend_to_null,
+    "array": _bend_to_collection(list),
+    "object": _bend_to_collection(dict),
+}

@@ -1,0 +1,87 @@
+"""The text form of calls and results, which the writer and the reader agree on.
+
+A list of calls in Python's syntax, `[add(a=1, b=2), search(query='x')]`: the form that this
+model was measured to be best at
+(https://gorilla.cs.berkeley.edu/blogs/8_berkeley_function_calling_leaderboard.html). A name
+stands as it is where it reads as one, else as a string: `['Box[int]'(value=1)]`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from langchain_core.messages import InvalidToolCall, ToolCall
+
+RESULT = "tool_result"
+"""The name of the tags around a result."""
+
+PLAIN_NAME = re.compile(r"[^\W\d][\w.$/-]*|\$[\w.$/-]+")
+"""A name that needs no quotes."""
+
+INVISIBLE = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+RESULT_TAG = re.compile(
+    rf"[<\uff1c\ufe64\u2039\u276e](?=[\s/\\{INVISIBLE}]*"
+    + rf"[{INVISIBLE}]*".join(RESULT).replace("_", r"[\s_-]?")
+    + ")",
+    re.IGNORECASE,
+)
+"""What a model may take for one of our tags."""
+
+
+def render_name(name: str) -> str:
+    """Write the name of a tool or an argument."""
+    return name if PLAIN_NAME.fullmatch(name) else render_value(name)
+
+
+def render_value(value: Any) -> str:
+    """Write a value as Python does; what is no JSON becomes its text."""
+    match value:
+        case str():
+            # An escape keeps the value and does not look like a tag.
+            return RESULT_TAG.sub(lambda tag: rf"\u{ord(tag[0]):04x}", repr(str(value)))
+        case None | bool() | int() | float():
+            return repr(value)
+        case Mapping():
+            pairs = (
+                f"{render_value(str(key))}: {render_value(item)}" for key, item in value.items()
+            )
+            return f"{{{', '.join(pairs)}}}"
+        case Sequence() if not isinstance(value, bytes | bytearray):
+            return f"[{', '.join(map(render_value, value))}]"
+        case _:
+            return render_value(str(value))
+
+
+def render_call(call: ToolCall | InvalidToolCall) -> str:
+    """Write a call; one that could not be read, as it was written."""
+    name, arguments = render_name(call["name"] or ""), call["args"]
+    if isinstance(arguments, Mapping):
+        pairs = (f"{render_name(key)}={render_value(item)}" for key, item in arguments.items())
+        return f"{name}({', '.join(pairs)})"
+    raw = arguments or ""
+    return raw if call["name"] and call["name"] in raw else f"{name}({raw})"
+
+
+def render_calls(calls: Sequence[ToolCall | InvalidToolCall]) -> str:
+    """Write calls as the list that a model is asked for."""
+    return f"[{', '.join(map(render_call, calls))}]"
+
+
+def render_result(text: str, **attributes: str | int | None) -> str:
+    """Write a tool's result between tags; the text cannot end them.
+
+    Args:
+        text: What the tool said.
+        attributes: What ties it to its call; None leaves one out.
+    """
+    given = {name: value for name, value in attributes.items() if value is not None}
+    written = "".join(
+        f" {name}={quoteattr(neutralize(str(value)))}" for name, value in given.items()
+    )
+    return f"<{RESULT}{written}>\n{neutralize(text)}\n</{RESULT}>"
+
+
+def neutralize(text: str) -> str:
+    """Make a text of others safe to stand beside our tags: what looks like one is escaped."""
+    return RESULT_TAG.sub("&lt;", text)

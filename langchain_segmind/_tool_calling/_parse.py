@@ -1,0 +1,195 @@
+"""A model's reply -> its calls and its text.
+
+A ladder, strict first: the whole reply is a list of calls; or it is one behind a repair that has a
+name (a fence around it, no brackets, JSON); or lists of known tools stand on lines of their own
+in other text. Whatever is on no rung is text, and comes back as it was.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import InvalidToolCall, ToolCall
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+
+from langchain_segmind._tool_calling._call_list import CallReader, NoCallError, RawCall
+from langchain_segmind._tool_calling._coerce import MISFIT, MissingError, coerce_arguments
+from langchain_segmind._tool_calling._literals import UnreadableError
+from langchain_segmind._tool_calling._tools import Toolset
+
+logger = logging.getLogger(__name__)
+
+NO_CALLS = frozenset({"", "[]", "None", "None."})
+"""What this model writes where it calls nothing."""
+
+FENCE = re.compile(
+    r"^[ \t]*```[^\n`]*\n(?P<body>.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+LIST_LINE = re.compile(r"^[ \t]*(?=\[)", re.MULTILINE)
+END_OF_LINE = re.compile(r"[ \t]*(?:\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReply:
+    """What a reply holds.
+
+    Attributes:
+        content: The text beside the calls; the whole reply where there are none.
+        calls: The calls that can be run, in order.
+        invalid_calls: The calls that cannot, with the reason.
+        repairs: The names of what was read leniently or bent, in order.
+        is_cut: Whether a stop string ended the reply.
+    """
+
+    content: str
+    calls: Sequence[ToolCall] = ()
+    invalid_calls: Sequence[InvalidToolCall] = ()
+    repairs: Sequence[str] = ()
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Calls, and where in the reply they stand."""
+
+    start: int
+    end: int
+    calls: Sequence[RawCall]
+
+
+def parse_reply(text: str, tools: Toolset, stop: Sequence[str] = ()) -> ParsedReply:
+    """Read a reply. It never raises, and nothing of the reply is lost.
+
+    Args:
+        text: The reply.
+        tools: The tools that were offered; without any, nothing is looked for.
+        stop: Strings that end the text, wherever they do not stand inside a call.
+    """
+    spans = find_calls(text, tools)
+    cut = find_stop(text, stop, spans)
+    if cut is not None:
+        text = text[:cut]
+        spans = [span for span in spans if span.end <= cut]
+    if not spans:
+        return ParsedReply(text, is_cut=cut is not None)
+    calls: list[ToolCall] = []
+    invalid_calls: list[InvalidToolCall] = []
+    repairs: list[str] = []
+    for raw in (raw for span in spans for raw in span.calls):
+        call = create_call(raw, tools)
+        repairs += raw.repairs
+        if call["type"] == "invalid_tool_call":
+            invalid_calls.append(call)
+        else:
+            calls.append(call)
+    if repairs:
+        logger.debug("Read %d tool calls with repairs: %s", len(calls), ", ".join(repairs))
+    return ParsedReply(remove_spans(text, spans), calls, invalid_calls, repairs, cut is not None)
+
+
+def find_calls(text: str, tools: Toolset) -> list[Span]:
+    """Find the calls in a reply."""
+    if not tools or text.strip() in NO_CALLS:
+        return []
+    body = text.strip("\ufeff \t\r\n")
+    if fence := FENCE.fullmatch(body):
+        body = fence["body"]
+    if calls := read_whole(body, tools):
+        if fence:
+            calls[0].repairs.append("fence")
+        return [Span(0, len(text), calls)]
+    return find_lists(text, tools)
+
+
+def read_whole(text: str, tools: Toolset) -> list[RawCall]:
+    """Read a text that is calls as a whole; empty where it is not."""
+    reader = CallReader(text, tools)
+    try:
+        calls = reader.read_list() if text.lstrip().startswith("[") else reader.read_bare_calls()
+    except NoCallError:
+        return []
+    return calls if reader.is_at_end() else []
+
+
+def find_lists(text: str, tools: Toolset) -> list[Span]:
+    """Find the lists of known tools that stand on lines of their own in other text."""
+    spans: list[Span] = []
+    reader = CallReader(text, tools)
+    fences = list(FENCE.finditer(text))
+    # What stands in a fence is shown, not done.
+    unfenced = FENCE.sub(lambda fence: " " * len(fence[0]), text)
+    position = 0
+    while line := LIST_LINE.search(unfenced, position):
+        reader.position = line.end()
+        try:
+            calls = reader.read_list(known_only=True)
+        except NoCallError:
+            position = max(reader.position, line.end() + 1)
+            continue
+        position = reader.position
+        if END_OF_LINE.match(text, position):
+            spans.append(Span(line.start(), position, calls))
+    if not spans and fences and not text[fences[-1].end() :].strip():
+        spans += _find_last_fence(fences[-1], tools)
+    return spans
+
+
+def _find_last_fence(fence: re.Match[str], tools: Toolset) -> list[Span]:
+    """Take the fence that a reply ends with for calls, if it holds nothing else."""
+    calls = read_whole(fence["body"], tools)
+    if not calls or any(call.name not in tools for call in calls):
+        return []
+    calls[0].repairs.append("fence_after_text")
+    return [Span(fence.start(), fence.end(), calls)]
+
+
+def find_stop(text: str, stop: Sequence[str], spans: Sequence[Span]) -> int | None:
+    """Find where the first stop string outside all calls begins."""
+    found = []
+    for string in stop:
+        position = text.find(string)
+        while position >= 0:
+            inside = next((one for one in spans if one.start <= position < one.end), None)
+            if inside is None:
+                found.append(position)
+                break
+            position = text.find(string, inside.end)
+    return min(found, default=None)
+
+
+def remove_spans(text: str, spans: Sequence[Span]) -> str:
+    """Get the text beside the calls."""
+    position, parts = 0, []
+    for span in spans:
+        parts.append(text[position : span.start])
+        position = span.end
+    parts.append(text[position:])
+    return "\n".join(part for part in map(str.strip, parts) if part)
+
+
+def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
+    """Check a call against its tool; one that cannot be run keeps its text and the reason."""
+    fault, tool = raw.fault, tools.get(raw.name)
+    arguments = raw.arguments
+    if not fault and tool is not None:
+        try:
+            arguments, bends = coerce_arguments(arguments, tool)
+        except (MissingError, UnreadableError) as error:
+            fault = str(error)
+        else:
+            raw.repairs.extend(bends)
+            if tool.strict and MISFIT in bends:
+                fault = "an argument does not fit the tool's schema"
+    call_id = create_call_id()
+    if fault:
+        # Whoever merges chunks reads arguments as JSON, and would run an object that it finds.
+        text = f"{raw.name}({raw.text})" if raw.text.startswith("{") else raw.text
+        return invalid_tool_call(name=raw.name, args=text, id=call_id, error=fault)
+    return tool_call(name=raw.name, args=arguments, id=call_id)
+
+
+def create_call_id() -> str:
+    """Make an id that no other call has."""
+    return f"call_{secrets.token_hex(6)}"

@@ -1,0 +1,102 @@
+"""JSON schemas as tools carry them: where references lead, and which types are meant."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+Schema = Mapping[str, Any]
+"""A JSON schema, as an object."""
+
+ANYTHING: Schema = {}
+"""The schema that every value fits."""
+
+DEEPEST = 20
+"""Levels of `allOf` that are followed."""
+
+
+def resolve(schema: Any, root: Schema, depth: int = 0) -> Schema:
+    """Follow a schema's references and merge its `allOf`, so that its own keys say what it is.
+
+    Args:
+        schema: The schema; what is none, such as `True`, counts as "anything".
+        root: The schema that references (`#/$defs/...`) start from.
+        depth: Levels of `allOf` above this one.
+    """
+    followed = set()
+    while isinstance(ref := get_reference(schema), str) and ref not in followed:
+        followed.add(ref)
+        siblings = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
+        schema = {**look_up(ref, root), **siblings}
+    if not isinstance(schema, Mapping):
+        return ANYTHING
+    parts = schema.get("allOf")
+    if not isinstance(parts, Sequence) or depth == DEEPEST:
+        return schema
+    merged: dict[str, Any] = {}
+    own = {key: value for key, value in schema.items() if key != "allOf"}
+    for part in [*(resolve(part, root, depth + 1) for part in parts), own]:
+        properties = {**get_properties(merged), **get_properties(part)}
+        required = [*get_required(merged), *get_required(part)]
+        merged |= part
+        merged |= {"properties": properties} if properties else {}
+        merged |= {"required": required} if required else {}
+    return merged
+
+
+def get_reference(schema: Any) -> str | None:
+    """Get where a schema refers to, or None; an `allOf` of one part refers too."""
+    if not isinstance(schema, Mapping):
+        return None
+    ref = schema.get("$ref")
+    if ref is None and isinstance(parts := schema.get("allOf"), list) and len(parts) == 1:
+        return get_reference(parts[0])
+    return ref if isinstance(ref, str) else None
+
+
+def look_up(ref: str, root: Schema) -> Schema:
+    """Get what a reference such as `#/$defs/Address` leads to; an unknown one to "anything"."""
+    found: Any = root
+    for step in ref.removeprefix("#").split("/")[1:]:
+        key = unquote(step).replace("~1", "/").replace("~0", "~")
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) and found is not root else ANYTHING
+
+
+def get_alternatives(schema: Schema) -> list[Any]:
+    """Get the schemas of which a value must fit one; empty where there is only the schema."""
+    for key in ("anyOf", "oneOf"):
+        if isinstance(schema.get(key), list):
+            return list(schema[key])
+    if isinstance(schema.get("type"), list):
+        return [{**schema, "type": name} for name in schema["type"]]
+    return []
+
+
+def get_choices(schema: Schema) -> list[Any] | None:
+    """Get the only values that are allowed, or None where there is no such list."""
+    if "const" in schema:
+        return [schema["const"]]
+    choices = schema.get("enum")
+    return list(choices) if isinstance(choices, list) else None
+
+
+def get_type(schema: Schema) -> str | None:
+    """Get a schema's one type, also where only its other keys give it away."""
+    name = schema.get("type")
+    if isinstance(name, str):
+        return name
+    if "properties" in schema or isinstance(schema.get("additionalProperties"), Mapping):
+        return "object"
+    return "array" if "items" in schema or "prefixItems" in schema else None
+
+
+def get_properties(schema: Schema) -> Mapping[str, Any]:
+    """Get an object's properties by name."""
+    properties = schema.get("properties")
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def get_required(schema: Schema) -> Sequence[str]:
+    """Get the names of an object's properties that must be there."""
+    required = schema.get("required")
+    return required if isinstance(required, list) else ()
