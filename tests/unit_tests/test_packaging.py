@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DECLARED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["gateway"]]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+TESTED = PYPROJECT["dependency-groups"]["test"]
+AGENTS = [requirement for requirement in TESTED if re.match("lang(chain|graph)>", requirement)]
+"""Whom our models are handed to, though the package does not depend on them."""
+DECLARED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["gateway"], *AGENTS]
 LOWEST = (ROOT / "requirements" / "lowest.txt").read_text(encoding="utf-8")
 
 
