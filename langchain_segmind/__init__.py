@@ -1,6 +1,7 @@
 """Segmind's language models for LangChain."""
 
 from langchain_segmind._credits import SegmindCredits
+from langchain_segmind._registration import register_init_chat_model
 from langchain_segmind._version import __version__
 from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
 from langchain_segmind.exceptions import (
@@ -37,4 +38,5 @@ __all__ = [
     "SegmindTimeoutError",
     "SegmindToolChoiceError",
     "__version__",
+    "register_init_chat_model",
 ]

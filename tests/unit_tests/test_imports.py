@@ -23,6 +23,7 @@ PUBLIC_NAMES = {
     "SegmindTimeoutError",
     "SegmindToolChoiceError",
     "__version__",
+    "register_init_chat_model",
 }
 
 
@@ -41,7 +42,7 @@ def test_every_public_name_is_documented() -> None:
 def test_the_import_brings_no_extra_and_no_server() -> None:
     """The library runs without its extras, and no other provider's package is imported."""
     unwanted = {"starlette", "uvicorn", "xllamacpp", "tiktoken", "transformers", "openai"}
-    unwanted |= {"langchain", "langchain_segmind.gateway"}
+    unwanted |= {"langchain", "langgraph", "langchain_segmind.gateway"}
     code = f"import sys, langchain_segmind; print(set({sorted(unwanted)!r}) & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
