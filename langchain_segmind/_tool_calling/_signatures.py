@@ -12,6 +12,7 @@ from langchain_segmind._tool_calling._schema import (
     get_reference,
     get_required,
     get_type,
+    look_up,
     resolve,
 )
 from langchain_segmind._tool_calling._tools import Tool
@@ -124,11 +125,11 @@ class SignatureWriter:
             self._nesting -= 1
 
     def _render_type(self, schema: Any, resolved: Schema, indent: int) -> str:
+        if ref := get_named_reference(schema, resolved):
+            return self._render_name(ref)
         if (choices := get_choices(resolved)) is not None:
             return " | ".join(map(render_value, choices)) or "any"
         kind = get_type(resolved)
-        if (ref := get_reference(schema)) and kind not in SCALARS:
-            return self._render_name(ref, resolved)
         if alternatives := get_alternatives(resolved):
             written = (self.render_type(alternative, indent) for alternative in alternatives)
             return " | ".join(dict.fromkeys(written))
@@ -138,12 +139,12 @@ class SignatureWriter:
             return self._render_object(resolved, indent)
         return TYPES.get(str(kind), "any")
 
-    def _render_name(self, ref: str, schema: Schema) -> str:
+    def _render_name(self, ref: str) -> str:
+        schema = look_up(ref, self._root)
         name, is_new = self._names.get(ref, schema)
         if is_new:
             comment = _render_comment(self._get_comment(schema), "")
-            body = {key: value for key, value in schema.items() if key != "$ref"}
-            definition = f"{name} = {self.render_type(body)}"
+            definition = f"{name} = {self.render_type(schema)}"
             self.definitions.append("\n".join([*comment, definition]))
         return name
 
@@ -198,8 +199,10 @@ class SignatureWriter:
     def _describe(self, schema: Any, depth: int) -> list[str]:
         """Get a schema's description, which may be empty, and what it demands."""
         resolved = resolve(schema, self._root)
-        if depth > DEEPEST or (depth and get_reference(schema) and get_properties(resolved)):
-            return [""]  # it is a type with a name and comments of its own
+        if depth > DEEPEST:
+            return [""]
+        if get_named_reference(schema, resolved):  # what it demands stands above its type
+            resolved = {"description": schema.get("description")}
         said = [str(resolved.get("description") or "").strip()]
         for key, phrase in CONSTRAINTS.items():
             if (value := resolved.get(key)) is not None and value is not False:
@@ -226,6 +229,12 @@ class SignatureWriter:
         if key == "not":
             return self.render_type(value)
         return value if isinstance(value, str) else render_value(value)
+
+
+def get_named_reference(schema: Any, resolved: Schema) -> str | None:
+    """Get what a schema refers to, if that is a type to be written once, under its name."""
+    is_short = get_choices(resolved) is not None or get_type(resolved) in SCALARS
+    return None if is_short else get_reference(schema)
 
 
 def _render_comment(lines: Comment, pad: str) -> list[str]:

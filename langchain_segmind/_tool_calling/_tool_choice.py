@@ -53,7 +53,7 @@ def parse_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice:
         return choice
     if isinstance(choice, dict):
         choice = _get_name(choice)
-    elif choice is None or isinstance(choice, bool) or choice in SPELLINGS:
+    elif isinstance(choice, str | bool | None) and choice in SPELLINGS:
         mode = SPELLINGS[choice]
         if mode == "any" and not names:
             raise ValueError(f"tool_choice={choice!r} asks for a call, but no tools are bound.")
