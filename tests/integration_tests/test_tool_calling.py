@@ -1,0 +1,431 @@
+"""Tools over HTTP: what is sent, what is read, and what happens when a reply does not fit."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.tools import tool
+
+from langchain_segmind import SegmindToolChoiceError
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+def search(query: str, limit: int = 5) -> str:
+    """Search the web."""
+    return f"{query} {limit}"
+
+
+def read(message: AIMessage) -> list[tuple[str, dict]]:
+    """Get a message's calls without their ids."""
+    return [(call["name"], call["args"]) for call in message.tool_calls]
+
+
+class Events(BaseCallbackHandler):
+    """Counts the starts and ends of model runs, and keeps their results."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+        self.results: list[LLMResult] = []
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        self.starts += 1
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        self.results.append(response)
+
+
+class CountingLimiter(BaseRateLimiter):
+    """Lets everything pass and counts it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        self.asked += 1
+        return True
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        self.asked += 1
+        return True
+
+
+class TestCalls:
+    """What is sent with tools bound, and what is read from the reply."""
+
+    def test_a_call_is_read_and_its_result_leads_to_the_answer(
+        self, caller, create_model, gateway
+    ) -> None:
+        """The round trip that every agent makes."""
+        model = create_model().bind_tools([add])
+        gateway.script(["[add(a=2, b=3)]", "It is 5."])
+        question = HumanMessage("2 + 3?")
+        message = caller.invoke(model, [question])
+        assert read(message) == [("add", {"a": 2, "b": 3})]
+        assert message.content == ""
+        assert message.response_metadata["finish_reason"] == "tool_calls"
+        assert message.response_metadata["native_finish_reason"] == "stop"
+        result = ToolMessage("5", tool_call_id=message.tool_calls[0]["id"])
+        answer = caller.invoke(model, [question, message, result])
+        assert (answer.content, answer.tool_calls) == ("It is 5.", [])
+        assert answer.response_metadata["finish_reason"] == "stop"
+        first, second = (request.json for request in gateway.requests)
+        assert first.keys() == second.keys() == {"messages"}
+        assert "# Add two numbers.\nadd(\n a: int,\n b: int,\n)" in first["messages"][0]["content"]
+        assert [message["role"] for message in second["messages"]] == [
+            "system",
+            "user",
+            "assistant",
+            "user",
+        ]
+        assert second["messages"][2]["content"] == "[add(a=2, b=3)]"
+        assert second["messages"][3]["content"].endswith("\n5\n</tool_result>")
+
+    @pytest.mark.parametrize(
+        ("reply", "calls", "content"),
+        [
+            pytest.param("[add(a=1, b=2)]", [("add", {"a": 1, "b": 2})], "", id="one"),
+            pytest.param(
+                "[add(a=1, b=2), add(a=1, b=2), search(query='x')]",
+                [("add", {"a": 1, "b": 2})] * 2 + [("search", {"query": "x"})],
+                "",
+                id="three",
+            ),
+            pytest.param(
+                "I search.\n[search(query='x')]\nWait.",
+                [("search", {"query": "x"})],
+                "I search.\nWait.",
+                id="text around",
+            ),
+            pytest.param("[nope(x=1)]", [("nope", {"x": 1})], "", id="an unknown tool"),
+            pytest.param("[]", [], "[]", id="an empty list"),
+            pytest.param("None.", [], "None.", id="None"),
+            pytest.param(" Just text. ", [], " Just text. ", id="text"),
+            pytest.param("Call `[add(a=1, b=2)]`?", [], "Call `[add(a=1, b=2)]`?", id="a mention"),
+            pytest.param(
+                "[search(query='東京 \\'x\\' \\n')]",
+                [("search", {"query": "東京 'x' \n"})],
+                "",
+                id="letters beyond ASCII and escapes",
+            ),
+        ],
+    )
+    def test_a_reply_becomes_calls_and_text_on_every_path(
+        self, caller, create_model, gateway, reply, calls, content
+    ) -> None:
+        """Invoke and stream agree, whatever the reply."""
+        model = create_model().bind_tools([add, search])
+        gateway.script([reply, reply])
+        message = caller.invoke(model, "go")
+        chunks = caller.stream(model, "go")
+        merged = sum(chunks[1:], chunks[0])
+        for one in (message, merged):
+            assert (read(one), one.content, one.invalid_tool_calls) == (calls, content, [])
+        assert merged.response_metadata == message.response_metadata | {
+            key: merged.response_metadata[key] for key in ("id", "request_id", "remaining_credits")
+        }
+        assert merged.usage_metadata == message.usage_metadata
+        assert [chunk.chunk_position for chunk in chunks][-1] == "last"
+        ids = [call["id"] for call in message.tool_calls + merged.tool_calls]
+        assert len(set(ids)) == len(ids)
+        assert all(ids)
+
+    def test_without_tools_nothing_is_read_as_a_call(self, create_model, gateway) -> None:
+        """A model that was offered nothing calls nothing, whatever it says."""
+        gateway.script(["[add(a=1, b=2)]"] * 2)
+        for model in (create_model(), create_model().bind_tools([])):
+            message = model.invoke("Write a list of calls.")
+            assert (message.content, message.tool_calls) == ("[add(a=1, b=2)]", [])
+        assert [len(request.messages) for request in gateway.requests] == [1, 1]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("math.add", id="a dot"),
+            pytest.param("repo/list", id="a slash"),
+            pytest.param("get weather", id="a blank"),
+            pytest.param("Box[int]", id="brackets"),
+            pytest.param("天気", id="beyond ASCII"),
+            pytest.param("x" * 200, id="200 characters"),
+            pytest.param("a'b\"c", id="quotes"),
+            pytest.param("f(x)", id="parentheses"),
+        ],
+    )
+    @pytest.mark.parametrize("argument", ["from", "user-id", "$filter", "my arg", "名", "a=b"])
+    def test_names_stay_as_the_user_wrote_them(
+        self, create_model, gateway, name: str, argument: str
+    ) -> None:
+        """The model writes a name as the prompt shows it, and it comes back unchanged."""
+        parameters = {"type": "object", "properties": {argument: {"type": "integer"}}}
+        function = {"name": name, "parameters": parameters}
+
+        def answer(request: Any) -> str:
+            signature, first = request.messages[0]["content"].splitlines()[-3:-1]
+            return f"[{signature}{first.strip().removesuffix('?: int,')}=5)]"
+
+        gateway.script(answer)
+        model = create_model().bind_tools([{"type": "function", "function": function}])
+        assert read(model.invoke("go")) == [(name, {argument: 5})]
+
+    def test_a_bend_is_logged(self, create_model, gateway, caplog) -> None:
+        """Who debugs an agent sees what was not as the schema has it."""
+        gateway.script(["[add(a='1', b=2.0)]"])
+        with caplog.at_level(logging.DEBUG, "langchain_segmind"):
+            message = create_model().bind_tools([add]).invoke("go")
+        assert read(message) == [("add", {"a": 1, "b": 2})]
+        assert "text_to_number, float_to_integer" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("reply", "content", "calls", "finish_reason"),
+        [
+            pytest.param("one STOP two", "one ", [], "stop", id="in a text"),
+            pytest.param(
+                "[search(query='a STOP b')]",
+                "",
+                [("search", {"query": "a STOP b"})],
+                "tool_calls",
+                id="in an argument",
+            ),
+            pytest.param("STOP\n[search(query='a')]", "", [], "stop", id="before a call"),
+            pytest.param(
+                "[search(query='a')]\nx STOP y",
+                "x",
+                [("search", {"query": "a"})],
+                "tool_calls",
+                id="after a call",
+            ),
+        ],
+    )
+    def test_a_stop_string_ends_the_text_but_no_call(
+        self, create_model, gateway, reply, content, calls, finish_reason
+    ) -> None:
+        """An argument may hold any text."""
+        gateway.script([reply])
+        message = create_model(stop=["STOP"]).bind_tools([search]).invoke("go")
+        assert (message.content, read(message)) == (content, calls)
+        assert message.response_metadata["finish_reason"] == finish_reason
+
+
+class TestChoices:
+    """What a model must or may not call."""
+
+    @pytest.mark.parametrize("choice", ["none", False])
+    def test_none_never_yields_a_call(self, create_model, gateway, choice) -> None:
+        """The reply is text, whatever it looks like."""
+        gateway.script(["[add(a=1, b=2)]"])
+        message = create_model().bind_tools([add], tool_choice=choice).invoke("go")
+        assert (message.content, message.tool_calls) == ("[add(a=1, b=2)]", [])
+        assert "add(" not in gateway.requests[0].messages[0]["content"]
+
+    @pytest.mark.parametrize("choice", ["any", "required", True, "add", {"name": "add"}])
+    def test_a_forced_call_is_asked_for_again(self, caller, create_model, gateway, choice) -> None:
+        """The model is shown its reply and the reason, within one call of LangChain."""
+        gateway.script(["I would rather talk.", "[add(a=1, b=2)]"])
+        events, limiter = Events(), CountingLimiter()
+        model = create_model(callbacks=[events], rate_limiter=limiter)
+        message = caller.invoke(model.bind_tools([add, search], tool_choice=choice), "go")
+        assert read(message) == [("add", {"a": 1, "b": 2})]
+        assert (events.starts, len(events.results), limiter.asked) == (1, 1, 2)
+        *_, reply, question = gateway.requests[1].messages
+        assert reply == {"role": "assistant", "content": "I would rather talk."}
+        assert question["role"] == "user"
+        assert "does not call" in question["content"]
+
+    def test_usage_and_cost_are_summed_and_the_balance_is_the_last(
+        self, caller, create_model, gateway
+    ) -> None:
+        """Two requests were paid for."""
+        replies = {"No.": (100, 10), "[add(a=1, b=2)]": (150, 20)}
+        gateway.script(
+            [
+                {"content": text, "usage": {"prompt_tokens": sent, "completion_tokens": written}}
+                for text, (sent, written) in replies.items()
+            ]
+        )
+        before = gateway.credits()
+        message = caller.invoke(create_model().bind_tools([add], tool_choice="any"), "go")
+        assert message.usage_metadata["input_tokens"] == 250
+        assert message.usage_metadata["output_tokens"] == 30
+        assert message.usage_metadata["total_tokens"] == 280
+        spent = float(before - gateway.credits())
+        assert message.response_metadata["cost"] == pytest.approx(spent)
+        assert message.response_metadata["remaining_credits"] == pytest.approx(
+            float(gateway.credits())
+        )
+
+    def test_a_choice_that_is_never_followed_raises_with_the_replies(
+        self, caller, create_model, gateway
+    ) -> None:
+        """After as many retries as the field says."""
+        gateway.script(["No.", "[search(query='x')]", ""])
+        model = create_model(tool_call_retries=2).bind_tools([add, search], tool_choice="add")
+        with pytest.raises(SegmindToolChoiceError, match="does not call add") as caught:
+            caller.invoke(model, "go")
+        error = caught.value
+        assert [reply.content for reply in error.replies] == ["No.", "", ""]
+        [dropped] = error.replies[1].response_metadata["dropped_tool_calls"]
+        assert (dropped["name"], dropped["args"]) == ("search", {"query": "x"})
+        assert not error.is_retryable
+        assert len(gateway.requests) == 3
+        assert gateway.requests[2].messages[-2]["content"] == "[search(query='x')]"
+
+    def test_no_retries_ask_once(self, create_model, gateway) -> None:
+        """Whoever pays decides."""
+        gateway.script(["No."])
+        model = create_model(tool_call_retries=0).bind_tools([add], tool_choice="any")
+        with pytest.raises(SegmindToolChoiceError):
+            model.invoke("go")
+
+    def test_a_forced_tool_drops_the_others(self, create_model, gateway) -> None:
+        """What was not asked for stays visible."""
+        gateway.script(["[search(query='x'), add(a=1, b=2)]"])
+        message = create_model().bind_tools([add, search], tool_choice="add").invoke("go")
+        assert read(message) == [("add", {"a": 1, "b": 2})]
+        [dropped] = message.response_metadata["dropped_tool_calls"]
+        assert dropped["name"] == "search"
+
+    def test_one_call_at_a_time_keeps_the_first(self, create_model, gateway) -> None:
+        """The others stand in the metadata, as plain JSON."""
+        gateway.script(["[add(a=1, b=2), add(a=3, b=4)]"])
+        message = create_model().bind_tools([add], parallel_tool_calls=False).invoke("go")
+        assert read(message) == [("add", {"a": 1, "b": 2})]
+        dropped = json.loads(json.dumps(message.response_metadata["dropped_tool_calls"]))
+        assert [call["args"] for call in dropped] == [{"a": 3, "b": 4}]
+        assert "one call only" in gateway.requests[0].messages[0]["content"]
+
+    @pytest.mark.parametrize(
+        ("tools", "choice", "words"),
+        [
+            pytest.param([add], "sub", "'sub'", id="an unknown name"),
+            pytest.param([], "any", "no tools", id="any of none"),
+            pytest.param([{"type": "web_search"}], None, "web_search", id="a provider's own tool"),
+            pytest.param([5], None, "cannot be bound", id="no tool"),
+        ],
+    )
+    def test_what_cannot_be_bound_is_an_error_at_once(
+        self, create_model, gateway, tools, choice, words
+    ) -> None:
+        """Before a model is even called."""
+        with pytest.raises(ValueError, match=words):
+            create_model().bind_tools(tools, tool_choice=choice)
+        assert gateway.requests == []
+
+    def test_tools_may_be_given_to_a_call(self, create_model, gateway) -> None:
+        """Without bind_tools, as for any argument of a call."""
+        gateway.script(["[add(a=1, b=2)]"])
+        message = create_model().invoke("go", tools=[add], tool_choice="any")
+        assert read(message) == [("add", {"a": 1, "b": 2})]
+
+    def test_bound_tools_stand_where_others_look_for_them(self, create_model) -> None:
+        """As OpenAI's dicts in the binding, with the choice in OpenAI's words."""
+        bound = create_model().bind_tools([add], tool_choice="add", temperature=0)
+        assert [one["function"]["name"] for one in bound.kwargs["tools"]] == ["add"]
+        assert bound.kwargs["tool_choice"] == {"type": "function", "function": {"name": "add"}}
+        assert bound.kwargs["temperature"] == 0
+        assert bound.kwargs.keys() == {"tools", "tool_choice", "temperature"}
+
+
+INVALID = [
+    pytest.param("[add(a=1, b=", "length", "ends inside", id="cut in a value"),
+    pytest.param("[add(a=1", "length", "ends inside", id="cut in a number"),
+    pytest.param("[add(a=1, b=2", "stop", "ends inside", id="no end"),
+    pytest.param("[add(a=1)]", "stop", "'b' is missing", id="an argument is missing"),
+    pytest.param("[add(a=1, a=2, b=3)]", "stop", "twice", id="an argument twice"),
+    pytest.param("[add(a=..., b=2)]", "stop", "stands where", id="a placeholder"),
+    pytest.param("[add(1, 2, 3)]", "stop", "no name", id="too many"),
+    pytest.param('{"name": "add", "arguments": {"a": 1}}', "stop", "missing", id="JSON"),
+    pytest.param('[{"name": "add", "arguments": {"a": 1, "b"', "length", "ends", id="JSON, cut"),
+]
+
+
+class TestInvalidCalls:
+    """Calls of known tools that cannot be run."""
+
+    @pytest.fixture(params=[None, "v1"])
+    def messages(self, request, caller, create_model, gateway) -> Iterator[Any]:
+        """Get the messages of one reply on every path, in either form of content."""
+        model = create_model(output_version=request.param).bind_tools([add])
+
+        def get(reply: str, finish_reason: str) -> list[AIMessage]:
+            entry = {"content": reply, "finish_reason": finish_reason}
+            gateway.script([entry] * 3)
+            chunks = caller.stream(model, "go")
+            merged = sum(chunks[1:], chunks[0])
+            last = AIMessageChunk(content="", chunk_position="last")
+            events = model.stream_events("go", version="v3").output
+            return [caller.invoke(model, "go"), merged, merged + last, events]
+
+        return get
+
+    @pytest.mark.parametrize(("reply", "finish_reason", "reason"), INVALID)
+    def test_such_a_call_is_never_runnable_on_any_path(
+        self, messages, reply, finish_reason, reason
+    ) -> None:
+        """It has an id, its text and the reason, and the text is all that was written."""
+        for message in messages(reply, finish_reason):
+            assert message.tool_calls == []
+            [call] = message.invalid_tool_calls
+            assert call["id"]
+            assert call["name"] == "add"
+            assert reply.strip("[]").strip() in call["args"]
+            [told] = message.response_metadata["invalid_tool_call_errors"].values()
+            assert reason in told
+            assert message.response_metadata["finish_reason"] == finish_reason
+
+    def test_complete_calls_before_the_cut_stand(self, messages) -> None:
+        """What was finished can be run."""
+        for message in messages("[add(a=1, b=2), add(a=3, b=", "length"):
+            assert read(message) == [("add", {"a": 1, "b": 2})]
+            assert [call["args"] for call in message.invalid_tool_calls] == ["add(a=3, b="]
+            assert message.response_metadata["finish_reason"] == "tool_calls"
+            assert message.response_metadata["native_finish_reason"] == "length"
+
+    def test_they_are_returned_unless_the_user_wants_otherwise(
+        self, caller, create_model, gateway
+    ) -> None:
+        """One request, and the reason beside the text."""
+        gateway.script(["[add(a=1)]"])
+        message = caller.invoke(create_model().bind_tools([add]), "go")
+        [call] = message.invalid_tool_calls
+        assert call["error"] == "the required 'b' is missing"
+
+    def test_they_can_be_asked_for_again(self, caller, create_model, gateway) -> None:
+        """The model is shown what was wrong, and the whole list is replaced."""
+        gateway.script(["[add(a=9, b=9), add(a=1)]", "[add(a=1, b=2)]"])
+        model = create_model(on_invalid_tool_call="retry").bind_tools([add])
+        message = caller.invoke(model, "go")
+        assert (read(message), message.invalid_tool_calls) == ([("add", {"a": 1, "b": 2})], [])
+        *_, reply, question = gateway.requests[1].messages
+        assert reply["content"] == "[add(a=9, b=9), add(a=1)]"
+        assert "the required 'b' is missing" in question["content"]
+
+    def test_they_are_returned_when_the_retries_are_used_up(
+        self, caller, create_model, gateway
+    ) -> None:
+        """As they are in the last reply, without an exception."""
+        gateway.script(["[add(a=1)]", "[add(b=1)]"])
+        model = create_model(on_invalid_tool_call="retry").bind_tools([add])
+        [call] = caller.invoke(model, "go").invalid_tool_calls
+        assert call["args"] == "add(b=1)"
+
+    def test_the_next_turn_shows_them_with_their_answer(self, create_model, gateway) -> None:
+        """An agent answers an invalid call by its id, as any other."""
+        gateway.script(["[add(a=1)]", "Sorry."])
+        model = create_model().bind_tools([add])
+        message = model.invoke("go")
+        [call] = message.invalid_tool_calls
+        error = ToolMessage("b is missing", tool_call_id=call["id"], status="error")
+        model.invoke([HumanMessage("go"), message, error])
+        *_, reply, result = gateway.requests[1].messages
+        assert reply["content"] == "[add(a=1)]"
+        assert result["content"].startswith(f'<tool_result name="add" id="{call["id"]}" status')
