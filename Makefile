@@ -76,5 +76,5 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml $(PINS) requirements/model.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
-	$(PIP) --build-constraint $(PINS) --editable '.[gateway]' --group test --group lint --group build
+	$(PIP) --build-constraint $(PINS) --editable '.[gateway,tokens]' --group test --group lint --group build
 	@touch $@

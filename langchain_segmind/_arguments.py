@@ -152,6 +152,7 @@ class Arguments(TypedDict, total=False):
     streaming: bool | None
     on_invalid_tool_call: OnInvalidToolCall
     tool_call_retries: int
+    check_context: bool
     cache: BaseCache | bool | None
     callbacks: Callbacks
     custom_get_token_ids: Callable[[str], list[int]] | None

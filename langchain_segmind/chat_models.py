@@ -56,6 +56,7 @@ from langchain_segmind._arguments import (
 )
 from langchain_segmind._chat_result import convert_result_to_chunks
 from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
+from langchain_segmind._context import check_context, count_wire_tokens
 from langchain_segmind._conversation import converse
 from langchain_segmind._credits import SegmindCredits, create_credits
 from langchain_segmind._endpoint import (
@@ -65,7 +66,11 @@ from langchain_segmind._endpoint import (
     Reply,
 )
 from langchain_segmind._masking import MASK, strip_url_credentials
-from langchain_segmind._payload import create_payload, encode_payload
+from langchain_segmind._payload import (
+    convert_messages_to_wire,
+    create_payload,
+    encode_payload,
+)
 from langchain_segmind._retries import create_async_retrying, create_retrying
 from langchain_segmind._structured_output import (
     create_parser,
@@ -73,6 +78,7 @@ from langchain_segmind._structured_output import (
     create_tracing_format,
     keep_raw,
 )
+from langchain_segmind._tokens import count_tokens, encode
 from langchain_segmind._tool_calling import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
@@ -165,6 +171,10 @@ class ChatSegmind(BaseChatModel):
     tool_call_retries: ToolCallRetries = 1
     """How often one call may ask again, 0 to 10: for invalid tool calls as above, and where a
     tool call or JSON was forced and the reply holds none. Each request is paid for."""
+
+    check_context: bool = True
+    """Whether to count the tokens of what may exceed the model's context (`profile`) and refuse it
+    before it is paid for. They are counted with the extra `tokens` only."""
 
     streaming: bool | None = None
     """Whether `invoke` goes through `stream`. The endpoint does not stream: a reply arrives
@@ -466,6 +476,64 @@ class ChatSegmind(BaseChatModel):
         retrying = create_async_retrying(self.max_retries, get_longest_wait(request.timeout))
         return create_credits(await retrying(partial(self._asend, request)))
 
+    def get_token_ids(self, text: str) -> list[int]:
+        """Get a text's tokens in cl100k_base, GPT-4 Turbo's vocabulary.
+
+        Args:
+            text: Any text; that of a special token is text like any other.
+
+        Raises:
+            ImportError: If the extra `tokens` is missing, and there is no
+                `custom_get_token_ids`.
+        """
+        return self.custom_get_token_ids(text) if self.custom_get_token_ids else encode(text)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Count a text's tokens, offline.
+
+        Args:
+            text: Any text; that of a special token is text like any other.
+
+        Returns:
+            The number of its tokens: exact for GPT-4 Turbo with the extra `tokens`, else an
+            estimate, within a third for prose and code.
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmindGPT4Turbo
+
+            print(ChatSegmindGPT4Turbo(api_key="fake").get_num_tokens("hello world"))
+            ```
+        """
+        if self.custom_get_token_ids:
+            return len(self.custom_get_token_ids(text))
+        return count_tokens(text)
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+    ) -> int:
+        """Count the tokens of a conversation as it is sent, with what describes its tools.
+
+        Args:
+            messages: The conversation; may be empty.
+            tools: As for `bind_tools`.
+
+        Returns:
+            The number of input tokens, counted as by `get_num_tokens`.
+
+        Raises:
+            ValueError: If a message cannot be sent.
+
+        Source: https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken
+        """
+        if not messages:
+            return 0
+        settings = self._get_settings(arguments={"tools": tools})
+        wire = convert_messages_to_wire(messages, settings.instructions)
+        return count_wire_tokens(wire, self.get_num_tokens)
+
     def _send(self, request: Request) -> Reply:
         client = self.http_client or HTTP_CLIENTS.get_client()
         return send(client, request, resolve_api_key(self.segmind_api_key))
@@ -480,10 +548,14 @@ class ChatSegmind(BaseChatModel):
         payload = create_payload(
             messages, settings.parameters, settings.stop, settings.instructions
         )
+        content = encode_payload(payload)
+        if self.check_context and settings.model == self.model:
+            limit = (self.profile or {}).get("max_input_tokens")
+            check_context(payload["messages"], len(content), limit)
         return Request(
             method="POST",
             url=create_url(self.segmind_api_base, settings.model),
-            content=encode_payload(payload),
+            content=content,
             headers=check_headers(self.default_headers or {}),
             timeout=settings.timeout,
         )

@@ -42,6 +42,7 @@ IRRELEVANT = {
     "metadata": {"a": 1},
     "cache": False,
     "streaming": True,
+    "check_context": False,
     "verbose": True,
 }
 """Fields that change how a reply comes, not what it says."""
