@@ -7,7 +7,6 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim
 
 from langchain_segmind import SegmindContextOverflowError, _tokens
 
-
 PROFILE = {"max_input_tokens": 100}
 LONG = ("word " * 200).strip()
 
