@@ -70,9 +70,7 @@ def render_tools(tools: Sequence[Tool]) -> str:
 
 def render_schema(schema: Schema) -> str:
     """Write the type of a value, with the types that it names above it."""
-    writer = SignatureWriter(schema, TypeNames())
-    written = writer.render_type(schema)
-    return neutralize("\n".join([*writer.definitions, written]))
+    return neutralize(SignatureWriter(schema, TypeNames()).render_value_type())
 
 
 class TypeNames:
@@ -113,6 +111,12 @@ class SignatureWriter:
         return "\n".join(
             [*self.definitions, *_render_comment(tool.description.splitlines(), ""), signature]
         )
+
+    def render_value_type(self) -> str:
+        """Write the type of the whole schema below its description and the types that it names."""
+        written = self.render_type(self._root)
+        comment = _render_comment(self._get_comment(self._root), "")
+        return "\n".join([*self.definitions, *comment, written])
 
     def render_type(self, schema: Any, indent: int = 0) -> str:
         """Write a schema as a type."""
@@ -174,7 +178,7 @@ class SignatureWriter:
             lines.append(f"{pad}{entry},{f' # {first}' if first else ''}")
             lines += _render_comment(more, pad)
         others = schema.get("additionalProperties")
-        if others and lines:
+        if others and (lines or others is not True):
             lines.append(f"{pad}**others: {self.render_type(others, indent)},")
         return "".join(f"\n{line}" for line in lines) + f"\n{pad[1:]}" if lines else ""
 

@@ -25,6 +25,35 @@ def render_parameter(schema: object, *, required: bool = True) -> str:
     return textwrap.dedent(written.removeprefix("f(\n").removesuffix("\n)")).removeprefix("x")
 
 
+def test_a_schema_is_a_type_below_its_description() -> None:
+    """A value's type is told like a tool's arguments: what it is, what it names, what it holds."""
+    written = render_schema(
+        {
+            "description": "A list.\nOf places.",
+            "type": "array",
+            "items": {"$ref": "#/$defs/City"},
+            "minItems": 1,
+            "$defs": {"City": {"properties": {"name": {"type": "string"}}}},
+        }
+    )
+    assert written == textwrap.dedent(
+        """\
+        City = {
+         name?: str,
+        }
+        # A list.
+        # Of places. (at least 1 items)
+        list[City]"""
+    )
+
+
+def test_a_tool_may_take_arguments_of_any_name() -> None:
+    """Where their type is said, they are shown, or no call could be right."""
+    schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert render(schema) == "f(\n **others: int,\n)"
+    assert render({**schema, "additionalProperties": True}) == "f()"
+
+
 def test_a_tool_is_its_description_and_its_signature() -> None:
     """As a programmer would write it down."""
     written = render(
