@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_segmind._tool_calling import Scanner, UnreadableError, fits, render_schema
+from langchain_segmind._tool_calling import Scanner, UnreadableError, fits, render_schema, resolve
 
-FENCE = re.compile(r"```[^\n`]*\n(?P<body>.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:^[ \t]*```|(?:```)?\Z)", re.DOTALL | re.MULTILINE)
 
 ONLY_JSON = (
-    "{when}reply with nothing but one JSON {what}: no code fence, no other text, and JSON's own "
-    "true, false and null.{type}"
+    "{when} answer with one JSON {what} and nothing else: no plain text, no code fence. "
+    "Spell it as JSON does: double quotes, true, false, null."
 )
 
 
@@ -35,11 +35,11 @@ class ResponseFormat:
 
     def render_instructions(self, *, with_tools: bool) -> str:
         """Tell a model about the format."""
-        return ONLY_JSON.format(
-            when="Unless you call functions, " if with_tools else "Always ",
-            what="value of the type below" if self.schema is not None else "object",
-            type=f"\n\n{render_schema(self.schema)}" if self.schema is not None else "",
-        )
+        when = "Unless you call functions," if with_tools else "Always"
+        if self.schema is None:
+            return ONLY_JSON.format(when=when, what="object")
+        told = ONLY_JSON.format(when=when, what="value of the type below")
+        return f"{told}\n\n{render_schema(self.schema)}"
 
     def read(self, text: str) -> str:
         """Get the bare JSON of a reply.
@@ -47,16 +47,18 @@ class ResponseFormat:
         Raises:
             NotJSONError: If there is none, or it does not fit the schema.
         """
-        value = read_json(text)
-        if self.schema is None:
-            if not isinstance(value, dict):
-                raise NotJSONError("it is no JSON object")
-            bent: Any = value
-        else:
-            bent, is_fitting = fits(value, self.schema, self.schema)
-            if not is_fitting:
-                raise NotJSONError("it does not fit the type that was asked for")
-        return json.dumps(bent, ensure_ascii=False)
+        value, is_fitting = read_json(text), True
+        if self.schema is None and not isinstance(value, dict):
+            raise NotJSONError("it is no JSON object")
+        try:
+            if self.schema is not None:
+                value, is_fitting = fits(value, self.schema, self.schema)
+            written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        except (ValueError, RecursionError):  # infinity, or too many levels
+            raise NotJSONError("it cannot be written as JSON") from None
+        if not is_fitting:
+            raise NotJSONError("it does not fit the type that was asked for")
+        return written
 
 
 def parse_response_format(given: Any) -> ResponseFormat | None:
@@ -74,14 +76,20 @@ def parse_response_format(given: Any) -> ResponseFormat | None:
             return given
         case {"type": "json_object"}:
             return ResponseFormat()
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return ResponseFormat(schema)
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema), **others}}:
+            return ResponseFormat(_describe(schema, others.get("description")))
         case _:
             raise ValueError(
                 f"response_format={given!r:.200} is unknown; pass {{'type': 'json_object'}} or "
                 "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}, or use "
                 "with_structured_output."
             )
+
+
+def _describe(schema: dict[str, Any], description: Any) -> dict[str, Any]:
+    """Write what a schema is into it, unless it says so itself."""
+    is_described = not description or resolve(schema, schema).get("description")
+    return schema if is_described else {**schema, "description": description}
 
 
 def read_json(text: str) -> Any:
@@ -91,11 +99,14 @@ def read_json(text: str) -> Any:
         NotJSONError: If it is none of these.
     """
     body = text.strip("\ufeff \t\r\n")
-    fences = FENCE.findall(f"{body}\n")
-    candidates = [body, fences[0]] if len(fences) == 1 else [body]
+    if not body:
+        raise NotJSONError("it is empty")
+    fences = FENCE.findall(body)
+    candidates = [body, *fences] if len(fences) == 1 else [body]
     for candidate in candidates:
         try:
-            return json.loads(candidate, parse_constant=_refuse)
+            # Models write line feeds into strings as they are.
+            return json.loads(candidate, strict=False, parse_constant=_refuse)
         except (ValueError, RecursionError):
             continue
     for candidate in candidates:
@@ -104,7 +115,8 @@ def read_json(text: str) -> Any:
             value = scanner.read_value()
         except UnreadableError:
             continue
-        if not scanner.peek() and isinstance(value, dict | list):
+        is_whole = not scanner.peek() and "source" not in scanner.leniencies
+        if is_whole and isinstance(value, dict | list):
             return value
     raise NotJSONError("it is no JSON")
 
