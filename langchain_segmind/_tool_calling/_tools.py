@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel
 
 from langchain_segmind._tool_calling._schema import Schema, get_properties, get_required, resolve
 
 KEPT_TOOL_SETS = 128
 """Sets of tools whose rendering is kept."""
+
+REFERENCE = re.compile(r'"\$ref": "#/(?:\$defs|definitions)/([^"]+)"')
+"""The name of a type that JSON refers to."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,8 @@ def convert_tools(
     converted: dict[str, dict[str, Any]] = {}
     for tool in tools:
         try:
-            openai_tool = convert_to_openai_tool(tool, strict=strict)
-        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            openai_tool = convert_to_openai_tool(_keep_recursion(tool), strict=strict)
+        except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
             raise ValueError(f"{tool!r:.200} cannot be bound as a tool: {error}") from error
         name = _get_name(openai_tool)
         if name not in converted:
@@ -108,6 +113,34 @@ def convert_tools(
                 "Rename one."
             )
     return list(converted.values())
+
+
+def _keep_recursion(tool: Any) -> Any:
+    """Write a tool whose types hold themselves as a dict: LangChain would cut them off."""
+    model = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        schema = model.model_json_schema()
+    elif isinstance(tool, BaseTool) and isinstance(model, dict):
+        schema = model
+    else:
+        return tool
+    if not _is_recursive(schema):
+        return tool
+    parameters = {**resolve(schema, schema)}
+    name, description = parameters.pop("title", ""), parameters.pop("description", "")
+    if isinstance(tool, BaseTool):
+        name, description = tool.name, tool.description or description
+    return {"name": name, "description": description, "parameters": _without_titles(parameters)}
+
+
+def _is_recursive(schema: Schema) -> bool:
+    """Tell whether a type that a schema defines holds itself."""
+    types = {**schema.get("definitions", {}), **schema.get("$defs", {})}
+    held = {name: {*REFERENCE.findall(json.dumps(types[name]))} for name in types}
+    while plain := [name for name in held if not held[name] & held.keys()]:
+        for name in plain:
+            del held[name]
+    return bool(held)
 
 
 def _get_name(openai_tool: Any) -> str:
