@@ -104,7 +104,7 @@ def _get_bare_json(text: str, settings: CallSettings) -> str:
     if settings.response_format is None:
         return text
     try:
-        return settings.response_format.read(text)
+        return _mend_surrogates(settings.response_format.read(text))
     except NotJSONError:
         return text
 

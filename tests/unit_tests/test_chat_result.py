@@ -15,6 +15,7 @@ from langchain_segmind._chat_result import (
 )
 from langchain_segmind._credits import create_credits
 from langchain_segmind._endpoint import Reply
+from langchain_segmind._response_format import ResponseFormat
 from langchain_segmind.exceptions import SegmindError, SegmindResponseError
 
 
@@ -257,6 +258,23 @@ def test_a_cut_reply_ends_with_stop() -> None:
     message = read(body, stop=("END",))
     assert (message.content, message.response_metadata["finish_reason"]) == ("a ", "stop")
     assert read(body).response_metadata["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        pytest.param('```json\n{"a": 1}\n```', '{"a": 1}', id="a fence"),
+        pytest.param('{"a": "half \\ud83d"}', '{"a": "half \ufffd"}', id="half a character"),
+        pytest.param("I cannot tell.", "I cannot tell.", id="no JSON"),
+    ],
+)
+def test_json_that_was_asked_for_is_bare(text: str, content: str) -> None:
+    """It can be read, and sent back in the next turn; any other text stays as it is."""
+    settings = CallSettings(model="slug", response_format=ResponseFormat())
+    reply = Reply(200, {}, json.dumps(completion(text)).encode())
+    message = create_chat_result(reply, settings).generations[0].message
+    assert message.content == content
+    assert message.text.encode()
 
 
 def test_a_chunk_carries_all_of_the_message() -> None:
