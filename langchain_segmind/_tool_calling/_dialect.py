@@ -19,7 +19,12 @@ RESULT = "tool_result"
 PLAIN_NAME = re.compile(r"[^\W\d][\w.$/-]*|\$[\w.$/-]+")
 """A name that needs no quotes."""
 
-INVISIBLE = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+INVISIBLE = (
+    "\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000e0000-\U000e0fff"
+)
+"""Ranges of characters that are not seen: Unicode's Default_Ignorable_Code_Point, and controls."""
 RESULT_TAG = re.compile(
     rf"[<\uff1c\ufe64\u2039\u276e](?=[\s/\\{INVISIBLE}]*"
     + rf"[{INVISIBLE}]*".join(RESULT).replace("_", r"[\s_-]?")
