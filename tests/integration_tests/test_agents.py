@@ -1,0 +1,558 @@
+"""`create_agent`, over HTTP: calls, results and answers as text make a working agent."""
+
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain.agents.structured_output import (
+    ProviderStrategy,
+    StructuredOutputValidationError,
+    ToolStrategy,
+)
+from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.tools import ToolException, tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from pydantic import BaseModel
+
+from langchain_segmind import SegmindToolChoiceError
+from tests.scripts import CALL_ID, get_last_message, get_offered, play, show_result
+
+
+@tool
+def get_weather(city: str) -> str:
+    """Tell the weather in a city."""
+    return f"{city} is sunny."
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+class City(BaseModel):
+    """A city and its size."""
+
+    name: str
+    people: int
+
+
+class Country(BaseModel):
+    """A country."""
+
+    name: str
+    capital: str
+
+
+ROME = City(name="Rome", people=2_800_000)
+SUNNY_ROME = show_result("Rome is sunny.", "get_weather")
+ROME_CALL = "[City(name='Rome', people=2800000)]"
+ROME_JSON = '{"name": "Rome", "people": 2800000}'
+
+
+@pytest.fixture
+def model(create_model):
+    """Create a model that fails at once where a script refuses."""
+    return create_model(max_retries=0)
+
+
+def ask(text: str) -> dict[str, Any]:
+    """Write a question as an agent's input."""
+    return {"messages": [HumanMessage(text)]}
+
+
+def get_kinds(state: dict[str, Any]) -> list[str]:
+    """Get the types of a state's messages."""
+    return [message.type for message in state["messages"]]
+
+
+# --- Calls and results ---
+
+
+def test_a_call_is_run_and_its_result_answered(caller, model, gateway) -> None:
+    """The prompt offers the tool, the call is run, and the result comes back in its tags."""
+    gateway.script(
+        play(
+            {
+                "How is Rome?": "[get_weather(city='Rome')]",
+                show_result("Rome is sunny.", "get_weather"): "It is sunny in Rome.",
+            }
+        )
+    )
+    agent = create_agent(model, [get_weather], system_prompt="Answer briefly.")
+    state = caller.invoke(agent, ask("How is Rome?"))
+    assert get_kinds(state) == ["human", "ai", "tool", "ai"]
+    _, call, result, answer = state["messages"]
+    assert call.tool_calls[0]["args"] == {"city": "Rome"}
+    assert result.tool_call_id == call.tool_calls[0]["id"]
+    assert answer.text == "It is sunny in Rome."
+    first, second = gateway.requests
+    assert first.messages[0]["content"].startswith("Answer briefly.\n\n")
+    assert first.messages[0] == second.messages[0]
+    assert get_offered(first) == ["get_weather"]
+    assert [message["role"] for message in second.messages] == [
+        *("system", "user", "assistant", "user")
+    ]
+    assert second.messages[2]["content"] == "[get_weather(city='Rome')]"
+
+
+def test_parallel_calls_are_all_run(caller, model, gateway) -> None:
+    """The results of one turn share a message, each numbered as its call."""
+    results = [
+        show_result("Rome is sunny.", "get_weather", call=1),
+        show_result("5", "add", call=2),
+        show_result("Bern is sunny.", "get_weather", call=3),
+    ]
+    gateway.script(
+        play(
+            {
+                "Go.": "[get_weather(city='Rome'), add(a=2, b=3), get_weather(city='Bern')]",
+                "\n".join(results): "All done.",
+            }
+        )
+    )
+    state = caller.invoke(create_agent(model, [get_weather, add]), ask("Go."))
+    assert get_kinds(state) == ["human", "ai", "tool", "tool", "tool", "ai"]
+    assert [m.text for m in state["messages"][2:]] == [
+        *("Rome is sunny.", "5", "Bern is sunny.", "All done.")
+    ]
+    assert len(gateway.requests) == 2
+
+
+def test_several_steps_build_on_one_another(caller, model, gateway) -> None:
+    """What a call gives goes into the next one."""
+    gateway.script(
+        play(
+            {
+                "What is 1 + 2 + 3 + 4?": "[add(a=1, b=2)]",
+                show_result("3", "add"): "[add(a=3, b=3)]",
+                show_result("6", "add"): "I know 6 so far.\n\n[add(a=6, b=4)]",
+                show_result("10", "add"): "It is 10.",
+            }
+        )
+    )
+    state = caller.invoke(create_agent(model, [add]), ask("What is 1 + 2 + 3 + 4?"))
+    assert get_kinds(state) == ["human", *["ai", "tool"] * 3, "ai"]
+    assert state["messages"][5].text == "I know 6 so far."
+    assert state["messages"][-1].text == "It is 10."
+    assert [m["content"] for m in gateway.requests[-1].messages if m["role"] == "assistant"] == [
+        "[add(a=1, b=2)]",
+        "[add(a=3, b=3)]",
+        "I know 6 so far.\n[add(a=6, b=4)]",
+    ]
+
+
+@tool
+def break_down(why: str) -> str:
+    """Fail."""
+    raise ToolException(f"Broken: {why}")
+
+
+break_down.handle_tool_error = True
+
+FAILURES = [
+    pytest.param(break_down, "[break_down(why='rain')]", "Broken: rain", id="a tool that raises"),
+    pytest.param(add, "[add(a='one', b=2)]", "valid integer", id="a wrong argument"),
+]
+
+
+@pytest.mark.parametrize(("failing", "call", "reason"), FAILURES)
+def test_a_tool_that_fails_is_an_error_that_the_model_sees(
+    caller, model, gateway, failing, call, reason
+) -> None:
+    """It is marked as one, so that the model can tell it from a result."""
+
+    def answer(request) -> str:
+        said = get_last_message(request)
+        if said == "Go.":
+            return call
+        begins = said.startswith(f'<tool_result name="{failing.name}" status="error">')
+        return "It failed." if begins and reason in said else "It worked."
+
+    gateway.script(answer)
+    state = caller.invoke(create_agent(model, [failing]), ask("Go."))
+    assert state["messages"][-1].text == "It failed."
+    assert state["messages"][2].status == "error"
+
+
+def test_an_unknown_tool_is_refused_and_the_model_recovers(caller, model, gateway) -> None:
+    """A model may make up a name: the agent says which ones there are."""
+    error = "Error: get_rain is not a valid tool, try one of [get_weather]."
+    gateway.script(
+        play(
+            {
+                "How is Rome?": {"content": "[get_rain(city='Rome')]"},
+                show_result(error, "get_rain", status="error"): "[get_weather(city='Rome')]",
+                show_result("Rome is sunny.", "get_weather"): "Sunny.",
+            }
+        )
+    )
+    state = caller.invoke(create_agent(model, [get_weather]), ask("How is Rome?"))
+    assert state["messages"][-1].text == "Sunny."
+    assert [m.status for m in state["messages"] if isinstance(m, ToolMessage)] == [
+        *("error", "success")
+    ]
+
+
+def test_an_agents_name_stands_on_its_messages(caller, model, gateway) -> None:
+    """The name is LangChain's own; nothing of it is sent."""
+    gateway.script(play({"Hi": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}))
+    state = caller.invoke(create_agent(model, [add], name="counter"), ask("Hi"))
+    assert [m.name for m in state["messages"] if isinstance(m, AIMessage)] == ["counter"] * 2
+    assert {key for request in gateway.requests for m in request.messages for key in m} == {
+        *("role", "content")
+    }
+
+
+# --- Calls that cannot be run ---
+
+MISSING = "the required 'city' is missing"
+
+
+class Starts(BaseCallbackHandler):
+    """Counts how often LangChain tells of a call of the model and of a tool."""
+
+    def __init__(self) -> None:
+        self.models = self.tools = 0
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        self.models += 1
+
+    def on_tool_start(self, *args: Any, **kwargs: Any) -> None:
+        self.tools += 1
+
+
+def test_a_call_that_cannot_be_run_ends_the_run_with_the_reason(caller, model, gateway) -> None:
+    """By default it is handed back, and the next turn shows it to the model."""
+    gateway.script(["[get_weather()]", "[get_weather(city='Rome')]", "Sunny."])
+    agent = create_agent(model, [get_weather], checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "1"}}
+    starts = Starts()
+    state = caller.invoke(agent, ask("How is it?"), {**config, "callbacks": [starts]})
+    assert get_kinds(state) == ["human", "ai"]
+    (invalid,) = state["messages"][-1].invalid_tool_calls
+    assert (invalid["name"], invalid["error"]) == ("get_weather", MISSING)
+    assert (starts.models, starts.tools) == (1, 0)
+    state = caller.invoke(agent, ask("In Rome."), config)
+    assert state["messages"][-1].text == "Sunny."
+    sent = [message["content"] for message in gateway.requests[1].messages]
+    assert sent[2] == "[get_weather()]"
+    assert sent[-1] == "In Rome."
+
+
+def test_calls_that_can_be_run_are_run_beside_one_that_cannot(caller, model, gateway) -> None:
+    """The good half of a list is not lost."""
+    good = show_result("Rome is sunny.", "get_weather", call=1)
+
+    def answer(request) -> str:
+        said = get_last_message(request)
+        if said == "Go.":
+            return "[get_weather(), get_weather(city='Rome')]"
+        return "Sunny." if good in said else "Where?"
+
+    gateway.script(answer)
+    state = caller.invoke(create_agent(model, [get_weather]), ask("Go."))
+    assert len(state["messages"][1].invalid_tool_calls) == 1
+    assert state["messages"][-1].text == "Sunny."
+
+
+def test_a_call_that_cannot_be_run_is_asked_for_again(caller, create_model, gateway) -> None:
+    """LangChain sees one call of the model, and the state holds the good reply alone."""
+
+    def answer(request) -> str:
+        said = get_last_message(request)
+        if said == "How is Rome?":
+            return "[get_weather()]"
+        return "[get_weather(city='Rome')]" if MISSING in said else "Sunny."
+
+    gateway.script(answer)
+    model = create_model(max_retries=0, on_invalid_tool_call="retry")
+    starts = Starts()
+    state = caller.invoke(
+        create_agent(model, [get_weather]), ask("How is Rome?"), {"callbacks": [starts]}
+    )
+    assert get_kinds(state) == ["human", "ai", "tool", "ai"]
+    assert state["messages"][1].invalid_tool_calls == []
+    assert state["messages"][-1].text == "Sunny."
+    assert (starts.models, starts.tools, len(gateway.requests)) == (2, 1, 3)
+    assert MISSING not in str(gateway.requests[-1].messages)
+
+
+def test_a_call_that_stays_wrong_is_handed_back(caller, create_model, gateway) -> None:
+    """The model is asked again as often as was said, no more."""
+    gateway.script(lambda request: "[get_weather()]")
+    model = create_model(on_invalid_tool_call="retry", tool_call_retries=2)
+    state = caller.invoke(create_agent(model, [get_weather]), ask("How is Rome?"))
+    assert get_kinds(state) == ["human", "ai"]
+    assert state["messages"][-1].invalid_tool_calls[0]["error"] == MISSING
+    assert len(gateway.requests) == 3
+
+
+# --- Structured answers ---
+
+
+def test_tool_strategy_answers_with_an_object(caller, model, gateway) -> None:
+    """The object's class is a function like the others, and one of them must be called."""
+    gateway.script(
+        play({"Rome?": "[get_weather(city='Rome')]", SUNNY_ROME: ROME_CALL}),
+    )
+    agent = create_agent(model, [get_weather], response_format=ToolStrategy(City))
+    state = caller.invoke(agent, ask("Rome?"))
+    assert state["structured_response"] == ROME
+    assert get_kinds(state) == ["human", "ai", "tool", "ai", "tool"]
+    for request in gateway.requests:
+        assert get_offered(request) == ["get_weather", "City"]
+        assert "Now call at least one function" in request.messages[0]["content"]
+
+
+def test_tool_strategy_chooses_among_several_classes(caller, model, gateway) -> None:
+    """The model decides which one fits."""
+    gateway.script(
+        play({"Rome?": ROME_CALL, "Italy?": "[Country(name='Italy', capital='Rome')]"}),
+    )
+    agent = create_agent(model, response_format=ToolStrategy(City | Country))
+    city, country = (caller.invoke(agent, ask(text)) for text in ("Rome?", "Italy?"))
+    assert city["structured_response"] == ROME
+    assert country["structured_response"] == Country(name="Italy", capital="Rome")
+    assert get_offered(gateway.requests[0]) == ["City", "Country"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        pytest.param("[City(name='Rome', people='many')]", "people", id="does not fit"),
+        pytest.param(ROME_CALL[:-1] + f", {ROME_CALL[1:]}", "only one is expected", id="two"),
+    ],
+)
+def test_tool_strategy_asks_again_for_an_object_that_fits(
+    caller, model, gateway, reply, words
+) -> None:
+    """The agent tells the model what is wrong with it."""
+
+    def answer(request) -> str:
+        said = request.last_message
+        return reply if said == "Rome?" else ROME_CALL if words in said else "no words"
+
+    gateway.script(answer)
+    agent = create_agent(model, response_format=ToolStrategy(City))
+    state = caller.invoke(agent, ask("Rome?"))
+    assert state["structured_response"] == ROME
+    assert len(gateway.requests) == 2
+
+
+def test_tool_strategy_without_any_call_is_an_error(caller, model, gateway) -> None:
+    """A model that will not call has been asked twice."""
+    gateway.script(lambda request: "I would rather not.")
+    agent = create_agent(model, response_format=ToolStrategy(City))
+    with pytest.raises(SegmindToolChoiceError, match="does not call"):
+        caller.invoke(agent, ask("Rome?"))
+    assert len(gateway.requests) == 2
+
+
+@pytest.mark.parametrize("tools", [[], [get_weather]], ids=["without tools", "with tools"])
+def test_provider_strategy_answers_with_an_object(caller, model, gateway, tools) -> None:
+    """The last answer is JSON; before it, tools are called as ever."""
+    lines = {"Rome?": ROME_JSON}
+    if tools:
+        lines = {"Rome?": "[get_weather(city='Rome')]", SUNNY_ROME: f"```json\n{ROME_JSON}\n```"}
+    gateway.script(play(lines))
+    agent = create_agent(model, tools, response_format=ProviderStrategy(City))
+    state = caller.invoke(agent, ask("Rome?"))
+    assert state["structured_response"] == ROME
+    assert state["messages"][-1].text == ROME_JSON
+    prompt = gateway.requests[0].messages[0]["content"]
+    assert "{\n name: str,\n people: int,\n}" in prompt
+    assert ("Unless you call functions" in prompt) == bool(tools)
+
+
+def test_provider_strategy_asks_again_within_one_message(caller, model, gateway) -> None:
+    """Prose is shown to the model again; the state holds the answer alone, and all its tokens."""
+
+    def answer(request) -> str:
+        return "Rome is big." if request.last_message == "Rome?" else ROME_JSON
+
+    gateway.script(answer)
+    agent = create_agent(model, response_format=ProviderStrategy(City))
+    state = caller.invoke(agent, ask("Rome?"))
+    assert state["structured_response"] == ROME
+    assert get_kinds(state) == ["human", "ai"]
+    shown, question = gateway.requests[1].messages[-2:]
+    assert shown == {"role": "assistant", "content": "Rome is big."}
+    assert "it is no JSON" in question["content"]
+    assert state["messages"][-1].usage_metadata["output_tokens"] > len(ROME_JSON) // 4
+
+
+def test_provider_strategy_without_json_is_an_error(caller, model, gateway) -> None:
+    """The model has been asked twice."""
+    gateway.script(lambda request: "Rome is big.")
+    agent = create_agent(model, response_format=ProviderStrategy(City))
+    with pytest.raises((SegmindToolChoiceError, StructuredOutputValidationError), match="JSON"):
+        caller.invoke(agent, ask("Rome?"))
+    assert len(gateway.requests) == 2
+
+
+def test_a_bare_class_is_answered_by_a_call(caller, model, gateway) -> None:
+    """The model's profile tells LangChain which strategy works best."""
+    gateway.script(play({"Rome?": ROME_CALL}))
+    state = caller.invoke(create_agent(model, response_format=City), ask("Rome?"))
+    assert state["structured_response"] == ROME
+
+
+# --- Streams and usage ---
+
+ADDING = play({"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."})
+
+
+def add_up(request) -> dict[str, Any]:
+    """Play the script above in two requests of 110 tokens each."""
+    usage = {"prompt_tokens": 100, "completion_tokens": 10}
+    return {"content": ADDING(request), "usage": usage}
+
+
+def test_values_are_streamed_as_states(caller, model, gateway) -> None:
+    """Each step adds its messages."""
+    gateway.script(add_up)
+    states = caller.stream(create_agent(model, [add]), ask("1 + 1?"), stream_mode="values")
+    assert [len(state["messages"]) for state in states] == [1, 2, 3, 4]
+    assert states[-1]["messages"][-1].text == "Two."
+
+
+def test_updates_are_streamed_by_step(caller, model, gateway) -> None:
+    """Each step tells what it adds."""
+    gateway.script(add_up)
+    updates = caller.stream(create_agent(model, [add]), ask("1 + 1?"), stream_mode="updates")
+    assert [next(iter(update)) for update in updates] == ["model", "tools", "model"]
+    assert updates[0]["model"]["messages"][0].tool_calls[0]["args"] == {"a": 1, "b": 1}
+
+
+def test_messages_are_streamed_with_calls_and_usage(caller, model, gateway) -> None:
+    """The chunks of a message add up to it, and its tokens are told once."""
+    gateway.script(add_up)
+    agent = create_agent(model, [add])
+    with get_usage_metadata_callback() as usage:
+        pairs = caller.stream(agent, ask("1 + 1?"), stream_mode="messages")
+    merged: dict[str, Any] = {}
+    for chunk, _ in pairs:
+        if isinstance(chunk, AIMessageChunk):
+            merged[chunk.id] = merged[chunk.id] + chunk if chunk.id in merged else chunk
+    call, answer = merged.values()
+    assert call.tool_calls[0]["args"] == {"a": 1, "b": 1}
+    assert answer.text == "Two."
+    assert [chunk.text for chunk, _ in pairs if isinstance(chunk, ToolMessage)] == ["2"]
+    assert [m.usage_metadata["total_tokens"] for m in (call, answer)] == [110, 110]
+    assert usage.usage_metadata["gpt-4-turbo"]["total_tokens"] == 220
+
+
+def test_several_modes_are_streamed_at_once(caller, model, gateway) -> None:
+    """One run feeds them all: no request is made twice and no token counted twice."""
+    gateway.script(add_up)
+    modes = ["values", "updates", "messages"]
+    with get_usage_metadata_callback() as usage:
+        items = caller.stream(create_agent(model, [add]), ask("1 + 1?"), stream_mode=modes)
+    assert {mode for mode, _ in items} == set(modes)
+    last = [item for mode, item in items if mode == "values"][-1]
+    told = [m.usage_metadata for m in last["messages"] if isinstance(m, AIMessage)]
+    assert [each["total_tokens"] for each in told] == [110, 110]
+    assert usage.usage_metadata["gpt-4-turbo"]["total_tokens"] == 220
+    assert len(gateway.requests) == 2
+
+
+def test_usage_totals_of_an_agent_are_those_of_its_requests(caller, model, gateway) -> None:
+    """Tokens by LangChain's counter, credits by the replies."""
+    gateway.script(add_up)
+    before = float(gateway.credits())
+    with get_usage_metadata_callback() as usage:
+        state = caller.invoke(create_agent(model, [add]), ask("1 + 1?"))
+    assert usage.usage_metadata == {
+        "gpt-4-turbo": {"input_tokens": 200, "output_tokens": 20, "total_tokens": 220}
+    }
+    replies = [m.response_metadata for m in state["messages"] if isinstance(m, AIMessage)]
+    assert sum(reply["cost"] for reply in replies) == pytest.approx(2 * (100 * 10 + 10 * 30) / 1e6)
+    left = float(gateway.credits())
+    assert replies[-1]["remaining_credits"] == pytest.approx(left)
+    assert sum(reply["cost"] for reply in replies) == pytest.approx(before - left)
+
+
+# --- State ---
+
+
+def test_a_checkpointer_carries_a_conversation_on(caller, model, gateway) -> None:
+    """The second turn sends the first one's calls and results along."""
+    gateway.script(
+        play(
+            {
+                "1 + 1?": "[add(a=1, b=1)]",
+                show_result("2", "add"): "Two.",
+                "And one more?": "[add(a=2, b=1)]",
+                show_result("3", "add"): "Three.",
+            }
+        )
+    )
+    agent = create_agent(model, [add], checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "1"}}
+    caller.invoke(agent, ask("1 + 1?"), config)
+    state = caller.invoke(agent, ask("And one more?"), config)
+    assert get_kinds(state) == ["human", "ai", "tool", "ai"] * 2
+    sent = [CALL_ID.sub("", m["content"]) for m in gateway.requests[-1].messages[1:]]
+    assert sent == [
+        "1 + 1?",
+        "[add(a=1, b=1)]",
+        show_result("2", "add"),
+        "Two.",
+        "And one more?",
+        "[add(a=2, b=1)]",
+        show_result("3", "add"),
+    ]
+    ids = [message.id for message in state["messages"]]
+    assert len(set(ids)) == len(ids)
+
+
+# --- A human in the loop ---
+
+DECISIONS = [
+    pytest.param({"type": "approve"}, [(1, 1)], "\n2\n", id="approve"),
+    pytest.param(
+        {"type": "edit", "edited_action": {"name": "add", "args": {"a": 5, "b": 1}}},
+        [(5, 1)],
+        "\n6\n",
+        id="edit",
+    ),
+    pytest.param({"type": "reject", "message": "Not today."}, [], "Not today.", id="reject"),
+]
+
+
+@pytest.mark.parametrize(("decision", "run", "words"), DECISIONS)
+def test_a_human_decides_on_a_call(caller, model, gateway, decision, run, words) -> None:
+    """The run stops before the tool, and goes on with what was decided."""
+    runs = []
+
+    @tool("add")
+    def add_and_tell(a: int, b: int) -> int:
+        """Add two numbers."""
+        runs.append((a, b))
+        return a + b
+
+    def answer(request) -> str:
+        said = get_last_message(request)
+        return "[add(a=1, b=1)]" if said == "1 + 1?" else f"I see: {words in said}"
+
+    gateway.script(answer)
+    agent = create_agent(
+        model,
+        [add_and_tell],
+        middleware=[HumanInTheLoopMiddleware(interrupt_on={"add": True})],
+        checkpointer=InMemorySaver(),
+    )
+    config = {"configurable": {"thread_id": "1"}}
+    (interrupt,) = caller.invoke(agent, ask("1 + 1?"), config)["__interrupt__"]
+    (asked,) = interrupt.value["action_requests"]
+    assert (asked["name"], asked["args"]) == ("add", {"a": 1, "b": 1})
+    assert runs == []
+    assert len(gateway.requests) == 1
+    state = caller.invoke(agent, Command(resume={"decisions": [decision]}), config)
+    assert runs == run
+    assert state["messages"][-1].text == "I see: True"
+    assert len(gateway.requests) == 2
