@@ -1,6 +1,7 @@
 """What tests of agents share: scripts that answer as a model that reads its prompt would."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,17 @@ def play(lines: Mapping[str, Any]) -> Callable[[Request], Any]:
         if unknown := set(called) - set(get_offered(request)):
             return refuse(f"The prompt does not offer {', '.join(sorted(unknown))}")
         return reply
+
+    return answer
+
+
+def meet(count: int, script: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """Answer once so many requests are under way at the same time."""
+    barrier = threading.Barrier(count, timeout=30)
+
+    def answer(request: Request) -> Any:
+        barrier.wait()
+        return script(request)
 
     return answer
 
