@@ -1,0 +1,283 @@
+"""LangChain's runnables around the model, over HTTP: fallbacks, retries, batches, caches."""
+
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.caches import InMemoryCache
+from langchain_core.chat_history import InMemoryChatMessageHistory
+from langchain_core.exceptions import ModelError, ModelRateLimitError
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.runnables import ConfigurableField, RunnableParallel
+from langchain_core.runnables.history import RunnableWithMessageHistory
+from langchain_core.tools import tool
+from pydantic import BaseModel
+
+from langchain_segmind import (
+    SegmindAPIError,
+    SegmindInvalidRequestError,
+    SegmindRateLimitError,
+    SegmindResponseError,
+)
+from tests.scripts import get_offered, meet, play, refuse, show_result
+
+RATE_LIMITED = {"status": 429, "body": {"error": "Rate limit exceeded"}}
+BUSY = {"status": 503, "body": "busy"}
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+class Answer(BaseModel):
+    """The answer."""
+
+    number: int
+
+
+@pytest.fixture
+def model(create_model):
+    """Create a model that leaves trying again to others."""
+    return create_model(max_retries=0)
+
+
+@pytest.fixture
+def other(create_model):
+    """Create a model of another slug."""
+    return create_model(model="gpt-4o", max_retries=0)
+
+
+# --- Fallbacks and retries ---
+
+
+def test_a_fallback_answers_where_the_first_model_fails(caller, model, other, gateway) -> None:
+    """Whatever the failure is."""
+    gateway.script(lambda request: BUSY if request.slug == "gpt-4-turbo" else "Here.")
+    message = caller.invoke(model.with_fallbacks([other]), "Hi")
+    assert message.text == "Here."
+    assert message.response_metadata["model_name"] == "gpt-4o"
+
+
+def test_a_fallback_can_be_kept_to_errors_of_langchains_names(
+    caller, model, other, gateway
+) -> None:
+    """A rate limit goes to the other model, and anything else to the caller."""
+    failures = {"limited": RATE_LIMITED, "broken": BUSY}
+
+    def answer(request) -> Any:
+        return failures[request.last_message] if request.slug == "gpt-4-turbo" else "Here."
+
+    gateway.script(answer)
+    chain = model.with_fallbacks([other], exceptions_to_handle=(ModelRateLimitError,))
+    assert caller.invoke(chain, "limited").text == "Here."
+    with pytest.raises(SegmindAPIError, match="busy"):
+        caller.invoke(chain, "broken")
+
+
+def test_tools_can_be_bound_to_a_model_with_fallbacks(caller, model, other, gateway) -> None:
+    """Both models are offered them."""
+    gateway.script(lambda request: BUSY if request.slug == "gpt-4-turbo" else "[add(a=1, b=2)]")
+    chain = model.with_fallbacks([other]).bind_tools([add])
+    (call,) = caller.invoke(chain, "1 + 2?").tool_calls
+    assert (call["name"], call["args"]) == ("add", {"a": 1, "b": 2})
+    assert [get_offered(request) for request in gateway.requests] == [["add"]] * 2
+
+
+def test_structured_output_falls_back_to_another_model(caller, model, other, gateway) -> None:
+    """A model that does not call what it must fails like one that is down."""
+    gateway.script(lambda r: "No." if r.slug == "gpt-4-turbo" else "[Answer(number=2)]")
+    chain = model.with_structured_output(Answer).with_fallbacks(
+        [other.with_structured_output(Answer)]
+    )
+    assert caller.invoke(chain, "1 + 1?") == Answer(number=2)
+    assert [request.slug for request in gateway.requests] == ["gpt-4-turbo"] * 2 + ["gpt-4o"]
+
+
+def test_with_retry_tries_again_what_may_succeed(caller, model, gateway) -> None:
+    """By LangChain's name of the error, and no other."""
+    gateway.script([RATE_LIMITED, RATE_LIMITED, "Here.", BUSY])
+    chain = model.with_retry(
+        retry_if_exception_type=(ModelRateLimitError,),
+        wait_exponential_jitter=False,
+        stop_after_attempt=3,
+    )
+    assert caller.invoke(chain, "Hi").text == "Here."
+    with pytest.raises(SegmindAPIError):
+        caller.invoke(chain, "Hi")
+    assert len(gateway.requests) == 4
+
+
+def test_with_retry_gives_up_with_our_error(caller, model, gateway) -> None:
+    """After the last attempt."""
+    gateway.script(lambda request: RATE_LIMITED)
+    chain = model.with_retry(wait_exponential_jitter=False, stop_after_attempt=2)
+    with pytest.raises(SegmindRateLimitError):
+        caller.invoke(chain, "Hi")
+    assert len(gateway.requests) == 2
+
+
+# --- Several at once ---
+
+
+def test_parallel_chains_ask_at_the_same_time(caller, model, gateway) -> None:
+    """Each gets the answer to its own question."""
+    gateway.script(meet(2, lambda request: request.last_message.upper()))
+    ask = ChatPromptTemplate.from_template
+    chain = RunnableParallel(
+        joke=ask("A joke about {topic}.") | model | StrOutputParser(),
+        poem=ask("A poem about {topic}.") | model | StrOutputParser(),
+    )
+    assert caller.invoke(chain, {"topic": "cats"}) == {
+        "joke": "A JOKE ABOUT CATS.",
+        "poem": "A POEM ABOUT CATS.",
+    }
+
+
+def test_a_batch_keeps_its_order_and_its_failures_apart(caller, model, gateway) -> None:
+    """One refusal does not cost the other answers."""
+    gateway.script(lambda request: refuse("no") if "3" in request.last_message else "ok")
+    texts = [f"number {index}" for index in range(6)]
+    results = caller.batch(model, texts, return_exceptions=True)
+    assert [isinstance(each, AIMessage) for each in results] == [*[True] * 3, False, True, True]
+    assert isinstance(results[3], SegmindInvalidRequestError)
+    with pytest.raises(SegmindInvalidRequestError):
+        caller.batch(model, texts)
+
+
+def test_a_batch_is_asked_at_the_same_time(caller, model, gateway) -> None:
+    """As many as its limit says; here all of them."""
+    gateway.script(meet(4, lambda request: request.last_message))
+    replies = caller.batch(model, list("abcd"), config={"max_concurrency": 4})
+    assert [reply.text for reply in replies] == list("abcd")
+
+
+def test_a_batch_as_completed_tells_which_is_which(caller, model, gateway) -> None:
+    """In any order."""
+    gateway.script(lambda request: request.last_message.upper())
+    replies = caller.batch_as_completed(model, list("abc"))
+    assert sorted((index, reply.text) for index, reply in replies) == [
+        *((0, "A"), (1, "B"), (2, "C"))
+    ]
+
+
+def test_a_rate_limiter_of_langchains_own_lets_all_through(caller, create_model, gateway) -> None:
+    """One request for each call, one token for each request."""
+    limiter = InMemoryRateLimiter(
+        requests_per_second=1000, check_every_n_seconds=0.001, max_bucket_size=10
+    )
+    replies = caller.batch(create_model(rate_limiter=limiter), list("abc"))
+    assert [reply.text for reply in replies] == list("abc")
+
+
+# --- Chains ---
+
+
+class Capital(BaseModel):
+    """A capital."""
+
+    country: str
+    city: str
+
+
+def test_a_chain_ends_with_an_object(caller, model, gateway) -> None:
+    """Prompt, model and schema in one line."""
+    gateway.script(play({"Italy?": "[Capital(country='Italy', city='Rome')]"}))
+    chain = ChatPromptTemplate.from_template("{country}?") | model.with_structured_output(Capital)
+    assert caller.invoke(chain, {"country": "Italy"}) == Capital(country="Italy", city="Rome")
+
+
+def test_a_chain_streams_through_its_parsers(caller, model, gateway) -> None:
+    """A reply comes whole, so that parsers of parts see it once."""
+    gateway.script(['{"city": "Rome"}', "Rome."])
+    assert caller.stream(model | JsonOutputParser(), "Italy?")[-1] == {"city": "Rome"}
+    assert "".join(caller.stream(model | StrOutputParser(), "Italy?")) == "Rome."
+
+
+def test_fields_are_configured_by_the_call(caller, model, gateway) -> None:
+    """`configurable_fields` and `configurable_alternatives` choose at run time."""
+    chain = model.configurable_fields(
+        temperature=ConfigurableField(id="heat")
+    ).configurable_alternatives(
+        ConfigurableField(id="which"), default_key="turbo", mini=model.bind(model="gpt-4o")
+    )
+    caller.invoke(chain, "Hi")
+    caller.invoke(chain, "Hi", config={"configurable": {"heat": 0.5}})
+    caller.invoke(chain, "Hi", config={"configurable": {"which": "mini"}})
+    assert [(r.slug, r.json.get("temperature")) for r in gateway.requests] == [
+        ("gpt-4-turbo", None),
+        ("gpt-4-turbo", 0.5),
+        ("gpt-4o", None),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning")
+def test_a_history_is_sent_along(caller, model, gateway) -> None:
+    """Deprecated in favour of checkpointers, and still in wide use."""
+    histories: dict[str, InMemoryChatMessageHistory] = {}
+    prompt = ChatPromptTemplate.from_messages(
+        [("system", "Be kind."), MessagesPlaceholder("history"), ("human", "{text}")]
+    )
+    chain = RunnableWithMessageHistory(
+        prompt | model,
+        lambda session_id: histories.setdefault(session_id, InMemoryChatMessageHistory()),
+        input_messages_key="text",
+        history_messages_key="history",
+    )
+    for session, text in (("a", "I am Ann."), ("b", "I am Bob."), ("a", "Who am I?")):
+        config = {"configurable": {"session_id": session}}
+        caller.invoke(chain, {"text": text}, config=config)
+    assert [message["content"] for message in gateway.requests[-1].messages] == [
+        *("Be kind.", "I am Ann.", "I am Ann.", "Who am I?")
+    ]
+    assert len(histories["a"].messages) == 4
+
+
+# --- Caches ---
+
+
+def test_an_agent_run_twice_on_one_cache_asks_once(caller, create_model, gateway) -> None:
+    """Both steps of the second run are hits: the calls' ids are those of the first."""
+    gateway.script(play({"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}))
+    agent = create_agent(create_model(cache=InMemoryCache()), [add])
+    first, second = (
+        caller.invoke(agent, {"messages": [HumanMessage("1 + 1?")]})["messages"] for _ in range(2)
+    )
+    assert len(gateway.requests) == 2
+    assert [(m.type, m.text) for m in second] == [(m.type, m.text) for m in first]
+    assert second[1].tool_calls == first[1].tool_calls
+    assert {m.id for m in first} & {m.id for m in second} == set()
+
+
+def test_the_cache_knows_tools_apart(caller, create_model, gateway) -> None:
+    """The same question with other tools, or none, is another one."""
+    gateway.script(lambda request: f"{get_offered(request)}")
+    model = create_model(cache=InMemoryCache())
+    models = (model, model.bind_tools([add]), model.bind_tools([Answer]), model.bind_tools([]))
+    texts = [caller.invoke(each, "Hi").text for each in models * 2]
+    assert texts == ["[]", "['add']", "['Answer']", "[]"] * 2
+    assert len(gateway.requests) == 3
+
+
+def test_a_reply_that_fails_is_not_cached(caller, create_model, gateway) -> None:
+    """The next call asks again."""
+    gateway.script([BUSY, {"status": 200, "body": "<p>busy</p>"}, "Here."])
+    model = create_model(cache=InMemoryCache(), max_retries=0)
+    for error_class in (SegmindAPIError, SegmindResponseError):
+        with pytest.raises(error_class):
+            caller.invoke(model, "Hi")
+    assert caller.invoke(model, "Hi").text == "Here."
+    assert caller.invoke(model, "Hi").text == "Here."
+    assert len(gateway.requests) == 3
+
+
+def test_every_error_of_ours_is_langchains(caller, model, gateway) -> None:
+    """Who catches `ModelError` needs no name of this package."""
+    gateway.script(lambda request: refuse("no"))
+    with pytest.raises(ModelError) as caught:
+        caller.invoke(model, "Hi")
+    assert caught.value.is_retryable is False
