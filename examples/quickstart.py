@@ -5,11 +5,8 @@ LIVE=1 make demo     the same against Segmind, with SEGMIND_API_KEY set
 """
 
 import asyncio
-import os
-import sys
 import textwrap
-from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
@@ -17,7 +14,11 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import LLMResult
 from langchain_core.prompts import ChatPromptTemplate
 
+from connection import connect, is_live
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindInsufficientCreditsError
+
+if TYPE_CHECKING:
+    from langchain_segmind.gateway import Request
 
 CREDITS = 0.03
 """What the local gateway's account holds: enough for the calls below, then too little."""
@@ -51,8 +52,7 @@ class CallTable(BaseCallbackHandler):
 
 def main() -> None:
     """Run the tour."""
-    with ExitStack() as stack:
-        model = connect(stack)
+    with connect(reply, real_model=True, budget=CREDITS, max_tokens=60, temperature=0) as model:
         table = CallTable()
         model.callbacks = [table]
 
@@ -84,33 +84,9 @@ def main() -> None:
             show_empty_account(model)
 
 
-def is_live() -> bool:
-    """Tell whether to spend real credits."""
-    live = os.environ.get("LIVE") == "1"
-    if live and not os.environ.get("SEGMIND_API_KEY"):
-        sys.exit("LIVE=1 needs SEGMIND_API_KEY, from https://platform.segmind.com/api-keys.")
-    return live
-
-
-def connect(stack: ExitStack) -> ChatSegmindGPT4Turbo:
-    """Connect to Segmind, or to a local gateway that stops with the script."""
-    if is_live():
-        print("Segmind answers, and bills the account of SEGMIND_API_KEY.\n")
-        return ChatSegmindGPT4Turbo(max_tokens=60, temperature=0)
-
-    # An extra, so that the live tour runs without it.
-    from langchain_segmind.gateway import Gateway  # noqa: PLC0415
-
-    try:
-        gateway = stack.enter_context(Gateway(backend="llama", credits=CREDITS))
-        print(f"A real model, SmolLM2-135M, answers at {gateway.base_url} on this machine.\n")
-    except ValueError as reason:
-        script = lambda request: f"(scripted) You said: {request.last_message}"  # noqa: E731
-        gateway = stack.enter_context(Gateway(replies=script, credits=CREDITS))
-        print(f"Scripted replies, no real model: {reason}\n")
-    return ChatSegmindGPT4Turbo(
-        base_url=gateway.base_url, api_key=gateway.api_key, max_tokens=60, temperature=0
-    )
+def reply(request: "Request") -> str:
+    """Answer in place of a model, where none runs."""
+    return f"(scripted) You said: {request.last_message}"
 
 
 def show_empty_account(model: ChatSegmindGPT4Turbo) -> None:

@@ -6,8 +6,9 @@ import runpy
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,11 +79,74 @@ def test_the_classes_users_start_with_show_an_example() -> None:
     assert {"ChatSegmindGPT4Turbo", "ChatSegmind", "SegmindError", "Gateway"} <= EXAMPLES.keys()
 
 
-def test_the_quickstart_runs_without_a_model(monkeypatch, capsys) -> None:
-    """Where no wheel of llama.cpp fits, the demo says so and plays a script."""
+# --- The examples ---
+
+PRINTED = {
+    "agent": ["Ordered: 2 x green tea", "3 requests; credits left: "],
+    "quickstart": ["(scripted) You said: What is gravity?", "get_credits(): "],
+    "rag": ["postage", "75 degrees", "August"],
+    "structured_output": ["Ann orders:", "3 x box of tea", "parsed: None", "parsing_error: None"],
+}
+"""For each example, some of what it prints."""
+
+
+def read_example(name: str, run_name: str = "example") -> dict[str, Any]:
+    """Run an example's file."""
+    if name == "rag":
+        pytest.importorskip("examples.minilm", reason="requirements/embedding.txt is missing")
+    return runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name=run_name)
+
+
+@pytest.fixture
+def run_example(monkeypatch, capsys) -> Callable[[str], str]:
+    """Run an example and give what it prints."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    runpy.run_path(str(ROOT / "examples" / "quickstart.py"), run_name="__main__")
-    printed = capsys.readouterr().out
+    monkeypatch.delenv("LIVE", raising=False)
+
+    def run(name: str) -> str:
+        read_example(name, "__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_every_example_is_in_the_list() -> None:
+    """An example that is added is run."""
+    paths = (ROOT / "examples").glob("*.py")
+    scripts = [path.stem for path in paths if "__main__" in path.read_text(encoding="utf-8")]
+    assert set(scripts) == PRINTED.keys()
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_example_runs_offline(name: str, run_example) -> None:
+    """It brings its own gateway and the script for it."""
+    printed = run_example(name)
+    assert [words for words in PRINTED[name] if words not in printed] == []
+    assert "on this machine" in printed
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_example_runs_live(name: str, run_example, served, monkeypatch) -> None:
+    """Against what the environment says is Segmind; here another gateway with its script."""
+    monkeypatch.setenv("LIVE", "1")
+    served.script(read_example(name)["reply"])
+    printed = run_example(name)
+    assert [words for words in PRINTED[name] if words not in printed] == []
+    assert "Segmind answers, and bills" in printed
+    assert len(served.requests) > 1
+
+
+def test_an_example_says_that_it_needs_a_key(run_example, monkeypatch) -> None:
+    """Before any request."""
+    monkeypatch.setenv("LIVE", "1")
+    with pytest.raises(SystemExit, match="SEGMIND_API_KEY"):
+        run_example("agent")
+
+
+def test_the_quickstart_runs_without_a_model(run_example) -> None:
+    """Where no wheel of llama.cpp fits, the demo says so and plays a script."""
+    printed = run_example("quickstart")
     assert "Scripted replies, no real model" in printed
     assert printed.count("(scripted)") == 8
     assert "SegmindInsufficientCreditsError (406)" in printed
