@@ -145,6 +145,8 @@ class Gateway:
             raise RuntimeError("The gateway is running already")
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         listener = socket.create_server((self._host, self._port), family=family)
+        # asyncio leaves this out: the socket does not say that it is of TCP (its `proto` is 0).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._port = listener.getsockname()[1]
         self._server = _Server(app_for(self._service), listener, self._keep_alive)
         self._server.start()

@@ -25,6 +25,12 @@ def test_block_leaves_no_thread_and_no_port(ask):
         socket.create_connection(("127.0.0.1", port))
 
 
+def test_a_reply_is_sent_without_waiting_for_more():
+    """A reply's end does not wait for the client to confirm its beginning."""
+    with Gateway() as gateway:
+        assert gateway._server._listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_stops_at_once_with_a_request_under_way(client):
     """A request that is being answered is broken off by the stop."""
     entered = threading.Event()
