@@ -23,11 +23,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
 )
 
 from langchain_segmind._api_key import ApiKeySource
 from langchain_segmind._endpoint import API_KEY_HEADER, SLUG
 from langchain_segmind._response_format import ResponseFormat, parse_response_format
+from langchain_segmind._structured_output import StructuredOutput
 from langchain_segmind._tool_calling import (
     ToolChoice,
     Toolset,
@@ -184,6 +186,7 @@ class CallArguments(BaseModel):
     parallel_tool_calls: bool | None = None
     strict: bool | None = None
     response_format: Any = None
+    structured_output: InstanceOf[StructuredOutput] | None = None
     on_invalid_tool_call: OnInvalidToolCall | None = None
     tool_call_retries: ToolCallRetries | None = None
     on_unmet_tool_choice: Literal["raise", "return"] | None = None
@@ -244,6 +247,7 @@ class CallSettings:
         tool_choice: What must be called.
         parallel_tool_calls: Whether one reply may hold several calls.
         response_format: What an answer must be that calls nothing; None for any text.
+        structured_output: What every answer is read as; None for a message.
         on_invalid_tool_call: As the field.
         tool_call_retries: As the field.
         is_unmet_choice_raised: Whether a reply that lacks what was forced is an error.
@@ -257,6 +261,7 @@ class CallSettings:
     tool_choice: ToolChoice = FREE_CHOICE
     parallel_tool_calls: bool = True
     response_format: ResponseFormat | None = None
+    structured_output: StructuredOutput | None = None
     on_invalid_tool_call: OnInvalidToolCall = "return"
     tool_call_retries: int = 1
     is_unmet_choice_raised: bool = True
@@ -306,6 +311,7 @@ def create_call_settings(
         tool_choice=parse_tool_choice(chosen.get("tool_choice"), toolset),
         parallel_tool_calls=chosen.get("parallel_tool_calls", True),
         response_format=parse_response_format(chosen.get("response_format")),
+        structured_output=chosen.get("structured_output"),
         on_invalid_tool_call=chosen["on_invalid_tool_call"],
         tool_call_retries=chosen["tool_call_retries"],
         is_unmet_choice_raised=chosen.get("on_unmet_tool_choice") != "return",

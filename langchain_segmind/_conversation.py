@@ -5,6 +5,7 @@ again. The requests of one call count as one for LangChain: one start, one end, 
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -15,6 +16,7 @@ from langchain_segmind._arguments import CallSettings
 from langchain_segmind._chat_result import create_chat_result
 from langchain_segmind._endpoint import Reply
 from langchain_segmind._response_format import NotJSONError
+from langchain_segmind._structured_output import describe_invalid_calls, read_structured_output
 from langchain_segmind.exceptions import SegmindToolChoiceError
 
 Conversation = Generator[Sequence[BaseMessage], Reply, ChatResult]
@@ -51,25 +53,33 @@ def converse(messages: Sequence[BaseMessage], settings: CallSettings) -> Convers
 
 def find_unmet_demand(message: AIMessage, settings: CallSettings) -> str:
     """Say what a reply lacks that it must hold; an empty text where it lacks nothing."""
-    if message.tool_calls:
-        return ""
-    if settings.tool_choice.is_forced:
-        name = settings.tool_choice.name
-        reasons = [str(call["error"]) for call in message.invalid_tool_calls]
-        return "; ".join(reasons) or f"it does not call {name or 'a function'}"
-    if settings.response_format is not None:
-        try:
-            settings.response_format.read(str(message.text))
-        except NotJSONError as error:
-            return str(error)
+    try:
+        _check_demand(message, settings)
+    except ValueError as error:
+        return str(error)
     return ""
+
+
+def _check_demand(message: AIMessage, settings: CallSettings) -> None:
+    if settings.structured_output is not None:
+        # Where there is neither a call nor JSON, the demand itself says which is missing.
+        with suppress(NotJSONError):
+            read_structured_output(message, settings.structured_output)
+            return
+    is_forced, wanted = settings.tool_choice.is_forced, settings.response_format
+    if message.tool_calls or not (is_forced or wanted):
+        return
+    if faults := describe_invalid_calls(message):
+        raise ValueError(faults)
+    if is_forced:
+        raise ValueError(f"it does not call {settings.tool_choice.name or 'a function'}")
+    if wanted:
+        wanted.read(str(message.text))
 
 
 def find_invalid_calls(message: AIMessage, settings: CallSettings) -> str:
     """Say what is wrong with a reply's calls, if that is a reason to ask again."""
-    if settings.on_invalid_tool_call != "retry":
-        return ""
-    return "; ".join(f"{call['name']}: {call['error']}" for call in message.invalid_tool_calls)
+    return describe_invalid_calls(message) if settings.on_invalid_tool_call == "retry" else ""
 
 
 def create_second_question(
@@ -78,7 +88,7 @@ def create_second_question(
     """Show the model its reply and ask again."""
     is_call_wanted = settings.tool_choice.is_forced or bool(message.invalid_tool_calls)
     wanted = WRITE_CALLS if is_call_wanted else WRITE_JSON
-    question = HumanMessage(TRY_AGAIN.format(fault=fault, wanted=wanted))
+    question = HumanMessage(TRY_AGAIN.format(fault=fault.rstrip("."), wanted=wanted))
     dropped = message.response_metadata.get("dropped_tool_calls", [])
     shown = AIMessage(
         content=message.content,
@@ -91,9 +101,9 @@ def create_second_question(
 
 def create_tool_choice_error(unmet: str, replies: Sequence[AIMessage]) -> SegmindToolChoiceError:
     """Create the error of a demand that no reply met."""
-    last = replies[-1]
+    last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
     return SegmindToolChoiceError(
-        f"The model was asked {len(replies)} times, but its last reply cannot be used: {unmet}. "
+        f"The model was asked {times}, but its last reply cannot be used: {unmet.rstrip('.')}. "
         f"{SegmindToolChoiceError.advice}",
         replies=replies,
         remaining_credits=last.response_metadata.get("remaining_credits"),

@@ -1,32 +1,44 @@
 """Schemas of any kind -> a JSON schema for the model, and its reply -> an object of the schema."""
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
-from enum import Enum
-from functools import partial
-from operator import itemgetter
+from enum import EnumType
+from functools import lru_cache, partial
 from typing import Any
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import (
     convert_to_json_schema,
     convert_to_openai_function,
 )
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import BaseModel, TypeAdapter
-from pydantic import ValidationError as PydanticValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from typing_extensions import is_typeddict
 
 from langchain_segmind._response_format import NotJSONError, read_json
 from langchain_segmind._tool_calling import fits, resolve
+from langchain_segmind._typed_dict import convert_typed_dict
 
 DEFAULT_NAME = "answer"
 """The name of a schema without a title."""
 
-Convert = Callable[[Any], Any]
+KEPT_ADAPTERS = 128
+"""Dataclasses and TypedDicts whose validator is kept."""
+
+FAULTS = (TypeError, ValueError, AttributeError, NameError, RuntimeError, KeyError)
+"""What LangChain and pydantic raise where a schema cannot be used."""
+
+
+class QuietJsonSchema(GenerateJsonSchema):
+    """Leaves out a default that is no JSON without a warning, which is none of the user's."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
 
 
 @dataclass(frozen=True)
@@ -37,31 +49,62 @@ class StructuredOutput:
         name: The schema's name, which is the name of the function that the model calls.
         description: What it is; may be empty.
         schema: The JSON schema.
-        convert: Makes an object of the schema from JSON values; raises ValueError.
+        validate_json: Makes an object of JSON text, or raises; None where values stay as they are.
     """
 
     name: str
     description: str
     schema: Mapping[str, Any]
-    convert: Convert
+    validate_json: Callable[[str], Any] | None = None
 
     @property
     def openai_tool(self) -> dict[str, Any]:
-        """The schema as a function that the model calls with the answer."""
+        """The schema as a function that the model calls with the answer.
+
+        Raises:
+            ValueError: If the answer is no object, whose fields could be arguments.
+        """
         parameters = {**resolve(self.schema, self.schema)}
-        if "$defs" in self.schema:
-            parameters["$defs"] = self.schema["$defs"]
+        if parameters.get("type", "object") != "object" or parameters.keys() & {"anyOf", "oneOf"}:
+            raise ValueError(
+                f"{self.name} is no object whose fields could be a function's arguments; put it "
+                "into a field of one, or pass method='json_schema'."
+            )
         for key in ("title", "description"):
             parameters.pop(key, None)
         function = {"name": self.name, "description": self.description, "parameters": parameters}
-        # Else values of a wrong type would be for a tool to judge, and there is none.
-        return {"type": "function", "function": {**function, "strict": True}}
+        return {"type": "function", "function": function}
 
     @property
     def response_format(self) -> dict[str, Any]:
         """The schema as OpenAI's `response_format`."""
-        inner = {"name": self.name, "schema": dict(self.schema)}
-        return {"type": "json_schema", "json_schema": inner}
+        named = {"name": self.name, "description": self.description, "schema": dict(self.schema)}
+        return {"type": "json_schema", "json_schema": named}
+
+    def convert(self, value: Any) -> Any:
+        """Make an object of the schema.
+
+        Raises:
+            ValueError: If the value does not fit; the message says why, for the model to read.
+        """
+        try:
+            bent, is_fitting = fits(value, self.schema, self.schema)
+            text = json.dumps(bent, allow_nan=False)
+            if self.validate_json is not None:
+                return self.validate_json(text)
+        except Exception as error:  # validators are the user's code
+            raise ValueError(_describe(error)) from error
+        if not is_fitting:
+            raise ValueError("it does not fit the schema")
+        return bent
+
+
+def _describe(error: Exception) -> str:
+    """Say what is wrong with a value: of pydantic's errors, where and what."""
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+    return "; ".join(": ".join(filter(None, fault)) for fault in faults)
 
 
 def create_structured_output(schema: Any) -> StructuredOutput:
@@ -74,22 +117,21 @@ def create_structured_output(schema: Any) -> StructuredOutput:
     Raises:
         ValueError: If it is none of these.
     """
-    if isinstance(schema, Mapping):
-        return _create_from_dict(schema)
-    if isinstance(schema, type) and issubclass(schema, Enum):
-        raise ValueError(_explain(schema, "an Enum is no object; put it into a field of one"))
     try:
+        if isinstance(schema, Mapping):
+            return _create_from_dict(schema)
         if isinstance(schema, type) and issubclass(schema, BaseModel):
-            return _create(schema.__name__, schema.model_json_schema(), schema.model_validate_json)
+            json_schema = schema.model_json_schema(schema_generator=QuietJsonSchema)
+            return _create(schema, json_schema, schema.model_validate_json)
         if isinstance(schema, type) and is_basemodel_subclass(schema):
-            return _create(schema.__name__, schema.schema(), schema.parse_raw)  # type: ignore[attr-defined] # pydantic 1
-        if isinstance(schema, type) and is_dataclass(schema):
-            adapter = TypeAdapter(schema)
-            return _create(schema.__name__, adapter.json_schema(), adapter.validate_json)
-        if callable(schema) or isinstance(schema, BaseTool):
+            return _create(schema, schema.schema(), schema.parse_raw)  # type: ignore[attr-defined] # pydantic 1
+        if is_typeddict(schema) or (isinstance(schema, type) and is_dataclass(schema)):
+            json_schema = _get_adapter(schema).json_schema(schema_generator=QuietJsonSchema)
+            return _create(schema, json_schema, partial(_validate_json, schema))
+        if isinstance(schema, BaseTool) or (callable(schema) and not isinstance(schema, EnumType)):
             return _create_from_dict(convert_to_openai_function(schema))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(_explain(schema, str(error))) from error
+    except FAULTS as error:
+        raise ValueError(_explain(schema, str(error).rstrip("."))) from error
     raise ValueError(_explain(schema, "it is of no kind that can be"))
 
 
@@ -100,46 +142,40 @@ def _explain(schema: Any, reason: str) -> str:
     )
 
 
-def _create(name: str, schema: Mapping[str, Any], validate_json: Convert) -> StructuredOutput:
-    return StructuredOutput(
-        name=name,
-        description=str(resolve(schema, schema).get("description") or ""),
-        schema=schema,
-        convert=lambda value: validate_json(json.dumps(value)),
-    )
+@lru_cache(maxsize=KEPT_ADAPTERS)
+def _get_adapter(schema: type) -> TypeAdapter[Any]:
+    return TypeAdapter(convert_typed_dict(schema) if is_typeddict(schema) else schema)
+
+
+def _validate_json(schema: type, text: str) -> Any:
+    return _get_adapter(schema).validate_json(text)
+
+
+def _create(
+    given: type, schema: Mapping[str, Any], validate_json: Callable[[str], Any]
+) -> StructuredOutput:
+    description = str(resolve(schema, schema).get("description") or "")
+    return StructuredOutput(given.__name__, description, schema, validate_json)
 
 
 def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:
     """Read a JSON schema, whichever of OpenAI's dicts it stands in."""
-    outer = given
-    for key in ("function", "json_schema"):
-        if isinstance(given.get(key), Mapping):
-            outer = given[key]
+    inner = (given.get(key) for key in ("function", "json_schema"))
+    outer = next((part for part in inner if isinstance(part, Mapping)), given)
     schema = next((outer[key] for key in ("parameters", "schema") if key in outer), outer)
     if not isinstance(schema, Mapping):
-        raise ValueError(_explain(given, "its schema is no dict"))
+        raise ValueError("its schema is no dict")
     resolved = resolve(schema, schema)
     if not {"properties", "type", "anyOf", "oneOf"} & resolved.keys():
-        raise ValueError(_explain(given, "it has no properties"))
-    described = outer if schema is not outer else resolved
+        raise ValueError("it has no properties")
     return StructuredOutput(
-        name=str(outer.get("name") or resolved.get("title") or DEFAULT_NAME)
-        if schema is not outer
-        else str(resolved.get("title") or DEFAULT_NAME),
-        description=str(described.get("description") or ""),
+        name=str(outer.get("name") or resolved.get("title") or DEFAULT_NAME),
+        description=str(outer.get("description") or resolved.get("description") or ""),
         schema=schema,
-        convert=partial(_check, schema=schema),
     )
 
 
-def _check(value: Any, schema: Mapping[str, Any]) -> Any:
-    bent, is_fitting = fits(value, schema, schema)
-    if not is_fitting:
-        raise ValueError("it does not fit the schema")
-    return bent
-
-
-def parse_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
+def read_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
     """Read the object that a reply holds, in a call or as JSON.
 
     Args:
@@ -147,40 +183,64 @@ def parse_structured_output(message: AIMessage, output: StructuredOutput | None)
         output: What it is read as; None for any JSON object.
 
     Raises:
+        NotJSONError: If there is neither a call nor JSON.
+        ValueError: If what there is cannot be used; the message says why.
+    """
+    if message.tool_calls:
+        value: Any = message.tool_calls[0]["args"]
+    elif faults := describe_invalid_calls(message):
+        raise ValueError(faults)
+    else:
+        value = read_json(str(message.text))
+    if output is not None:
+        return output.convert(value)
+    if not isinstance(value, dict):
+        raise NotJSONError("it is no JSON object")
+    return value
+
+
+def describe_invalid_calls(message: AIMessage) -> str:
+    """Say what is wrong with a reply's calls that cannot be run; an empty text without any."""
+    # Merging chunks leaves the errors out.
+    noted = message.response_metadata.get("invalid_tool_call_errors", {})
+    errors = [call["error"] or noted.get(call["id"], "") for call in message.invalid_tool_calls]
+    return "; ".join(
+        f"{call['name']}: {error}"
+        for call, error in zip(message.invalid_tool_calls, errors, strict=True)
+    )
+
+
+def parse_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
+    """Read the object that a reply holds, as LangChain's parsers do.
+
+    Raises:
         OutputParserException: If there is none, or it does not fit.
     """
-    text = str(message.text)
     try:
-        value = message.tool_calls[0]["args"] if message.tool_calls else read_json(text)
-        if output is None and not isinstance(value, dict):
-            raise NotJSONError("it is no JSON object")
-        return value if output is None else output.convert(value)
-    except (ValueError, PydanticValidationError) as error:
-        reasons = [str(call["error"]) for call in message.invalid_tool_calls]
-        reason = "; ".join(reasons) or str(error)
-        written = text or "; ".join(str(call["args"]) for call in message.invalid_tool_calls)
+        return read_structured_output(message, output)
+    except ValueError as error:
+        written = str(message.text) or str([call["args"] for call in message.invalid_tool_calls])
         raise OutputParserException(
-            f"The reply holds no {output.name if output else 'JSON object'}: {reason}",
+            f"The reply holds no {output.name if output else 'JSON object'}: {error}",
             llm_output=written,
         ) from error
 
 
-def create_parser(output: StructuredOutput | None) -> Runnable[AIMessage, Any]:
+def parse_beside_raw(message: AIMessage, output: StructuredOutput | None) -> dict[str, Any]:
+    """Give a reply beside what is read of it: `raw`, `parsed` and `parsing_error`."""
+    try:
+        parsed = parse_structured_output(message, output)
+    except OutputParserException as error:
+        return {"raw": message, "parsed": None, "parsing_error": error}
+    return {"raw": message, "parsed": parsed, "parsing_error": None}
+
+
+def create_parser(
+    output: StructuredOutput | None, *, include_raw: bool
+) -> Runnable[AIMessage, Any]:
     """Create the runnable that reads replies."""
-    return RunnableLambda(
-        partial(parse_structured_output, output=output), name="parse_structured_output"
-    )
-
-
-def keep_raw(
-    model: Runnable[Any, AIMessage], parser: Runnable[AIMessage, Any]
-) -> Runnable[Any, dict[str, Any]]:
-    """Give the reply beside what is read of it: `raw`, `parsed` and `parsing_error`."""
-    read = RunnablePassthrough.assign(
-        parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
-    )
-    failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=model) | read.with_fallbacks([failed], exception_key="parsing_error")
+    parse = parse_beside_raw if include_raw else parse_structured_output
+    return RunnableLambda(partial(parse, output=output), name=parse.__name__)
 
 
 def create_tracing_format(
@@ -188,8 +248,9 @@ def create_tracing_format(
 ) -> dict[str, Any]:
     """Tell traces what is asked for, as LangChain's own packages do."""
     try:
-        schema: Any = convert_to_json_schema(given)
-    except (TypeError, ValueError, AttributeError, KeyError):
-        schema = output.schema if output else None
+        with warnings.catch_warnings(action="ignore"):
+            schema: Any = convert_to_json_schema(given)
+    except FAULTS:
+        schema = {"title": output.name, **output.schema} if output else None
     kwargs = {"method": method} if strict is None else {"method": method, "strict": strict}
     return {"kwargs": kwargs, "schema": schema}

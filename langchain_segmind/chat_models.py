@@ -76,7 +76,6 @@ from langchain_segmind._structured_output import (
     create_parser,
     create_structured_output,
     create_tracing_format,
-    keep_raw,
 )
 from langchain_segmind._tokens import count_tokens, encode
 from langchain_segmind._tool_calling import convert_tools, create_toolset, parse_tool_choice
@@ -370,8 +369,8 @@ class ChatSegmind(BaseChatModel):
     ) -> Runnable[LanguageModelInput, Any]:
         """Get objects of a schema instead of messages; never None.
 
-        A reply that does not fit is shown to the model with the reason, and asked for again
-        (`tool_call_retries`).
+        A reply that does not fit, or that a class's own validators refuse, is shown to the model
+        with the reason, and asked for again (`tool_call_retries`).
 
         Args:
             schema: A pydantic class (v2 or v1), dataclass, TypedDict, JSON schema, or OpenAI's
@@ -390,8 +389,8 @@ class ChatSegmind(BaseChatModel):
         Raises:
             TypeError: If an argument is unknown.
             ValueError: If the schema or the method cannot be used.
-            OutputParserException: In a call, if no reply fits; a `SegmindToolChoiceError` where
-                the reply lacks what was asked for.
+            SegmindToolChoiceError: In a call without `include_raw`, if no reply fits. It is an
+                `OutputParserException` as well.
 
         Example:
             ```python
@@ -420,13 +419,18 @@ class ChatSegmind(BaseChatModel):
             "ls_structured_output_format": create_tracing_format(
                 output, schema, method=method, strict=strict
             ),
+            "structured_output": output,
             # With the raw reply, an unmet demand is told by `parsing_error`.
             "on_unmet_tool_choice": "return" if include_raw else "raise",
         }
         match method:
             case "function_calling" if output:
-                arguments |= {"tool_choice": output.name, "parallel_tool_calls": False}
-                model = self.bind_tools([output.openai_tool], **arguments)
+                model = self.bind_tools(
+                    [output.openai_tool],
+                    tool_choice={"type": "function", "function": {"name": output.name}},
+                    parallel_tool_calls=False,
+                    **arguments,
+                )
             case "json_schema" if output:
                 model = self.bind(response_format=output.response_format, **arguments)
             case "json_mode":
@@ -436,8 +440,7 @@ class ChatSegmind(BaseChatModel):
                     f"method={method!r} is unknown; pass 'function_calling', 'json_schema' or "
                     "'json_mode'."
                 )
-        parser = create_parser(output)
-        return keep_raw(model, parser) if include_raw else model | parser
+        return model | create_parser(output, include_raw=include_raw)
 
     def get_credits(self) -> SegmindCredits:
         """Get the account's balance. It runs no model and costs nothing.
@@ -594,7 +597,9 @@ class ChatSegmind(BaseChatModel):
     ) -> dict[str, Any]:
         # LangChain traces these first: an argument that is refused may hold a secret.
         parse_call_arguments(kwargs)
-        return super()._get_invocation_params(stop=stop, **kwargs)
+        params = super()._get_invocation_params(stop=stop, **kwargs)
+        params.pop("structured_output", None)  # no JSON; `ls_structured_output_format` tells it
+        return params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         # Core's key is memoized: it misses assignments and `model_copy(update=...)`, and it
@@ -609,6 +614,7 @@ class ChatSegmind(BaseChatModel):
             "tool_choice": settings.tool_choice.convert_to_openai(),
             "parallel_tool_calls": settings.parallel_tool_calls,
             "response_format": settings.response_format and [settings.response_format.schema],
+            "structured_output": settings.structured_output and settings.structured_output.schema,
             "on_invalid_tool_call": settings.on_invalid_tool_call,
             "tool_call_retries": settings.tool_call_retries,
             "on_unmet_tool_choice": settings.is_unmet_choice_raised,

@@ -1,0 +1,319 @@
+"""Schemas of every kind that users pass, each with values that fit it."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Generic, Literal, NotRequired, Optional, TypedDict, TypeVar
+
+import pytest
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    field_validator,
+)
+from typing_extensions import TypedDict as TypedDictOfExtensions
+
+
+class Color(Enum):
+    """A color."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Address(BaseModel):
+    """Where somebody lives."""
+
+    street: str
+
+
+class Person(BaseModel):
+    """Somebody.
+
+    As we know them.
+    """
+
+    name: str = Field(description="How they are called.")
+    age: int = Field(ge=0)
+    email: str | None = None
+    color: Color = Color.RED
+    address: Address
+    others: list[Address] = []
+
+
+class Node(BaseModel):
+    """A tree."""
+
+    value: int
+    children: list["Node"] = []
+
+
+class Cat(BaseModel):
+    """A cat."""
+
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    """A dog."""
+
+    kind: Literal["dog"]
+    barks: bool
+
+
+class Owner(BaseModel):
+    """Whose pets they are."""
+
+    pet: Cat | Dog
+    other: Cat | Dog = Field(discriminator="kind")
+
+
+class Bill(BaseModel):
+    """What is to be paid."""
+
+    total: Decimal
+    due: dt.date
+    paid_at: dt.datetime | None = None
+
+
+class Exact(BaseModel):
+    """Nothing is bent, and nothing is added."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    day: dt.date
+    number: int
+
+
+class Aliased(BaseModel):
+    """Fields of other names."""
+
+    class_: str = Field(alias="class")
+    x: int = Field(validation_alias=AliasChoices("ex-x", "x"))
+
+
+class Even(BaseModel):
+    """An even number."""
+
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def check(cls, number: int) -> int:
+        """Refuse odd numbers, and stumble over 7."""
+        if number == 7:
+            raise KeyError("seven")
+        if number % 2:
+            raise ValueError("it is odd.")
+        return number
+
+
+class Empty(BaseModel):
+    """Nothing."""
+
+
+T = TypeVar("T")
+
+
+class Box(BaseModel, Generic[T]):
+    """Holds something."""
+
+    value: T
+
+
+class Numbers(RootModel[list[int]]):
+    """Numbers."""
+
+
+@dataclass
+class Point:
+    """A point."""
+
+    x: int
+    y: int = 0
+    labels: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Undocumented:
+    """Gets a docstring from Python where it has none."""
+
+    point: Point
+
+
+class Joke(TypedDict):
+    """A joke."""
+
+    setup: Annotated[str, ..., "The first line."]
+    rating: Annotated[Optional[int], None, "From 1 to 10."]  # noqa: UP045 - as LangChain's docs do
+
+
+class Track(TypedDict):
+    """A track."""
+
+    title: str
+    seconds: NotRequired[int]
+    artist: str | None
+
+
+class Album(Track, total=False):
+    """An album."""
+
+    tracks: list[Track]
+    bonus: Track | None
+    by_year: dict[str, list[Track]]
+    kind: Literal["CD", "LP"]
+    sold: Annotated[int, Field(ge=0)]
+    released: dt.date
+    owner: Address
+
+
+class Ring(TypedDict):
+    """Holds itself."""
+
+    rings: "list[Ring]"
+
+
+class New(TypedDictOfExtensions):
+    """Made with the extensions."""
+
+    a: int
+
+
+JSON_SCHEMA = {
+    "title": "City",
+    "description": "A place.",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+    "required": ["name"],
+}
+UNTITLED = {key: JSON_SCHEMA[key] for key in ("type", "properties", "required")}
+FUNCTION = {"name": "City", "description": "A place.", "parameters": UNTITLED}
+
+PERSON = {"name": "Ann", "age": 5, "address": {"street": "Elm"}}
+FITTING = [
+    pytest.param(
+        Person, PERSON, Person(name="Ann", age=5, address=Address(street="Elm")), id="defaults"
+    ),
+    pytest.param(
+        Person,
+        {**PERSON, "email": "a@b", "color": "blue", "others": [{"street": "Oak"}]},
+        Person(
+            name="Ann",
+            age=5,
+            email="a@b",
+            color=Color.BLUE,
+            address=Address(street="Elm"),
+            others=[Address(street="Oak")],
+        ),
+        id="all fields",
+    ),
+    pytest.param(
+        Person,
+        {**PERSON, "age": "5", "email": None, "color": None},
+        Person(name="Ann", age=5, address=Address(street="Elm")),
+        id="a text for a number, null for a default",
+    ),
+    pytest.param(
+        Node,
+        {"value": 1, "children": [{"value": 2, "children": [{"value": "3"}]}]},
+        Node(value=1, children=[Node(value=2, children=[Node(value=3)])]),
+        id="recursive",
+    ),
+    pytest.param(
+        Owner,
+        {"pet": {"kind": "dog", "barks": True}, "other": {"kind": "cat", "lives": 9}},
+        Owner(pet=Dog(kind="dog", barks=True), other=Cat(kind="cat", lives=9)),
+        id="unions",
+    ),
+    pytest.param(
+        Bill,
+        {"total": "12.50", "due": "2024-05-01", "paid_at": "2024-05-02T10:00:00Z"},
+        Bill(
+            total=Decimal("12.50"),
+            due=dt.date(2024, 5, 1),
+            paid_at=dt.datetime(2024, 5, 2, 10, tzinfo=dt.UTC),
+        ),
+        id="dates and decimals",
+    ),
+    pytest.param(
+        Exact,
+        {"day": "2024-05-01", "number": 5},
+        Exact(day=dt.date(2024, 5, 1), number=5),
+        id="a strict class",
+    ),
+    pytest.param(
+        Aliased, {"class": "a", "ex-x": 1}, Aliased(**{"class": "a", "x": 1}), id="aliases"
+    ),
+    pytest.param(Even, {"number": 2}, Even(number=2), id="a validator"),
+    pytest.param(Empty, {}, Empty(), id="an empty class"),
+    pytest.param(Box[int], {"value": 1}, Box[int](value=1), id="a generic class"),
+    pytest.param(Point, {"x": 1}, Point(1), id="a dataclass"),
+    pytest.param(Undocumented, {"point": {"x": 1}}, Undocumented(Point(1)), id="two dataclasses"),
+    pytest.param(Joke, {"setup": "Why?"}, {"setup": "Why?", "rating": None}, id="LangChain's form"),
+    pytest.param(
+        Joke, {"setup": "Why?", "rating": 5}, {"setup": "Why?", "rating": 5}, id="all of it"
+    ),
+    pytest.param(
+        Track, {"title": "a", "artist": None}, {"title": "a", "artist": None}, id="a TypedDict"
+    ),
+    pytest.param(
+        Album,
+        {
+            "title": "a",
+            "artist": "b",
+            "tracks": [{"title": "c", "artist": None, "seconds": "5"}],
+            "bonus": None,
+            "by_year": {"1999": [{"title": "d", "artist": "e"}]},
+            "kind": "LP",
+            "released": "2024-05-01",
+            "owner": {"street": "Elm"},
+        },
+        {
+            "title": "a",
+            "artist": "b",
+            "tracks": [{"title": "c", "artist": None, "seconds": 5}],
+            "bonus": None,
+            "by_year": {"1999": [{"title": "d", "artist": "e"}]},
+            "kind": "LP",
+            "released": dt.date(2024, 5, 1),
+            "owner": Address(street="Elm"),
+        },
+        id="a TypedDict of TypedDicts",
+    ),
+    pytest.param(New, {"a": 1}, {"a": 1}, id="a TypedDict of the extensions"),
+    pytest.param(JSON_SCHEMA, {"name": "Oslo"}, {"name": "Oslo"}, id="a JSON schema"),
+    pytest.param(
+        UNTITLED, {"name": "Oslo", "people": "7"}, {"name": "Oslo", "people": 7}, id="untitled"
+    ),
+    pytest.param(
+        Node.model_json_schema(),
+        {"value": 1, "children": [{"value": "2"}]},
+        {"value": 1, "children": [{"value": 2}]},
+        id="a recursive JSON schema",
+    ),
+    pytest.param(FUNCTION, {"name": "Oslo"}, {"name": "Oslo"}, id="OpenAI's function"),
+    pytest.param(
+        {"type": "function", "function": FUNCTION},
+        {"name": "Oslo", "people": None},
+        {"name": "Oslo"},
+        id="OpenAI's tool",
+    ),
+    pytest.param(
+        {"type": "json_schema", "json_schema": {"name": "City", "schema": UNTITLED}},
+        {"name": "Oslo"},
+        {"name": "Oslo"},
+        id="OpenAI's response_format",
+    ),
+    pytest.param(
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+        {"a": "1"},
+        {"a": 1},
+        id="a mapping",
+    ),
+]
