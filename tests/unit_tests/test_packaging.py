@@ -24,7 +24,9 @@ def test_the_lowest_versions_that_are_tested_are_those_that_are_declared(require
     assert tested.removesuffix(".0").removesuffix(".0") == floor.removesuffix(".0")
 
 
-@pytest.mark.parametrize("path", (ROOT / "requirements").glob("*.txt"), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name
+)
 def test_the_pins_carry_no_addresses(path: Path) -> None:
     """An install is reproducible from any index."""
     lines = path.read_text(encoding="utf-8").splitlines()
