@@ -56,9 +56,9 @@ def test_nothing_is_told_where_there_are_no_tools() -> None:
 def test_tools_are_rendered_once_for_all_calls() -> None:
     """Equal dicts are one set of tools, whose text is kept."""
     dicts = convert_tools([add, sub])
-    again = create_toolset(convert_tools([add, sub]))
-    assert again is TOOLS
-    first = render_instructions(TOOLS, ToolChoice("any"), parallel=True)
+    tools = create_toolset(dicts)
+    assert create_toolset(convert_tools([add, sub])) is tools
+    first = render_instructions(tools, ToolChoice("any"), parallel=True)
     hits = render_instructions.cache_info().hits
     assert render_instructions(create_toolset(dicts), ToolChoice("any"), parallel=True) is first
     assert render_instructions.cache_info().hits == hits + 1
