@@ -71,10 +71,9 @@ def _check_demand(message: AIMessage, settings: CallSettings) -> None:
         return
     if faults := describe_invalid_calls(message):
         raise ValueError(faults)
-    if is_forced:
+    if is_forced or wanted is None:
         raise ValueError(f"it does not call {settings.tool_choice.name or 'a function'}")
-    if wanted:
-        wanted.read(str(message.text))
+    wanted.read(str(message.text))
 
 
 def find_invalid_calls(message: AIMessage, settings: CallSettings) -> str:
