@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-from langchain_segmind._tool_calling._schema import Schema, get_properties, get_required, resolve
+from langchain_segmind._tool_calling._schema import Schema, get_properties, resolve
 
 KEPT_TOOL_SETS = 128
 """Sets of tools whose rendering is kept."""
@@ -42,11 +42,6 @@ class Tool:
     def properties(self) -> Mapping[str, Any]:
         """The schemas of the arguments by name, in order."""
         return get_properties(self.parameters)
-
-    @cached_property
-    def required(self) -> Sequence[str]:
-        """The names of the arguments that must be given."""
-        return get_required(self.parameters)
 
     @cached_property
     def argument_name(self) -> re.Pattern[str] | None:
