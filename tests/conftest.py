@@ -31,7 +31,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def running_gateway() -> Iterator[Gateway]:
     """Run one strict gateway for all tests: it refuses whatever is off contract."""
     body_keys = ["presence_penalty", "frequency_penalty"]
-    with Gateway(api_key=SECRET, credits=1_000, strict=True, extra_body_keys=body_keys) as gateway:
+    with Gateway(
+        api_key=SECRET,
+        credits=1_000,
+        strict=True,
+        extra_body_keys=body_keys,
+        keep_alive=600,  # a connection that ends as it is used is for the tests of that alone
+    ) as gateway:
         yield gateway
 
 
