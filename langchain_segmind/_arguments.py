@@ -195,6 +195,9 @@ class CallArguments(BaseModel):
 NO_TOOLS = Toolset(())
 FREE_CHOICE = ToolChoice()
 
+INTERNAL_ARGUMENTS = frozenset({"structured_output", "on_unmet_tool_choice"})
+"""What `with_structured_output` binds for the call that it makes."""
+
 TOLERATED_ARGUMENTS = frozenset({"stream"})
 """What LangChain passes on that changes nothing here."""
 
@@ -213,7 +216,8 @@ def parse_call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError("This call takes 'model' or 'model_name', not both.")
     if "model_name" in given:
         given["model"] = given.pop("model_name")
-    check_names(given, CallArguments.model_fields, "This call")
+    known = [name for name in CallArguments.model_fields if name not in INTERNAL_ARGUMENTS]
+    check_names([name for name in given if name not in INTERNAL_ARGUMENTS], known, "This call")
     return dict(CallArguments(**given))
 
 

@@ -375,8 +375,8 @@ class ChatSegmind(BaseChatModel):
         Args:
             schema: A pydantic class (v2 or v1), dataclass, TypedDict, JSON schema, or OpenAI's
                 dict of a tool. None for any JSON object, with `json_mode` only.
-            method: "function_calling" lets the model call a function of this name, which it
-                does best. "json_schema" describes the schema and asks for JSON, "json_mode"
+            method: "function_calling" lets the model call a function of the schema's name,
+                the form that this model is known to be good at. "json_schema" describes the schema and asks for JSON, "json_mode"
                 asks for JSON that the prompt itself describes.
             include_raw: Get `{"raw": AIMessage, "parsed": object | None, "parsing_error":
                 Exception | None}`, and no exception for a reply that does not fit.
@@ -409,8 +409,8 @@ class ChatSegmind(BaseChatModel):
         """
         if kwargs:
             raise TypeError(
-                f"with_structured_output has no argument {', '.join(map(repr, kwargs))}; bind "
-                "arguments of the call to its result's model, or set them as fields."
+                f"with_structured_output has no argument {', '.join(map(repr, kwargs))}; "
+                "bind a call's arguments after it: with_structured_output(...).bind(temperature=0)."
             )
         if schema is None and method != "json_mode":
             raise ValueError(f"method={method!r} needs a schema; only 'json_mode' goes without.")

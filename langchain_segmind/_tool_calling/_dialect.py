@@ -64,7 +64,7 @@ def render_call(call: ToolCall | InvalidToolCall) -> str:
     if isinstance(arguments, Mapping):
         pairs = (f"{render_name(key)}={render_value(item)}" for key, item in arguments.items())
         return f"{name}({', '.join(pairs)})"
-    raw = arguments or ""
+    raw = neutralize(arguments or "")
     return raw if call["name"] and call["name"] in raw else f"{name}({raw})"
 
 

@@ -58,7 +58,7 @@ def parse_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice:
         if mode == "any" and not names:
             raise ValueError(f"tool_choice={choice!r} asks for a call, but no tools are bound.")
         return ToolChoice(mode)
-    if choice not in names:
+    if not isinstance(choice, str) or choice not in names:
         known = ", ".join(map(repr, names)) or "none"
         raise ValueError(
             f"tool_choice names {choice!r:.200}, which is no bound tool (bound: {known}); pass "

@@ -4,7 +4,7 @@ import pytest
 
 from langchain_segmind._tool_calling._tool_choice import ToolChoice, parse_tool_choice
 
-NAMES = ["add", "Box[int]"]
+NAMES = {"add": 1, "Box[int]": 2}
 
 
 @pytest.mark.parametrize(
