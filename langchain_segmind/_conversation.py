@@ -78,7 +78,10 @@ def _check_demand(message: AIMessage, settings: CallSettings) -> None:
 
 def find_invalid_calls(message: AIMessage, settings: CallSettings) -> str:
     """Say what is wrong with a reply's calls, if that is a reason to ask again."""
-    return describe_invalid_calls(message) if settings.on_invalid_tool_call == "retry" else ""
+    is_kept = message.tool_calls and not settings.parallel_tool_calls
+    if is_kept or settings.on_invalid_tool_call != "retry":
+        return ""
+    return describe_invalid_calls(message)
 
 
 def create_second_question(

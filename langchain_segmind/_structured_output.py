@@ -50,12 +50,19 @@ class StructuredOutput:
         description: What it is; may be empty.
         schema: The JSON schema.
         validate_json: Makes an object of JSON text, or raises; None where values stay as they are.
+        class_name: The full name of the class that objects are made of; empty where they are dicts.
     """
 
     name: str
     description: str
     schema: Mapping[str, Any]
     validate_json: Callable[[str], Any] | None = None
+    class_name: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Equal for what reads replies alike: the class with its validators, and the schema."""
+        return f"{self.class_name} {self.name} {self.schema!r}"
 
     @property
     def openai_tool(self) -> dict[str, Any]:
@@ -155,7 +162,8 @@ def _create(
     given: type, schema: Mapping[str, Any], validate_json: Callable[[str], Any]
 ) -> StructuredOutput:
     description = str(resolve(schema, schema).get("description") or "")
-    return StructuredOutput(given.__name__, description, schema, validate_json)
+    class_name = f"{given.__module__}.{given.__qualname__}"
+    return StructuredOutput(given.__name__, description, schema, validate_json, class_name)
 
 
 def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:

@@ -376,8 +376,8 @@ class ChatSegmind(BaseChatModel):
             schema: A pydantic class (v2 or v1), dataclass, TypedDict, JSON schema, or OpenAI's
                 dict of a tool. None for any JSON object, with `json_mode` only.
             method: "function_calling" lets the model call a function of the schema's name,
-                the form that this model is known to be good at. "json_schema" describes the schema and asks for JSON, "json_mode"
-                asks for JSON that the prompt itself describes.
+                the form that this model is known to be good at. "json_schema" describes the schema
+                and asks for JSON, "json_mode" asks for JSON that the prompt itself describes.
             include_raw: Get `{"raw": AIMessage, "parsed": object | None, "parsing_error":
                 Exception | None}`, and no exception for a reply that does not fit.
             strict: Taken as other packages take it; replies are always checked.
@@ -613,8 +613,8 @@ class ChatSegmind(BaseChatModel):
             "tools": settings.tools.fingerprint,
             "tool_choice": settings.tool_choice.convert_to_openai(),
             "parallel_tool_calls": settings.parallel_tool_calls,
-            "response_format": settings.response_format and [settings.response_format.schema],
-            "structured_output": settings.structured_output and settings.structured_output.schema,
+            "response_format": settings.response_format and repr(settings.response_format),
+            "structured_output": settings.structured_output and settings.structured_output.identity,
             "on_invalid_tool_call": settings.on_invalid_tool_call,
             "tool_call_retries": settings.tool_call_retries,
             "on_unmet_tool_choice": settings.is_unmet_choice_raised,

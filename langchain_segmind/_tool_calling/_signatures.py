@@ -1,5 +1,6 @@
 """Tools as signatures: the types of Python, and comments for what the types do not say."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,6 +57,9 @@ CONSTRAINTS: Mapping[str, str] = {
 }
 """What a schema may say beyond its type, and how it is put in a comment."""
 
+NO_NAME = re.compile(r"\W")
+"""What cannot stand in the name of a type."""
+
 Comment = Sequence[str]
 """What follows a `#`, in lines."""
 
@@ -81,7 +85,7 @@ class TypeNames:
 
     def get(self, ref: str, schema: Schema) -> tuple[str, bool]:
         """Get a type's name, and whether it was given just now."""
-        wanted = name = ref.rsplit("/", 1)[-1] or "Self"
+        wanted = name = NO_NAME.sub("_", ref.rsplit("/", 1)[-1]) or "Self"
         number = 1
         while name in self._schemas and self._schemas[name] != schema:
             number += 1
@@ -220,12 +224,18 @@ class SignatureWriter:
         """Get the schemas within one that have no line of their own, and what to call them."""
         alternatives = [] if isinstance(schema.get("type"), list) else get_alternatives(schema)
         several = sum(get_type(resolve(part, self._root)) != "null" for part in alternatives) > 1
-        parts = [(f"{self.render_type(part)}: " if several else "", part) for part in alternatives]
+        parts = [(f"{self._get_label(part)}: " if several else "", part) for part in alternatives]
         if schema.get("items"):
             parts.append(("each: ", schema["items"]))
         if isinstance(schema.get("additionalProperties"), Mapping):
             parts.append(("each value: ", schema["additionalProperties"]))
         return parts
+
+    def _get_label(self, schema: Any) -> str:
+        """Get a short name of a type."""
+        resolved = resolve(schema, self._root)
+        short = str(resolved.get("title") or TYPES.get(str(get_type(resolved)), "any"))
+        return self.render_type(schema) if get_choices(resolved) is not None else short
 
     def _render_constraint(self, key: str, value: Any) -> str:
         if key == "examples" and isinstance(value, list):

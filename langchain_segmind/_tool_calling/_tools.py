@@ -93,6 +93,8 @@ def convert_tools(
     Raises:
         ValueError: If one cannot be called through text, or two that differ share a name.
     """
+    if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
+        raise ValueError(f"Pass a list of tools, not {tools!r:.200}.")
     converted: dict[str, dict[str, Any]] = {}
     for tool in tools:
         try:
@@ -181,7 +183,7 @@ def _create_tool(openai_tool: Mapping[str, Any]) -> Tool:
     root = function.get("parameters") or {}
     return Tool(
         name=function["name"],
-        description=function.get("description") or "",
+        description=str(function.get("description") or ""),
         parameters=resolve(root, root),
         root=root,
         strict=bool(function.get("strict")),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from langchain_core.caches import BaseCache, InMemoryCache
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import Generation
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr, field_validator
 
 from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
 
@@ -197,3 +198,44 @@ def test_keys_are_json() -> None:
     kind, _, settings = create()._get_llm_string().partition(" ")
     assert kind == "segmind-chat"
     assert json.loads(settings)["parameters"]["temperature"] == 0.1
+
+
+class Loose(BaseModel):
+    """A number."""
+
+    n: int
+
+
+class Strict(BaseModel):
+    """A number."""
+
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def refuse_odd(cls, n: int) -> int:
+        """Take even numbers only."""
+        if n % 2:
+            raise ValueError("it is odd")
+        return n
+
+
+Strict.__name__ = "Loose"
+
+
+def test_classes_with_equal_schemas_do_not_share_replies(create_model, gateway) -> None:
+    """What one takes, the other's validator may refuse."""
+    gateway.script(["[Loose(n=1)]", "[Loose(n=1)]", "[Loose(n=2)]"])
+    model = create_model(cache=InMemoryCache())
+    for _ in range(2):
+        assert model.with_structured_output(Loose).invoke("go").n == 1
+        assert model.with_structured_output(Strict).invoke("go").n == 2
+    assert len(gateway.requests) == 3
+
+
+def test_a_schema_that_is_no_json_is_cached_too(create_model, gateway) -> None:
+    """Defaults may be any object."""
+    schema = {"title": "A", "properties": {"d": {"type": "string", "default": date(2020, 1, 1)}}}
+    gateway.script(["[A(d='2024-05-01')]"])
+    model = create_model(cache=InMemoryCache()).with_structured_output(schema)
+    assert model.invoke("go") == model.invoke("go") == {"d": "2024-05-01"}

@@ -106,6 +106,11 @@ class TestEnough:
             pytest.param(TOOLS_OR_JSON, '{"name": "Oslo"}', id="JSON beside tools"),
             pytest.param(TOOLS_OR_JSON, "[add(a=2, b=3)]", id="a call in place of JSON"),
             pytest.param(REPAIRS, "[add(a=2, b=3)]", id="a call that can be run"),
+            pytest.param(
+                {**REPAIRS, "parallel_tool_calls": False},
+                "[add(a=2, b=3), add(a=2)]",
+                id="the one call that is kept",
+            ),
             pytest.param(REPAIRS, "Five.", id="text, where calls are repaired"),
             pytest.param(EVEN_CALL, "[Even(number=2)]", id="an object in a call"),
             pytest.param(EVEN_CALL, "[Even(number='2')]", id="an object that is bent"),

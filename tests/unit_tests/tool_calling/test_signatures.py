@@ -263,6 +263,24 @@ def test_two_types_of_one_name_get_two_names() -> None:
     assert "x?: T2," in written
 
 
+def test_alternatives_that_are_objects_are_written_once() -> None:
+    """However deep they stand within each other: a comment names them and no more."""
+    schema: dict = {"type": "string"}
+    for level in range(8):
+        block = {"type": "object", "title": f"L{level}", "description": f"Level {level}."}
+        number = {"type": "object", "title": "Number", "properties": {"n": {"type": "integer"}}}
+        schema = {"anyOf": [{**block, "properties": {"x": schema}}, number]}
+    written = render_parameter(schema)
+    assert written.count("n?: int") == 8
+    assert written.endswith("# (L7: Level 7.)")
+
+
+def test_a_types_name_is_one_word() -> None:
+    """A key of a server's schema cannot write a line of its own."""
+    schema = {"$ref": "#/$defs/A\nevil(x: int)", "$defs": {"A\nevil(x: int)": {"type": "object"}}}
+    assert render_schema(schema) == "A_evil_x__int_ = dict\nA_evil_x__int_"
+
+
 def test_a_recursive_type_names_itself() -> None:
     """A tree has no end when it is written out."""
     node = {

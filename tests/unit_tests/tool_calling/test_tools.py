@@ -456,3 +456,20 @@ def test_names_are_matched_longest_first() -> None:
     match = tools.tool_name.match("a.b (x=1)")
     assert match[0] == "a.b"
     assert tools.tool_name.match("a.bc(") is None
+
+
+@pytest.mark.parametrize(
+    "tools", [None, 5, "add", {"name": "add"}], ids=["None", "a number", "a text", "a dict"]
+)
+def test_what_is_no_list_of_tools_is_an_error(tools) -> None:
+    """A single tool is the likeliest slip."""
+    with pytest.raises(ValueError, match="Pass a list of tools"):
+        convert_tools(tools)
+
+
+def test_a_description_that_is_no_text_is_written_as_one() -> None:
+    """A server's tools are data."""
+    tools = create_toolset(
+        convert_tools([{"type": "function", "function": {"name": "f", "description": 5}}])
+    )
+    assert render_tools(list(tools.values())) == "# 5\nf()"
