@@ -1,28 +1,29 @@
 """Text -> the calls in it, in whichever form a model writes them; no schema is looked at yet."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_segmind._tool_calling._dialect import PLAIN_NAME
-from langchain_segmind._tool_calling._literals import Scanner, UnreadableError
+from langchain_segmind._tool_calling._literals import Scanner, UnreadableError, find_end
 from langchain_segmind._tool_calling._tools import Tool, Toolset
 
 MOST_RECOVERIES = 20
 """Unreadable calls after which the rest of a text is taken for one more."""
 
-NAMESPACE = re.compile(r"functions\.")
+NAMESPACE = "functions."
 """What this model was trained to write before a function's name."""
 
+QUOTED = r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)"
+QUOTED_CALL = re.compile(rf"{QUOTED}(?=\s*\()")
+QUOTED_ARGUMENT = re.compile(rf"{QUOTED}(?=\s*=(?!=))")
 PLAIN_CALL = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*\()")
 PLAIN_ARGUMENT = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*=(?!=))")
-QUOTED_CALL = re.compile(r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)(?=\s*\()")
-QUOTED_ARGUMENT = re.compile(
-    r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)(?=\s*=(?!=))"
-)
-UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|['\"][^()\n]*)\s*\Z")
-EQUALS = re.compile(r"\s*=\s*")
+UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*)\s*\Z")
+END_OF_LIST = frozenset({"]", ""})
+EQUALS = re.compile(r"\s*=(?!=)\s*")
 STARS = re.compile(r"\*\*")
 
 CALLEES = ("name", "function", "tool", "recipient_name")
@@ -33,6 +34,19 @@ PAYLOADS = ("arguments", "parameters", "args", "input")
 
 WRAPPERS = ("tool_calls", "tool_uses")
 """Under which key of a JSON object a list of calls stands."""
+
+WRAPPER = re.compile(rf"\{{\s*['\"](?:{'|'.join(WRAPPERS)})['\"]\s*:\s*(?=\[)")
+
+LABELS = frozenset({"id", "index", "role", "type"})
+"""Keys of a JSON object that say nothing about a call."""
+
+SCHEMA = frozenset({"type", "properties"})
+"""Keys of a JSON schema."""
+
+JSON_NAME = re.compile(
+    rf"(?:\{{|['\"](?:{'|'.join(CALLEES)})['\"]\s*:)(?=\s*(?P<quote>['\"])([^'\"\n]+)(?P=quote))"
+)
+"""Where a JSON object may name a tool."""
 
 
 class NoCallError(ValueError):
@@ -63,11 +77,9 @@ class CallReader:
 
     Attributes:
         position: Where it stands.
-        is_unfinished: Whether the text ended inside a list.
     """
 
     def __init__(self, text: str, tools: Toolset) -> None:
-        self.is_unfinished = False
         self._scanner = Scanner(text)
         self._text = text
         self._tools = tools
@@ -99,13 +111,11 @@ class CallReader:
         if not scanner.take("["):
             raise NoCallError
         calls: list[RawCall] = []
-        while not scanner.take("]"):
-            if self.is_at_end():
-                self.is_unfinished = True
-                break
+        while scanner.peek() not in END_OF_LIST:
             calls += self._read_entry(known_only=known_only, follows=bool(calls))
-            if not scanner.take(",") and scanner.peek() not in {"]", ""}:
+            if not scanner.take(",") and scanner.peek() not in END_OF_LIST:
                 raise NoCallError
+        scanner.take("]")
         if not calls:
             raise NoCallError
         return calls
@@ -129,7 +139,7 @@ class CallReader:
 
     def _read_entry(self, *, known_only: bool, follows: bool = False) -> list[RawCall]:
         if self._scanner.peek() == "{" and not known_only:
-            return self._read_json_calls()
+            return self._read_json_calls(follows=follows)
         start = self.position
         if name := self._read_name(known_only=known_only):
             return [self._read_call(name, start)]
@@ -137,50 +147,50 @@ class CallReader:
         if rest is None:
             raise NoCallError
         self.position = len(self._text)
-        self.is_unfinished = True
         return [RawCall(rest[1], rest[1], fault="the reply ends inside the call")]
 
     def _read_name(self, *, known_only: bool) -> str:
-        scanner = self._scanner
-        known = self._tools.tool_name
-        if known and (name := scanner.take_match(known)):
-            return name
-        start = scanner.position
-        if known and scanner.take_match(NAMESPACE) and (name := scanner.take_match(known)):
-            return name
-        scanner.position = start
-        if quoted := scanner.take_match(QUOTED_CALL):
-            name = str(Scanner(quoted).read_value())
-        else:
-            name = scanner.take_match(PLAIN_CALL)
-        return "" if known_only and name not in self._tools else name
+        scanner, start = self._scanner, self.position
+        name = self._read_written_name(QUOTED_CALL, PLAIN_CALL) or ""
+        for known in (name, name.removeprefix(NAMESPACE)):
+            if known in self._tools:
+                return known
+        end, self.position = self.position, start
+        if self._tools.tool_name and (raw := scanner.take_match(self._tools.tool_name)):
+            return raw
+        self.position = end
+        return "" if known_only else name
+
+    def _read_written_name(self, quoted: re.Pattern[str], plain: re.Pattern[str]) -> str | None:
+        """Read a name as our own dialect writes it."""
+        if text := self._scanner.take_match(quoted):
+            return str(Scanner(text).read_value())
+        return self._scanner.take_match(plain) or None
 
     def _read_call(self, name: str, start: int) -> RawCall:
         scanner = self._scanner
         tool = self._tools.get(name)
-        scanner.leniencies = []
+        scanner.leniencies, opener = [], scanner.position
         try:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
             if tool is None:
                 raise NoCallError from error
-            return self._recover(name, start, str(error))
+            return self._recover(name, start, opener, str(error))
         return RawCall(
             name, self._text[start : scanner.position], arguments, repairs=scanner.leniencies
         )
 
-    def _recover(self, name: str, start: int, fault: str) -> RawCall:
+    def _recover(self, name: str, start: int, opener: int, fault: str) -> RawCall:
         """Pass over a call that cannot be read: to its last bracket, or to the text's end."""
         self._recoveries += 1
-        self.position = start
-        end = find_balanced_end(self._text, start)
-        if end is None:
-            self.is_unfinished = True
+        end = find_end(self._text, opener)
+        if end < 0:
             fault = f"the reply ends inside the call ({fault})"
         elif self._recoveries >= MOST_RECOVERIES:
-            end = None
+            end = -1
             fault = f"{fault}; what follows was not read, after so many unreadable calls"
-        self.position = len(self._text) if end is None else end
+        self.position = len(self._text) if end < 0 else end
         return RawCall(name, self._text[start : self.position].rstrip(), fault=fault)
 
     def _read_arguments(self, tool: Tool | None) -> dict[str, Any]:
@@ -189,16 +199,16 @@ class CallReader:
         arguments: dict[str, Any] = {}
         names = list(tool.properties) if tool else []
         positional = 0
-        while not scanner.take(")"):
-            scanner.peek()
-            if scanner.take_match(STARS):
+        while (character := scanner.peek()) != ")":
+            if character == "*" and scanner.take_match(STARS):
                 given = self._read_mapping()
-            elif name := self._read_argument_name(tool):
-                scanner.take_match(EQUALS)
+            elif (name := self._read_argument_name(tool)) is not None:
+                if not scanner.take_match(EQUALS):
+                    raise UnreadableError(f"'=' was expected after {name!r:.80}")
                 given = {name: scanner.read_value()}
             else:
                 value = scanner.read_value()
-                if isinstance(value, dict) and value and {*value} <= {*names}:
+                if isinstance(value, dict) and {*value} <= {*names} and (value or not names):
                     given = value
                     scanner.leniencies.append("object_of_arguments")
                 elif positional < len(names) and len(arguments) == positional:
@@ -213,15 +223,19 @@ class CallReader:
             if not scanner.take(",") and scanner.peek() != ")":
                 found = repr(scanner.peek()) if scanner.peek() else "the end"
                 raise UnreadableError(f"',' or ')' was expected after an argument, not {found}")
+        scanner.take(")")
         return arguments
 
-    def _read_argument_name(self, tool: Tool | None) -> str:
-        scanner = self._scanner
-        if tool and tool.argument_name and (name := scanner.take_match(tool.argument_name)):
+    def _read_argument_name(self, tool: Tool | None) -> str | None:
+        start = self.position
+        name = self._read_written_name(QUOTED_ARGUMENT, PLAIN_ARGUMENT)
+        if tool is None or tool.argument_name is None or name in tool.properties:
             return name
-        if quoted := scanner.take_match(QUOTED_ARGUMENT):
-            return str(Scanner(quoted).read_value())
-        return scanner.take_match(PLAIN_ARGUMENT)
+        end, self.position = self.position, start
+        if raw := self._scanner.take_match(tool.argument_name):
+            return raw
+        self.position = end
+        return name
 
     def _read_mapping(self) -> dict[str, Any]:
         value = self._scanner.read_value()
@@ -229,33 +243,44 @@ class CallReader:
             raise UnreadableError("what follows ** is no dict")
         return value
 
-    def _read_json_calls(self) -> list[RawCall]:
+    def _read_json_calls(self, *, follows: bool) -> list[RawCall]:
         """Read an object that stands for one call, or for a list of them."""
         scanner = self._scanner
         start = scanner.position
         scanner.leniencies = []
         try:
-            value = scanner.read_value()
+            value = scanner.read_braces()
         except UnreadableError as error:
-            name = self._find_json_name(start)
-            if not name:
-                raise NoCallError from error
-            return [self._recover(name, start, str(error))]
+            return self._recover_json(start, str(error), follows=follows)
         text = self._text[start : scanner.position]
         calls = convert_json_to_calls(value, text, self._tools)
         calls[0].repairs += [*scanner.leniencies, "json"]
         return calls
 
+    def _recover_json(self, start: int, fault: str, *, follows: bool) -> list[RawCall]:
+        """Read what can be read of an object: its list of calls, or which tool it names."""
+        wrapper = WRAPPER.match(self._text, start)
+        if wrapper and self._recoveries < MOST_RECOVERIES:
+            self._recoveries += 1
+            self.position = wrapper.end()
+            calls = self.read_list()
+            self._scanner.take("}")
+            return calls
+        name = self._find_json_name(start)
+        if not name and not (follows and find_end(self._text, start) < 0):
+            raise NoCallError
+        return [self._recover(name, start, start, fault)]
+
     def _find_json_name(self, start: int) -> str:
-        """Get the known tool that an unreadable object begins by naming."""
-        keys = "|".join(CALLEES)
-        named = re.compile(rf"\{{\s*['\"](?:{keys})['\"]\s*:\s*(['\"])([^'\"\n]+)\1")
-        match = named.match(self._text, start)
-        return match[2] if match and match[2] in self._tools else ""
+        """Get the known tool that an unreadable object names."""
+        end = find_end(self._text, start)
+        named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
+        names = (match[2].removeprefix(NAMESPACE) for match in named)
+        return next((name for name in names if name in self._tools), "")
 
 
 def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall]:
-    """Read JSON objects that stand for calls of known tools.
+    """Read JSON objects that stand for calls of known tools, and say nothing else.
 
     Raises:
         NoCallError: If they do not.
@@ -263,33 +288,44 @@ def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall
     if not isinstance(value, Mapping):
         raise NoCallError
     for wrapper in WRAPPERS:
-        if isinstance(entries := value.get(wrapper), list) and entries:
-            calls = [convert_json_to_calls(entry, str(entry), tools) for entry in entries]
+        entries = value.get(wrapper)
+        if isinstance(entries, list) and entries and _holds_only(value, wrapper):
+            calls = [convert_json_to_calls(one, json.dumps(one), tools) for one in entries]
             return [call for one in calls for call in one]
-    if isinstance(inner := value.get("function"), Mapping):
+    inner = value.get("function")
+    if isinstance(inner, Mapping) and _holds_only(value, "function"):
         value = inner
-    if len(value) == 1:
-        [(name, arguments)] = value.items()
-    else:
-        name, arguments = _get_json_parts(value, tools)
-    if name not in tools or not isinstance(arguments, Mapping):
+    name, payload = _get_json_parts(value, tools)
+    if name not in tools:
+        raise NoCallError
+    arguments = _read_json_text(payload) if isinstance(payload, str) else payload
+    if isinstance(payload, str) and payload.lstrip().startswith("{") and arguments is None:
+        return [RawCall(name, text, fault="the text of the arguments is no JSON")]
+    # A schema of the arguments describes a tool, and calls none.
+    if not isinstance(arguments, Mapping) or {*arguments} - {*tools[name].properties} >= SCHEMA:
         raise NoCallError
     return [RawCall(name, text, dict(arguments))]
 
 
+def _holds_only(value: Mapping[str, Any], *keys: str) -> bool:
+    return all(
+        key in keys or key in LABELS or item is None or (key, item) == ("content", "")
+        for key, item in value.items()
+    )
+
+
 def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]:
     """Get the name and the arguments that an object's keys tell."""
+    if len(value) == 1:
+        return next(iter(value.items()))
     callee = next((key for key in CALLEES if isinstance(value.get(key), str)), "")
     name = value.get(callee, "")
-    if name not in tools:
-        name = NAMESPACE.sub("", name, count=1)
-    payload = next((value[key] for key in PAYLOADS if key in value), None)
-    if isinstance(payload, str):
-        return name, _read_json_text(payload)
+    name = name if name in tools else name.removeprefix(NAMESPACE)
     others = {key: item for key, item in value.items() if key != callee}
-    if payload is None and name in tools and others.keys() <= tools[name].properties.keys():
+    if name in tools and others.keys() <= tools[name].properties.keys():
         return name, others
-    return name, payload
+    payloads = (value[key] for key in PAYLOADS if key in value and _holds_only(value, callee, key))
+    return name, next(payloads, None)
 
 
 def _read_json_text(text: str) -> Any:
@@ -299,29 +335,3 @@ def _read_json_text(text: str) -> Any:
     except UnreadableError:
         return None
     return None if scanner.peek() else value
-
-
-MARK = re.compile(r"[()\[\]{}'\"]")
-CLOSERS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
-
-
-def find_balanced_end(text: str, start: int) -> int | None:
-    """Find where the first bracket after `start` is closed, strings aside; None where it is not."""
-    closers: list[str] = []
-    position = start
-    while match := MARK.search(text, position):
-        position, character = match.end(), match[0]
-        if character in CLOSERS:
-            closers.append(CLOSERS[character])
-        elif closers and character == closers[-1]:
-            closers.pop()
-            if not closers:
-                return position
-        elif character in "'\"" and closers:
-            end = text.find(character, position)
-            while end > 0 and text[end - 1] == "\\":
-                end = text.find(character, end + 1)
-            if end < 0:
-                return None
-            position = end + 1
-    return None

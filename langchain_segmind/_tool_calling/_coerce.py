@@ -5,8 +5,11 @@ an integer is asked for); each bend has a name, which is noted. What cannot be b
 model wrote it: the tool itself is the judge of it, and its error tells the model.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
+from itertools import islice
 from typing import Any
 
 from langchain_segmind._tool_calling._literals import Scanner, Source, UnreadableError
@@ -29,8 +32,14 @@ PLACEHOLDER = re.compile(r"(?:\.{2,}|\u2026|<[^<>]*>)")
 DEEPEST = 100
 """Levels of schemas that are followed."""
 
-MOST_STEPS = 200_000
-"""Values that are compared to schemas: alternatives within alternatives multiply."""
+MOST_ATTEMPTS = 20_000
+"""Alternatives that are tried for the arguments of a call: those within others multiply."""
+
+MOST_ALTERNATIVES = 100
+"""Of which types are asked for."""
+
+COMMON = ("properties", "required", "additionalProperties")
+"""What a schema may say beside its alternatives, for all of them."""
 
 MISFIT = "misfit"
 """The note of a value that neither fits nor can be bent."""
@@ -76,12 +85,12 @@ class Coercer:
         self.bends: list[str] = []
         self._root = root
         self._depth = 0
-        self._steps = 0
+        self._attempts = 0
 
     def coerce(self, value: Any, schema: Any) -> Any:
         """Bend a value to a schema; what cannot be bent is noted as a misfit and kept."""
-        self._steps += 1
-        if self._depth == DEEPEST or self._steps > MOST_STEPS:
+        if self._depth == DEEPEST:
+            self.bends.append(MISFIT)
             return _without_sources(value)
         self._depth += 1
         try:
@@ -89,6 +98,9 @@ class Coercer:
             if isinstance(value, Source):
                 return self._coerce_source(value, resolved)
             if alternatives := get_alternatives(resolved):
+                common = {key: resolved[key] for key in COMMON if key in resolved}
+                if common:
+                    alternatives = [{"allOf": [common, part]} for part in alternatives]
                 return self._coerce_alternatives(value, alternatives)
             if (choices := get_choices(resolved)) is not None:
                 return self._coerce_choice(value, choices)
@@ -106,7 +118,7 @@ class Coercer:
                 bent[name] = self._get_default(name, properties)
         for name, item in value.items():
             if name in properties:
-                if item is None and name not in required and not self._fits(None, properties[name]):
+                if item is None and name not in required and self._try(None, properties[name])[1]:
                     self.bends.append("null_dropped")
                 else:
                     bent[name] = self.coerce(item, properties[name])
@@ -121,35 +133,47 @@ class Coercer:
         if "default" not in declared:
             raise MissingError(f"the required {name!r} is missing")
         self.bends.append("default")
-        return declared["default"]
+        return deepcopy(declared["default"])
 
     def _coerce_source(self, source: Source, schema: Schema) -> Any:
         """Choose between an expression's value, where it has one, and its text."""
         kinds = self._get_types(schema)
-        number = source.calculate()
-        if number is not None and kinds & {"integer", "number"} and "string" not in kinds:
+        is_number = kinds & {"integer", "number"} and "string" not in kinds
+        if is_number and (number := source.calculate()) is not None:
             self.bends.append("calculation")
             return self.coerce(number, schema)
         if PLACEHOLDER.fullmatch(source):
             raise UnreadableError(f"{source!s:.80} stands where a value belongs")
-        self.bends.append("source_as_text" if not kinds or "string" in kinds else MISFIT)
-        return str(source)
+        if kinds and "string" not in kinds:
+            self.bends.append(MISFIT)
+            return str(source)
+        self.bends.append("source_as_text")
+        return self.coerce(str(source), schema)
 
     def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:
         """Take the first alternative that fits as it is, else the first that fits when bent."""
+        missing = None
         bent_attempts = []
         for alternative in alternatives:
-            attempt = self._try(value, alternative)
-            if attempt is not None and not attempt[1]:
-                return attempt[0]
-            if attempt is not None and MISFIT not in attempt[1]:
-                bent_attempts.append(attempt)
-        if not bent_attempts:
-            self.bends.append(MISFIT)
-            return _without_sources(value)
-        bent, bends = bent_attempts[0]
-        self.bends += bends
-        return bent
+            try:
+                bent, bends = self._try(value, alternative)
+            except MissingError as error:
+                missing = missing or error
+                continue
+            except UnreadableError:
+                continue
+            if not bends:
+                return bent
+            if MISFIT not in bends:
+                bent_attempts.append((bent, bends))
+        if bent_attempts:
+            bent, bends = bent_attempts[0]
+            self.bends += bends
+            return bent
+        if missing is not None:
+            raise missing
+        self.bends.append(MISFIT)
+        return _without_sources(value)
 
     def _coerce_choice(self, value: Any, choices: list[Any]) -> Any:
         for choice in choices:
@@ -190,30 +214,32 @@ class Coercer:
             for index, item in enumerate(items)
         ]
 
-    def _try(self, value: Any, schema: Any) -> tuple[Any, list[str]] | None:
+    def _try(self, value: Any, schema: Any) -> tuple[Any, list[str]]:
+        self._attempts += 1
+        if self._attempts > MOST_ATTEMPTS:
+            return value, [MISFIT]
         outer, self.bends = self.bends, []
         try:
             return self.coerce(value, schema), self.bends
-        except (MissingError, UnreadableError):
-            return None
         finally:
             self.bends = outer
 
-    def _fits(self, value: Any, schema: Any) -> bool:
-        attempt = self._try(value, schema)
-        return attempt is not None and not attempt[1]
-
-    def _get_types(self, schema: Schema, depth: int = 0) -> set[str]:
+    def _get_types(self, schema: Schema) -> set[str]:
         """Get the types that a schema allows; none where it allows every type."""
-        if depth == DEEPEST:
-            return set()
-        if alternatives := get_alternatives(schema):
-            kinds = [self._get_types(resolve(part, self._root), depth + 1) for part in alternatives]
-            return set().union(*kinds) if all(kinds) else set()
-        if choices := get_choices(schema):
-            return {"string"} if any(isinstance(choice, str) for choice in choices) else {"number"}
-        kind = get_type(schema)
-        return {kind} if kind else set()
+        kinds: set[str] = set()
+        parts = [schema]
+        for part in islice(parts, MOST_ALTERNATIVES):
+            resolved = resolve(part, self._root)
+            choices = get_choices(resolved)
+            if alternatives := get_alternatives(resolved):
+                parts += alternatives
+            elif choices:
+                kinds.add("string" if any(isinstance(one, str) for one in choices) else "number")
+            elif kind := get_type(resolved):
+                kinds.add(kind)
+            else:
+                return set()
+        return kinds
 
 
 def _spell(value: Any) -> str:
@@ -270,7 +296,8 @@ def _bend_to_integer(value: Any) -> Bend:
 def _bend_to_number(value: Any) -> Bend:
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
         integer = INTEGER.fullmatch(value.strip())
-        return "text_to_number", int(value) if integer else float(value)
+        number = int(value) if integer else float(value)
+        return ("text_to_number", number) if math.isfinite(number) else NO_BEND
     return NO_BEND
 
 

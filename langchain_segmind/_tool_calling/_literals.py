@@ -6,6 +6,7 @@ kept as its own text, a `Source`: whether a text will do is for the tool's schem
 """
 
 import ast
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -14,19 +15,29 @@ from typing import Any
 DEEPEST = 50
 """Levels of nesting that are read."""
 
-LONGEST_NUMBER = 100
-"""Characters of a number, or of a calculation with numbers, that is read."""
+LONGEST_NUMBER = 4_000
+"""Characters of a number that is read."""
+
+LONGEST_CALCULATION = 100
+"""Characters of a calculation with numbers that is done."""
 
 LARGEST_EXPONENT = 64
 """Of a power that is calculated."""
 
+LARGEST_RESULT = 10**100
+"""Of each step of a calculation."""
+
 BLANKS = re.compile(r"\s+")
+SCALAR = re.compile(
+    r"""\s*(?:'([^'\\\n]*)'|"([^"\\\n]*)"|(0|-?[1-9]\d{0,15}))\s*(?=[,)\]}:])""", re.ASCII
+)
+"""What most values are, with what follows: it is read in one step."""
 BARE_KEY = re.compile(r"(?!(?:True|False|None|true|false|null)\b)[^\W\d][\w$-]*(?=\s*:)")
 WORD = re.compile(r"[^\W\d]\w*")
 NUMBER = re.compile(
-    r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:(?:0|[1-9][\d_]*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"(-?(?:0[xX][0-9a-fA-F]+|(?:(?:0|[1-9]\d*(?:_\d+)*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?))"
+    r"([lLfFdDn](?!\w))?"
 )
-NUMBER_SUFFIX = re.compile(r"[lLfFdDn](?!\w)")
 CALCULATION = re.compile(r"[\d\s.+\-*/()]+")
 STRING_START = re.compile("([rRuU]?)('''|\"\"\"|'|\"|\u201c|\u2018)")
 STRING_ENDS = {"\u201c": "\u201d", "\u2018": "\u2019"}
@@ -35,14 +46,19 @@ ESCAPE = re.compile(
     re.DOTALL,
 )
 ESCAPED = {**dict(zip("ntrbfva", "\n\t\r\b\f\v\a", strict=True)), **{c: c for c in "\\'\"/"}}
-NEXT_ARGUMENT = re.compile(r",\s*[^\W\d][\w.$-]*\s*=\s*['\"\d\[{]")
-"""What must not stand inside a string whose end was guessed."""
+AMBIGUOUS = re.compile(r",\s*[^\W\d][\w.$-]*\s*=\s*['\"\d\[{]|['\"]\s*\+|\+\s*['\"]")
+"""What must not stand inside a string whose end was guessed: an argument, or a sum of strings."""
+ASSIGNMENT = re.compile(r"\s[^\W\d][\w.$-]*\s*=(?![=>])")
+"""What must not stand inside an expression: the next argument, after a comma that is missing."""
 CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
 FOREIGN_CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
-MARK = re.compile(r"[()\[\]{},'\"]")
-"""What matters in an expression that is no literal."""
+MARK = re.compile(r"[()\[\]{},]|(?:(?<!\w\w)['\"]|['\"](?!\w))")
+"""What matters in an expression that is no literal; an apostrophe within a word does not."""
 CLOSERS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
-AFTER_A_VALUE = ("", ",", ")", "]", "}", ":")
+AFTER_A_VALUE = ",)]}:"
+"""One of these follows a value, or nothing."""
+NO_LITERAL = object()
+"""What is read where no literal stands."""
 
 Number = int | float
 OPERATORS: Mapping[type, Callable[[Number, Number], Number]] = {
@@ -65,7 +81,7 @@ class Source(str):
 
     def calculate(self) -> Number | None:
         """Get the value of a calculation with numbers only, or None."""
-        if len(self) > LONGEST_NUMBER or not CALCULATION.fullmatch(self):
+        if len(self) > LONGEST_CALCULATION or not CALCULATION.fullmatch(self):
             return None
         try:
             return _calculate(ast.parse(self, mode="eval").body)
@@ -90,7 +106,10 @@ class Scanner:
 
     def peek(self) -> str:
         """Pass over blanks and give the next character, empty at the end."""
-        self.position = self._skip_blanks(self.position)
+        character = self.text[self.position : self.position + 1]
+        if not character.isspace():
+            return character
+        self.take_match(BLANKS)
         return self.text[self.position : self.position + 1]
 
     def take(self, character: str) -> bool:
@@ -116,65 +135,28 @@ class Scanner:
         """
         if self._depth == DEEPEST:
             raise UnreadableError(f"values are nested more than {DEEPEST} deep")
-        self.peek()
-        start, noted = self.position, len(self.leniencies)
+        if scalar := SCALAR.match(self.text, self.position):
+            self.position = scalar.end()
+            single, double, number = scalar.groups()
+            return int(number) if number else single or double or ""
         self._depth += 1
         try:
-            value = self._read_literal()
+            character = self.peek()
+            start, noted = self.position, len(self.leniencies)
+            value = self._read_literal(character)
         finally:
             self._depth -= 1
-        if self.peek() in AFTER_A_VALUE and not isinstance(value, _NoLiteral):
+        if value is not NO_LITERAL and self.peek() in AFTER_A_VALUE:
             return value
-        self.position = start
-        del self.leniencies[noted:]
-        return self._read_source()
+        self.leniencies[noted:] = ["source"]
+        return self._read_source(start)
 
-    def _read_literal(self) -> Any:
-        match self.peek():
-            case "[":
-                return self._read_items("[")
-            case "{":
-                return self._read_braces()
-            case "(":
-                return self._read_parentheses()
-        if start := STRING_START.match(self.text, self.position):
-            return self._read_string(start)
-        if number := self.take_match(NUMBER):
-            return self._convert_number(number)
-        return self._convert_word(self.take_match(WORD))
-
-    def _convert_word(self, word: str) -> Any:
-        if word in CONSTANTS:
-            return CONSTANTS[word]
-        if word in FOREIGN_CONSTANTS:
-            self.leniencies.append("foreign_constant")
-            return FOREIGN_CONSTANTS[word]
-        return _NoLiteral()
-
-    def _read_items(self, opener: str) -> list[Any]:
-        self.take(opener)
-        items = []
-        while not self.take(CLOSERS[opener]):
-            items.append(self.read_value())
-            if not self.take(","):
-                self._expect(CLOSERS[opener])
-                break
-        return items
-
-    def _read_parentheses(self) -> Any:
-        start = self.position
-        items = self._read_items("(")
-        if len(items) == 1 and not self.text[start : self.position - 1].rstrip().endswith(","):
-            return items[0]
-        self.leniencies.append("tuple")
-        return items
-
-    def _read_braces(self) -> Any:
-        self.take("{")
+    def read_braces(self) -> Any:
+        """Read a dict or a set."""
+        self._expect("{")
         pairs: dict[str, Any] = {}
         items: list[Any] = []
         while not self.take("}"):
-            self.peek()
             if key := self.take_match(BARE_KEY):
                 self.leniencies.append("bare_key")
             else:
@@ -192,26 +174,70 @@ class Scanner:
             self.leniencies.append("set")
         return items or pairs
 
+    def _read_literal(self, character: str) -> Any:
+        if character == "[":
+            return self._read_items("[")
+        if character == "{":
+            return self.read_braces()
+        if character == "(":
+            return self._read_parentheses()
+        if start := STRING_START.match(self.text, self.position):
+            return self._read_string(start)
+        if number := NUMBER.match(self.text, self.position):
+            return self._read_number(number)
+        return self._convert_word(self.take_match(WORD))
+
+    def _convert_word(self, word: str) -> Any:
+        if word in CONSTANTS:
+            return CONSTANTS[word]
+        if word in FOREIGN_CONSTANTS:
+            self.leniencies.append("foreign_constant")
+            return FOREIGN_CONSTANTS[word]
+        return NO_LITERAL
+
+    def _read_items(self, opener: str) -> list[Any]:
+        self._expect(opener)
+        items = []
+        while not self.take(CLOSERS[opener]):
+            items.append(self.read_value())
+            if not self.take(","):
+                self._expect(CLOSERS[opener])
+                break
+        return items
+
+    def _read_parentheses(self) -> Any:
+        start = self.position
+        items = self._read_items("(")
+        if len(items) == 1 and not self.text[start : self.position - 1].rstrip().endswith(","):
+            return items[0]
+        self.leniencies.append("tuple")
+        return items
+
     def _convert_key(self, key: Any) -> str:
         if isinstance(key, str):
             return str(key)
         self.leniencies.append("key_to_text")
         return "null" if key is None else str(key).lower() if isinstance(key, bool) else str(key)
 
-    def _convert_number(self, text: str) -> Any:
-        if len(text) > LONGEST_NUMBER:
+    def _read_number(self, match: re.Match[str]) -> Any:
+        number, suffix = match.groups()
+        if len(number) > LONGEST_NUMBER:
             raise UnreadableError(f"a number has more than {LONGEST_NUMBER} characters")
-        if self.take_match(NUMBER_SUFFIX):
+        self.position = match.end()
+        if suffix:
             self.leniencies.append("number_suffix")
         try:
-            return int(text, 16) if "x" in text.lower() else int(text)
+            return int(number, 16) if "x" in number.lower() else int(number)
         except ValueError:
-            return float(text)
+            value = float(number)
+            return NO_LITERAL if math.isinf(value) else value
 
-    def _read_string(self, start: re.Match[str]) -> str:
-        parts = [self._read_string_part(start)]
-        while again := STRING_START.match(self.text, self._skip_blanks(self.position)):
-            parts.append(self._read_string_part(again))
+    def _read_string(self, start: re.Match[str] | None) -> str:
+        parts = []
+        while start is not None:
+            parts.append(self._read_string_part(start))
+            # Strings in a row are one.
+            start = STRING_START.match(self.text, self.position) if self.peek() else None
         return "".join(parts)
 
     def _read_string_part(self, start: re.Match[str]) -> str:
@@ -219,73 +245,48 @@ class Scanner:
         closer = STRING_ENDS.get(opener, opener)
         if closer != opener:
             self.leniencies.append("curly_quotes")
-        end = self._find_end(start.end(), closer)
+        end = self._find_string_end(start.end(), closer)
         raw = self.text[start.end() : end]
-        self.position = end + len(closer)
         if len(closer) == 1 and "\n" in raw.replace("\\\n", ""):
             self.leniencies.append("line_feed_in_string")
         return raw if prefix in {"r", "R"} else unescape(raw)
 
-    def _find_end(self, position: int, closer: str) -> int:
-        """Find the quote that ends a string: one that something can follow."""
-        start, quoted = position, False
-        while (end := self.text.find(closer, position)) >= 0:
-            after = self._skip_blanks(end + len(closer))
-            if self.text[end - 1] == "\\" and self._is_escaped(position, end):
-                position = end + 1
-            elif self.text[after : after + 1] in AFTER_A_VALUE or STRING_START.match(
-                self.text, after
-            ):
-                if quoted:
+    def _find_string_end(self, start: int, closer: str) -> int:
+        """Pass over the quote that ends a string: the first that something can follow."""
+        end = find_quote(self.text, closer, start)
+        is_guess = False
+        while end >= 0:
+            self.position = end + len(closer)
+            if self.peek() in AFTER_A_VALUE or STRING_START.match(self.text, self.position):
+                if is_guess:
                     self._allow_unescaped_quotes(self.text[start:end])
                 return end
-            else:
-                quoted = True
-                position = end + len(closer)
+            is_guess = True
+            end = find_quote(self.text, closer, end + len(closer))
         raise UnreadableError("a string does not end")
 
-    def _is_escaped(self, start: int, end: int) -> bool:
-        content = self.text[start:end]
-        return (len(content) - len(content.rstrip("\\"))) % 2 == 1
-
     def _allow_unescaped_quotes(self, content: str) -> None:
-        if NEXT_ARGUMENT.search(content):
+        if AMBIGUOUS.search(content):
             raise UnreadableError("it cannot be told where a string ends")
         self.leniencies.append("unescaped_quote")
 
-    def _skip_blanks(self, position: int) -> int:
-        if not self.text[position : position + 1].isspace():
-            return position
-        blanks = BLANKS.match(self.text, position)
-        return blanks.end() if blanks else position
-
-    def _read_source(self) -> Source:
-        """Read up to the end of an expression: a comma or a closer outside all brackets."""
-        start = self.position
-        closers: list[str] = []
+    def _read_source(self, start: int) -> Source:
+        """Read on to the end of an expression: a comma or a closer outside all brackets."""
         while match := MARK.search(self.text, self.position):
-            self.position, character = match.start(), match[0]
-            if not closers and character in ",)]}":
+            self.position = match.start()
+            if match[0] in ",)]}":
                 break
-            if character in CLOSERS:
-                closers.append(CLOSERS[character])
-            elif closers and character == closers[-1]:
-                closers.pop()
-            elif character in "'\"":
-                self._skip_string(character)
-            self.position += 1
+            self.position = find_end(self.text, self.position)
+            if self.position < 0:
+                raise UnreadableError("a value does not end")
         else:
             self.position = len(self.text)
         text = self.text[start : self.position].strip()
-        if closers or not text:
-            raise UnreadableError("a value does not end" if text else "a value is missing")
-        self.leniencies.append("source")
+        if not text:
+            raise UnreadableError("a value is missing")
+        if ASSIGNMENT.search(text):
+            raise UnreadableError("a comma is missing")
         return Source(text)
-
-    def _skip_string(self, quote: str) -> None:
-        end = self.text.find(quote, self.position + 1)
-        if end >= 0:
-            self.position = end
 
     def _expect(self, character: str) -> None:
         if not self.take(character):
@@ -293,8 +294,32 @@ class Scanner:
             raise UnreadableError(f"{character!r} was expected, not {found}")
 
 
-class _NoLiteral:
-    """Tells that what comes next is no literal."""
+def find_quote(text: str, quote: str, position: int) -> int:
+    """Find the next quote that no backslash escapes; -1 where there is none."""
+    while (end := text.find(quote, position)) >= 0:
+        before = text[position:end]
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            break
+        position = end + 1
+    return end
+
+
+def find_end(text: str, position: int) -> int:
+    """Find where a bracket or a string that begins here is over; -1 where it is not."""
+    closers: list[str] = []
+    while match := MARK.search(text, position):
+        character, position = match[0], match.end()
+        if character in CLOSERS:
+            closers.append(CLOSERS[character])
+        elif character in "'\"":
+            position = find_quote(text, character, position) + 1
+            if not position:
+                return -1
+        elif closers and character == closers[-1]:
+            closers.pop()
+        if not closers:
+            return position
+    return -1
 
 
 def unescape(text: str) -> str:
@@ -326,5 +351,8 @@ def _calculate(node: ast.expr) -> Number:
         left, right = _calculate(node.left), _calculate(node.right)
         if isinstance(node.op, ast.Pow) and abs(right) > LARGEST_EXPONENT:
             raise UnreadableError("a power is too large")
-        return OPERATORS[type(node.op)](left, right)
+        result = OPERATORS[type(node.op)](left, right)
+        if isinstance(result, complex) or abs(result) > LARGEST_RESULT:
+            raise UnreadableError("a result is no number, or too large")
+        return result
     raise UnreadableError("no calculation with numbers")

@@ -16,6 +16,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_segmind._tool_calling._call_list import CallReader, NoCallError, RawCall
 from langchain_segmind._tool_calling._coerce import MISFIT, MissingError, coerce_arguments
+from langchain_segmind._tool_calling._dialect import RESULT
 from langchain_segmind._tool_calling._literals import UnreadableError
 from langchain_segmind._tool_calling._tools import Toolset
 
@@ -25,10 +26,15 @@ NO_CALLS = frozenset({"", "[]", "None", "None."})
 """What this model writes where it calls nothing."""
 
 FENCE = re.compile(
-    r"^[ \t]*```[^\n`]*\n(?P<body>.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"^(?P<before>[^\n`]*?)(?P<mark>`{3,}|~{3,})[^\n`]*\n"
+    r"(?P<body>.*?)(?:^[ \t]*(?P=mark)[`~]*[ \t\r]*$|\Z)",
+    re.DOTALL | re.MULTILINE,
 )
-LIST_LINE = re.compile(r"^[ \t]*(?=\[)", re.MULTILINE)
-END_OF_LINE = re.compile(r"[ \t]*(?:\n|\Z)")
+RESULT_BLOCK = re.compile(rf"<{RESULT}\b.*?(?:</{RESULT}>|\Z)", re.DOTALL | re.IGNORECASE)
+LIST_LINE = re.compile(r"^[ \t]*(?=\[\s*[^\s,()\[\]{}][^\n(]*\()", re.MULTILINE)
+"""Where a list of calls may begin in other text."""
+
+END_OF_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,8 @@ def find_calls(text: str, tools: Toolset) -> list[Span]:
     if not tools or text.strip() in NO_CALLS:
         return []
     body = text.strip("\ufeff \t\r\n")
-    if fence := FENCE.fullmatch(body):
+    fence = FENCE.fullmatch(body)
+    if fence and not fence["before"]:
         body = fence["body"]
     if calls := read_whole(body, tools):
         if fence:
@@ -117,11 +124,12 @@ def find_lists(text: str, tools: Toolset) -> list[Span]:
     """Find the lists of known tools that stand on lines of their own in other text."""
     spans: list[Span] = []
     reader = CallReader(text, tools)
-    fences = list(FENCE.finditer(text))
-    # What stands in a fence is shown, not done.
-    unfenced = FENCE.sub(lambda fence: " " * len(fence[0]), text)
+    # What stands in a fence or in a result is shown, not done.
+    unquoted = RESULT_BLOCK.sub(_cover, text)
+    fences = list(FENCE.finditer(unquoted))
+    unquoted = FENCE.sub(_cover, unquoted)
     position = 0
-    while line := LIST_LINE.search(unfenced, position):
+    while line := LIST_LINE.search(unquoted, position):
         reader.position = line.end()
         try:
             calls = reader.read_list(known_only=True)
@@ -136,27 +144,28 @@ def find_lists(text: str, tools: Toolset) -> list[Span]:
     return spans
 
 
+def _cover(match: re.Match[str]) -> str:
+    return "." * len(match[0])
+
+
 def _find_last_fence(fence: re.Match[str], tools: Toolset) -> list[Span]:
     """Take the fence that a reply ends with for calls, if it holds nothing else."""
     calls = read_whole(fence["body"], tools)
     if not calls or any(call.name not in tools for call in calls):
         return []
     calls[0].repairs.append("fence_after_text")
-    return [Span(fence.start(), fence.end(), calls)]
+    return [Span(fence.start("mark"), fence.end(), calls)]
 
 
 def find_stop(text: str, stop: Sequence[str], spans: Sequence[Span]) -> int | None:
     """Find where the first stop string outside all calls begins."""
-    found = []
-    for string in stop:
-        position = text.find(string)
-        while position >= 0:
-            inside = next((one for one in spans if one.start <= position < one.end), None)
-            if inside is None:
-                found.append(position)
-                break
-            position = text.find(string, inside.end)
-    return min(found, default=None)
+    starts = [0, *(span.end for span in spans)]
+    ends = [*(span.start for span in spans), len(text)]
+    for start, end in zip(starts, ends, strict=True):
+        found = [text.find(string, start, end + len(string) - 1) for string in stop]
+        if any(position >= 0 for position in found):
+            return min(position for position in found if position >= 0)
+    return None
 
 
 def remove_spans(text: str, spans: Sequence[Span]) -> str:

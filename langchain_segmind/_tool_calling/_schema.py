@@ -10,34 +10,36 @@ Schema = Mapping[str, Any]
 ANYTHING: Schema = {}
 """The schema that every value fits."""
 
-DEEPEST = 20
-"""Levels of `allOf` that are followed."""
 
-
-def resolve(schema: Any, root: Schema, depth: int = 0) -> Schema:
+def resolve(schema: Any, root: Schema) -> Schema:
     """Follow a schema's references and merge its `allOf`, so that its own keys say what it is.
 
     Args:
         schema: The schema; what is none, such as `True`, counts as "anything".
         root: The schema that references (`#/$defs/...`) start from.
-        depth: Levels of `allOf` above this one.
     """
-    followed = set()
-    while isinstance(ref := get_reference(schema), str) and ref not in followed:
-        followed.add(ref)
-        siblings = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
-        schema = {**look_up(ref, root), **siblings}
     if not isinstance(schema, Mapping):
         return ANYTHING
-    parts = schema.get("allOf")
-    if not isinstance(parts, Sequence) or depth == DEEPEST:
+    if "$ref" not in schema and "allOf" not in schema:
         return schema
+    found: list[Schema] = []
+    followed: set[str] = set()
+    pending = [schema]
+    while pending:
+        part = pending.pop()
+        if not isinstance(part, Mapping):
+            continue
+        found.append(part)
+        ref, parts = part.get("$ref"), part.get("allOf")
+        if isinstance(ref, str) and ref not in followed:
+            followed.add(ref)
+            pending.append(look_up(ref, root))
+        pending += parts if isinstance(parts, list) else []
     merged: dict[str, Any] = {}
-    own = {key: value for key, value in schema.items() if key != "allOf"}
-    for part in [*(resolve(part, root, depth + 1) for part in parts), own]:
+    for part in reversed(found):
         properties = {**get_properties(merged), **get_properties(part)}
         required = [*get_required(merged), *get_required(part)]
-        merged |= part
+        merged |= {key: value for key, value in part.items() if key not in {"$ref", "allOf"}}
         merged |= {"properties": properties} if properties else {}
         merged |= {"required": required} if required else {}
     return merged
@@ -99,4 +101,6 @@ def get_properties(schema: Schema) -> Mapping[str, Any]:
 def get_required(schema: Schema) -> Sequence[str]:
     """Get the names of an object's properties that must be there."""
     required = schema.get("required")
-    return required if isinstance(required, list) else ()
+    return (
+        [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
+    )

@@ -16,6 +16,8 @@ HOSTILE = [
     pytest.param("[{0}]", "x y, ", id="sources"),
     pytest.param("{0}", "[", id="openers"),
     pytest.param("'{0}'", "   ' x", id="blanks"),
+    pytest.param("[{0}]", "12, ", id="numbers"),
+    pytest.param("[" * 40 + "{0}" + "] y" * 40, "'a', ", id="literals that go on, nested"),
 ]
 
 

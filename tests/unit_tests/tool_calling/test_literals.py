@@ -92,6 +92,15 @@ def test_a_leniency_has_a_name(text, value, leniency) -> None:
         "f'{x}'",
         "a == b",
         "{'a': 1}['a']",
+        "+49123",
+        "1__0",
+        "1_",
+        "1e999",
+        "it's",
+        "Schindler's List",
+        "g('it\\'s', \"]\")",
+        "x if y == 'a' else b",
+        "x => x",
     ],
 )
 def test_what_is_no_literal_is_kept_as_its_own_text(text) -> None:
@@ -117,6 +126,10 @@ def test_what_is_no_literal_ends_where_its_brackets_do() -> None:
         ("1/0", None),
         ("9**9**9", None),
         ("10**65", None),
+        ("((9**64)**64)**64", None),
+        ("(-8)**.5", None),
+        ("1.5**999", None),
+        ("2**64*2**64*2**64*2**64*2**64*2**64", None),
         ("a+1", None),
         ("1 +", None),
         ("()", None),
@@ -144,12 +157,27 @@ def test_a_calculation_with_numbers_has_a_value(text, value) -> None:
         pytest.param(
             """["x" + y, b="z"]""", "where a string ends", id="quotes that may end anywhere"
         ),
+        pytest.param("'a' + 'b'", "where a string ends", id="a sum of strings"),
+        pytest.param("['rock, 'n', roll']", "does not end", id="quotes within quotes"),
+        pytest.param("x b=1", "a comma is missing", id="no comma"),
     ],
 )
 def test_what_cannot_be_read_says_why(text, reason) -> None:
     """The reason goes to the model, which is asked again, and to the user."""
     with pytest.raises(UnreadableError, match=reason):
         read(text)
+
+
+def test_a_literal_that_goes_on_is_an_expression_on_every_level() -> None:
+    """What was read is not read again, or each level would read all below it."""
+    assert read("[[['a'] b] c, 'd']")[0] == ["[['a'] b] c", "d"]
+    assert read("[" * 40 + "'a'" + "] y" * 39 + "]")[0] == ["[" * 39 + "'a'" + "] y" * 39]
+
+
+@pytest.mark.parametrize("digits", [1, 100, 4_000])
+def test_a_long_number_is_exact(digits: int) -> None:
+    """As far as Python itself reads numbers."""
+    assert read("9" * digits) == (10**digits - 1, [])
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
