@@ -10,6 +10,9 @@ from langchain_segmind._tool_calling._dialect import PLAIN_NAME
 from langchain_segmind._tool_calling._literals import Scanner, UnreadableError, find_end
 from langchain_segmind._tool_calling._tools import Tool, Toolset
 
+UNFINISHED = "the reply ends inside the call"
+"""How the fault of such a call begins."""
+
 MOST_RECOVERIES = 20
 """Unreadable calls after which the rest of a text is taken for one more."""
 
@@ -147,7 +150,7 @@ class CallReader:
         if rest is None:
             raise NoCallError
         self.position = len(self._text)
-        return [RawCall(rest[1], rest[1], fault="the reply ends inside the call")]
+        return [RawCall(rest[1], rest[1], fault=UNFINISHED)]
 
     def _read_name(self, *, known_only: bool) -> str:
         scanner, start = self._scanner, self.position
@@ -186,7 +189,7 @@ class CallReader:
         self._recoveries += 1
         end = find_end(self._text, opener)
         if end < 0:
-            fault = f"the reply ends inside the call ({fault})"
+            fault = f"{UNFINISHED} ({fault})"
         elif self._recoveries >= MOST_RECOVERIES:
             end = -1
             fault = f"{fault}; what follows was not read, after so many unreadable calls"

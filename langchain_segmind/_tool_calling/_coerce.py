@@ -12,11 +12,13 @@ from copy import deepcopy
 from itertools import islice
 from typing import Any
 
+from langchain_segmind._tool_calling._constraints import meets_constraints
 from langchain_segmind._tool_calling._literals import Scanner, Source, UnreadableError
 from langchain_segmind._tool_calling._schema import (
     Schema,
     get_alternatives,
     get_choices,
+    get_other_schema,
     get_properties,
     get_required,
     get_type,
@@ -37,9 +39,6 @@ MOST_ATTEMPTS = 20_000
 
 MOST_ALTERNATIVES = 100
 """Of which types are asked for."""
-
-COMMON = ("properties", "required", "additionalProperties")
-"""What a schema may say beside its alternatives, for all of them."""
 
 MISFIT = "misfit"
 """The note of a value that neither fits nor can be bent."""
@@ -98,20 +97,19 @@ class Coercer:
             if isinstance(value, Source):
                 return self._coerce_source(value, resolved)
             if alternatives := get_alternatives(resolved):
-                common = {key: resolved[key] for key in COMMON if key in resolved}
-                if common:
-                    alternatives = [{"allOf": [common, part]} for part in alternatives]
                 return self._coerce_alternatives(value, alternatives)
             if (choices := get_choices(resolved)) is not None:
                 return self._coerce_choice(value, choices)
-            return self._coerce_type(value, resolved)
+            bent = self._coerce_type(value, resolved)
+            if not meets_constraints(bent, resolved):
+                self.bends.append(MISFIT)
+            return bent
         finally:
             self._depth -= 1
 
     def coerce_object(self, value: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         """Bend an object's values by name."""
         properties, required = get_properties(schema), get_required(schema)
-        others = schema.get("additionalProperties")
         bent = {}
         for name in required:
             if name not in value:
@@ -123,9 +121,10 @@ class Coercer:
                 else:
                     bent[name] = self.coerce(item, properties[name])
             else:
+                others = get_other_schema(name, schema)
                 if others is False:
                     self.bends.append(MISFIT)
-                bent[name] = self.coerce(item, others if isinstance(others, Mapping) else {})
+                bent[name] = self.coerce(item, others)
         return bent
 
     def _get_default(self, name: str, properties: Mapping[str, Any]) -> Any:

@@ -8,13 +8,19 @@ in other text. Whatever is on no rung is text, and comes back as it was.
 import logging
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
-from langchain_segmind._tool_calling._call_list import CallReader, NoCallError, RawCall
+from langchain_segmind._tool_calling._call_list import (
+    UNFINISHED,
+    CallReader,
+    NoCallError,
+    RawCall,
+)
 from langchain_segmind._tool_calling._coerce import MISFIT, MissingError, coerce_arguments
 from langchain_segmind._tool_calling._dialect import RESULT
 from langchain_segmind._tool_calling._literals import UnreadableError
@@ -24,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 NO_CALLS = frozenset({"", "[]", "None", "None."})
 """What this model writes where it calls nothing."""
+
+MOST_STOPS = 20
+"""Stop strings that are tried: each may stand inside a call."""
 
 FENCE = re.compile(
     r"^(?P<before>[^\n`]*?)(?P<mark>`{3,}|~{3,})[^\n`]*\n"
@@ -73,13 +82,11 @@ def parse_reply(text: str, tools: Toolset, stop: Sequence[str] = ()) -> ParsedRe
         tools: The tools that were offered; without any, nothing is looked for.
         stop: Strings that end the text, wherever they do not stand inside a call.
     """
-    spans = find_calls(text, tools)
-    cut = find_stop(text, stop, spans)
-    if cut is not None:
-        text = text[:cut]
-        spans = [span for span in spans if span.end <= cut]
+    whole = text
+    text, spans = cut_at_stop(text, tools, stop)
+    is_cut = text != whole
     if not spans:
-        return ParsedReply(text, is_cut=cut is not None)
+        return ParsedReply(text, is_cut=is_cut)
     calls: list[ToolCall] = []
     invalid_calls: list[InvalidToolCall] = []
     repairs: list[str] = []
@@ -92,7 +99,7 @@ def parse_reply(text: str, tools: Toolset, stop: Sequence[str] = ()) -> ParsedRe
             calls.append(call)
     if repairs:
         logger.debug("Read %d tool calls with repairs: %s", len(calls), ", ".join(repairs))
-    return ParsedReply(remove_spans(text, spans), calls, invalid_calls, repairs, cut is not None)
+    return ParsedReply(remove_spans(text, spans), calls, invalid_calls, repairs, is_cut)
 
 
 def find_calls(text: str, tools: Toolset) -> list[Span]:
@@ -157,15 +164,25 @@ def _find_last_fence(fence: re.Match[str], tools: Toolset) -> list[Span]:
     return [Span(fence.start("mark"), fence.end(), calls)]
 
 
-def find_stop(text: str, stop: Sequence[str], spans: Sequence[Span]) -> int | None:
-    """Find where the first stop string outside all calls begins."""
-    starts = [0, *(span.end for span in spans)]
-    ends = [*(span.start for span in spans), len(text)]
-    for start, end in zip(starts, ends, strict=True):
-        found = [text.find(string, start, end + len(string) - 1) for string in stop]
-        if any(position >= 0 for position in found):
-            return min(position for position in found if position >= 0)
-    return None
+def cut_at_stop(text: str, tools: Toolset, stop: Sequence[str]) -> tuple[str, list[Span]]:
+    """End a reply before the first stop string that does not stand inside a call."""
+    spans = find_calls(text, tools)
+    for position in islice(find_stops(text, stop, spans), MOST_STOPS):
+        kept = find_calls(text[:position], tools)
+        if not kept or not kept[-1].calls[-1].fault.startswith(UNFINISHED):
+            return text[:position], kept
+    return text, spans
+
+
+def find_stops(text: str, stop: Sequence[str], spans: Sequence[Span]) -> Iterator[int]:
+    """Find where stop strings begin, in order, calls aside."""
+    if not stop:
+        return
+    string = re.compile("|".join(map(re.escape, stop)))
+    ends = [(span.start, span.end) for span in spans]
+    for match in string.finditer(text):
+        if not any(start <= match.start() < end for start, end in ends):
+            yield match.start()
 
 
 def remove_spans(text: str, spans: Sequence[Span]) -> str:

@@ -1,11 +1,15 @@
 """JSON schemas as tools carry them: where references lead, and which types are meant."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 Schema = Mapping[str, Any]
 """A JSON schema, as an object."""
+
+COMMON = ("properties", "required", "additionalProperties", "patternProperties")
+"""What a schema may say beside its alternatives, for all of them."""
 
 ANYTHING: Schema = {}
 """The schema that every value fits."""
@@ -66,9 +70,10 @@ def look_up(ref: str, root: Schema) -> Schema:
 
 def get_alternatives(schema: Schema) -> list[Any]:
     """Get the schemas of which a value must fit one; empty where there is only the schema."""
+    common = {key: schema[key] for key in COMMON if key in schema}
     for key in ("anyOf", "oneOf"):
-        if isinstance(schema.get(key), list):
-            return list(schema[key])
+        if isinstance(parts := schema.get(key), list):
+            return [{"allOf": [common, part]} for part in parts] if common else list(parts)
     if isinstance(schema.get("type"), list):
         return [{**schema, "type": name} for name in schema["type"]]
     return []
@@ -87,7 +92,9 @@ def get_type(schema: Schema) -> str | None:
     name = schema.get("type")
     if isinstance(name, str):
         return name
-    if "properties" in schema or isinstance(schema.get("additionalProperties"), Mapping):
+    if schema.keys() & {"properties", "patternProperties"} or isinstance(
+        schema.get("additionalProperties"), Mapping
+    ):
         return "object"
     return "array" if "items" in schema or "prefixItems" in schema else None
 
@@ -104,3 +111,16 @@ def get_required(schema: Schema) -> Sequence[str]:
     return (
         [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
     )
+
+
+def get_other_schema(name: str, schema: Schema) -> Any:
+    """Get the schema of a property that is not declared; False where there may be none."""
+    patterns = schema.get("patternProperties")
+    for pattern, found in patterns.items() if isinstance(patterns, Mapping) else ():
+        try:
+            if re.search(pattern, name):
+                return found
+        except (re.error, TypeError):
+            continue
+    others = schema.get("additionalProperties", True)
+    return others if isinstance(others, Mapping) or others is False else ANYTHING

@@ -48,6 +48,7 @@ CONSTRAINTS: Mapping[str, str] = {
     "maxItems": "at most {} items",
     "minProperties": "at least {} keys",
     "maxProperties": "at most {} keys",
+    "patternProperties": "further keys match {}",
     "examples": "such as {}",
     "example": "such as {}",
     "not": "not {}",
@@ -240,6 +241,8 @@ class SignatureWriter:
     def _render_constraint(self, key: str, value: Any) -> str:
         if key == "examples" and isinstance(value, list):
             return ", ".join(map(render_value, value))
+        if key == "patternProperties" and isinstance(value, Mapping):
+            return ", ".join(map(str, value))
         if key == "not":
             return self.render_type(value)
         return value if isinstance(value, str) else render_value(value)

@@ -198,6 +198,13 @@ class TestCalls:
             ),
             pytest.param("STOP\n[search(query='a')]", "", [], "stop", id="before a call"),
             pytest.param(
+                "[search(query='STOP it')] STOP tail",
+                "",
+                [("search", {"query": "STOP it"})],
+                "tool_calls",
+                id="in an argument and after the call, on its line",
+            ),
+            pytest.param(
                 "[search(query='a')]\nx STOP y",
                 "x",
                 [("search", {"query": "a"})],

@@ -300,3 +300,52 @@ def test_a_nonsensical_schema_breaks_nothing(schema) -> None:
     """Tools come from others."""
     for value in (5, "a", [1], {"a": 1}, None, Source("x")):
         assert bend(value, schema)[0] == value
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        pytest.param({"type": "integer", "minimum": 5}, 5, 4, id="minimum"),
+        pytest.param({"type": "number", "exclusiveMinimum": 5}, 5.1, 5, id="open minimum"),
+        pytest.param({"type": "integer", "maximum": 5}, 5, 6, id="maximum"),
+        pytest.param({"type": "number", "exclusiveMaximum": 5}, 4.9, 5, id="open maximum"),
+        pytest.param({"type": "number", "multipleOf": 0.1}, 0.3, 0.35, id="multiple"),
+        pytest.param({"type": "string", "minLength": 2}, "ab", "a", id="least length"),
+        pytest.param({"type": "string", "maxLength": 2}, "ab", "abc", id="greatest length"),
+        pytest.param({"type": "string", "pattern": "^a+$"}, "aa", "b", id="pattern"),
+        pytest.param({"type": "array", "minItems": 1}, [1], [], id="least items"),
+        pytest.param({"type": "array", "maxItems": 1}, [1], [1, 2], id="greatest items"),
+        pytest.param({"type": "array", "uniqueItems": True}, [1, "1"], [1, 1], id="no twins"),
+        pytest.param({"type": "object", "minProperties": 1}, {"a": 1}, {}, id="least keys"),
+        pytest.param({"type": "object", "maxProperties": 0}, {}, {"a": 1}, id="greatest keys"),
+        pytest.param(
+            {"patternProperties": {"^x": {"type": "integer"}}, "additionalProperties": False},
+            {"x1": 5},
+            {"y": 5},
+            id="a pattern of keys",
+        ),
+    ],
+)
+def test_what_a_schema_demands_beyond_types_is_checked(schema, good, bad) -> None:
+    """A value that does not meet it stays, and is noted."""
+    assert fits(good, schema, {}) == (good, True)
+    assert fits(bad, schema, {}) == (bad, False)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"type": "string", "pattern": "(?<name"}, id="a pattern of no language"),
+        pytest.param({"type": "string", "minLength": "2"}, id="a length that is a text"),
+        pytest.param({"type": "string", "pattern": 5}, id="a pattern that is a number"),
+        pytest.param({"type": "string", "minimum": 5}, id="a range of texts"),
+    ],
+)
+def test_a_demand_that_is_none_counts_for_nothing(schema) -> None:
+    """Schemas come from servers of others."""
+    assert fits("a", schema, {}) == ("a", True)
+
+
+def test_a_multiple_of_nothing_counts_for_nothing() -> None:
+    """Nobody divides by it."""
+    assert fits(5, {"type": "integer", "multipleOf": 0}, {}) == (5, True)

@@ -160,6 +160,9 @@ def test_a_type_is_written_in_pythons_words(schema, written) -> None:
             id="items",
         ),
         pytest.param({"examples": ["a", 5]}, "such as 'a', 5", id="examples"),
+        pytest.param(
+            {"patternProperties": {"^x-": {}}}, "further keys match ^x-", id="a pattern of keys"
+        ),
         pytest.param({"not": {"type": "string"}}, "not str", id="not"),
         pytest.param({"type": "string", "deprecated": True}, "deprecated", id="deprecated"),
         pytest.param(
@@ -273,6 +276,16 @@ def test_alternatives_that_are_objects_are_written_once() -> None:
     written = render_parameter(schema)
     assert written.count("n?: int") == 8
     assert written.endswith("# (L7: Level 7.)")
+
+
+def test_properties_beside_alternatives_are_written_for_each() -> None:
+    """An object that must have one of two keys has types all the same."""
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}},
+        "anyOf": [{"required": ["a"]}, {"properties": {"b": {}}}],
+    }
+    assert render_schema(schema) == "{\n a: int,\n} | {\n a?: int,\n b?: any,\n}"
 
 
 def test_a_types_name_is_one_word() -> None:
