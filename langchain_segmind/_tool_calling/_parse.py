@@ -40,8 +40,8 @@ FENCE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 RESULT_BLOCK = re.compile(rf"<{RESULT}\b.*?(?:</{RESULT}>|\Z)", re.DOTALL | re.IGNORECASE)
-LIST_LINE = re.compile(r"^[ \t]*(?=\[\s*[^\s,()\[\]{}][^\n(]*\()", re.MULTILINE)
-"""Where a list of calls may begin in other text."""
+LIST_LINE = re.compile(r"^ {0,3}(?=\[\s*[^\s,()\[\]{}][^\n(]*\()", re.MULTILINE)
+"""Where a list of calls may begin in other text: an indented line is quoted code."""
 
 END_OF_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
 
@@ -132,9 +132,7 @@ def find_lists(text: str, tools: Toolset) -> list[Span]:
     spans: list[Span] = []
     reader = CallReader(text, tools)
     # What stands in a fence or in a result is shown, not done.
-    unquoted = RESULT_BLOCK.sub(_cover, text)
-    fences = list(FENCE.finditer(unquoted))
-    unquoted = FENCE.sub(_cover, unquoted)
+    unquoted = FENCE.sub(_cover, RESULT_BLOCK.sub(_cover, text))
     position = 0
     while line := LIST_LINE.search(unquoted, position):
         reader.position = line.end()
@@ -146,22 +144,11 @@ def find_lists(text: str, tools: Toolset) -> list[Span]:
         position = reader.position
         if END_OF_LINE.match(text, position):
             spans.append(Span(line.start(), position, calls))
-    if not spans and fences and not text[fences[-1].end() :].strip():
-        spans += _find_last_fence(fences[-1], tools)
     return spans
 
 
 def _cover(match: re.Match[str]) -> str:
     return "." * len(match[0])
-
-
-def _find_last_fence(fence: re.Match[str], tools: Toolset) -> list[Span]:
-    """Take the fence that a reply ends with for calls, if it holds nothing else."""
-    calls = read_whole(fence["body"], tools)
-    if not calls or any(call.name not in tools for call in calls):
-        return []
-    calls[0].repairs.append("fence_after_text")
-    return [Span(fence.start("mark"), fence.end(), calls)]
 
 
 def cut_at_stop(text: str, tools: Toolset, stop: Sequence[str]) -> tuple[str, list[Span]]:
