@@ -325,10 +325,10 @@ def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]
     name = value.get(callee, "")
     name = name if name in tools else name.removeprefix(NAMESPACE)
     others = {key: item for key, item in value.items() if key != callee}
-    if name in tools and others.keys() <= tools[name].properties.keys():
-        return name, others
     payloads = (value[key] for key in PAYLOADS if key in value and _holds_only(value, callee, key))
-    return name, next(payloads, None)
+    payload = next(payloads, None)
+    is_flat = name in tools and others.keys() <= tools[name].properties.keys()
+    return name, others if is_flat and not isinstance(payload, Mapping) else payload
 
 
 def _read_json_text(text: str) -> Any:

@@ -151,15 +151,13 @@ class Coercer:
 
     def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:
         """Take the first alternative that fits as it is, else the first that fits when bent."""
-        missing = None
+        fault = None
         bent_attempts = []
         for alternative in alternatives:
             try:
                 bent, bends = self._try(value, alternative)
-            except MissingError as error:
-                missing = missing or error
-                continue
-            except UnreadableError:
+            except (MissingError, UnreadableError) as error:
+                fault = fault or error
                 continue
             if not bends:
                 return bent
@@ -169,8 +167,8 @@ class Coercer:
             bent, bends = bent_attempts[0]
             self.bends += bends
             return bent
-        if missing is not None:
-            raise missing
+        if fault is not None:
+            raise fault
         self.bends.append(MISFIT)
         return _without_sources(value)
 

@@ -8,6 +8,7 @@ in other text. Whatever is on no rung is text, and comes back as it was.
 import logging
 import re
 import secrets
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -166,9 +167,9 @@ def find_stops(text: str, stop: Sequence[str], spans: Sequence[Span]) -> Iterato
     if not stop:
         return
     string = re.compile("|".join(map(re.escape, stop)))
-    ends = [(span.start, span.end) for span in spans]
     for match in string.finditer(text):
-        if not any(start <= match.start() < end for start, end in ends):
+        before = bisect(spans, match.start(), key=lambda span: span.start)
+        if not before or spans[before - 1].end <= match.start():
             yield match.start()
 
 

@@ -294,6 +294,22 @@ def test_json_objects_stand_for_calls(value) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "arguments"),
+    [
+        pytest.param({"name": "say", "input": "x"}, {"input": "x"}, id="flat"),
+        pytest.param({"name": "say", "input": {"input": "x"}}, {"input": "x"}, id="wrapped"),
+        pytest.param(
+            {"name": "say", "input": "x", "args": 1}, {"input": "x", "args": 1}, id="flat, two"
+        ),
+    ],
+)
+def test_an_argument_may_be_named_like_the_arguments(value, arguments) -> None:
+    """The form that providers taught comes first."""
+    tools = create_toolset([tool("say", "input", "args")])
+    assert get_calls(convert_json_to_calls(value, "", tools)) == [("say", arguments)]
+
+
+@pytest.mark.parametrize(
     "value",
     [
         pytest.param({}, id="nothing"),

@@ -153,6 +153,8 @@ def test_a_placeholder_is_no_value(text) -> None:
     """A model that leaves a value out is asked for it."""
     with pytest.raises(UnreadableError, match="stands where a value belongs"):
         bend(Source(text), STRING)
+    with pytest.raises(UnreadableError, match="stands where a value belongs"):
+        bend([Source(text)], {"anyOf": [{"items": STRING}, NULL]})
     assert fits(Source(text), STRING, {}) == (text, False)
 
 
