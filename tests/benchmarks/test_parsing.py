@@ -41,13 +41,17 @@ HOSTILE = [
     pytest.param("[f(a='{0}", "' ", id="quotes"),
     pytest.param("[f(a='{0}", "\\'", id="escaped quotes"),
     pytest.param("[f(a=g({0}", "'\"", id="quotes of both kinds"),
-    pytest.param("{0}", "search.web(a=1)\n", id="calls on lines"),
+    pytest.param("{0}", "search.web(a='the weather in Paris')\n", id="calls on lines"),
     pytest.param("{0}", "'odd (name)\n", id="names without an end"),
     pytest.param("[{0}]", "f(a=), ", id="unreadable calls"),
     pytest.param("[f(a=1){0}]", " \n", id="blanks"),
     pytest.param("[f(a=1{0})]", ",", id="commas"),
-    pytest.param("[f(b=[{0}])]", "1/6 + 0.25 * (3 - 1) / (7 + 2.5), ", id="calculations"),
-    pytest.param("{0}", "[search.web(a='STOP')]\n", id="stop strings in calls"),
+    pytest.param(
+        "[f(b=[{0}])]",
+        "1/6 + 0.25 * (3 - 1) / (7 + 2.5) - 4 * (1 - 8 / 9) ** 2, ",
+        id="calculations",
+    ),
+    pytest.param("{0}", "[search.web(a='the weather in STOP')]\n", id="stop strings in calls"),
 ]
 
 
