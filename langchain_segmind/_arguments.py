@@ -276,6 +276,23 @@ class CallSettings:
         return NO_TOOLS if self.tool_choice.mode == "none" else self.tools
 
     @property
+    def cache_key(self) -> dict[str, Any]:
+        """What changes a reply, as JSON: all of it but the timeout."""
+        return {
+            "model": self.model,
+            "parameters": self.parameters,
+            "stop": list(self.stop),
+            "tools": self.tools.fingerprint,
+            "tool_choice": self.tool_choice.convert_to_openai(),
+            "parallel_tool_calls": self.parallel_tool_calls,
+            "response_format": self.response_format and repr(self.response_format),
+            "structured_output": self.structured_output and self.structured_output.identity,
+            "on_invalid_tool_call": self.on_invalid_tool_call,
+            "tool_call_retries": self.tool_call_retries,
+            "is_unmet_choice_raised": self.is_unmet_choice_raised,
+        }
+
+    @property
     def instructions(self) -> str:
         """What the model is told about its tools and the format of its answer."""
         told = [

@@ -606,18 +606,8 @@ class ChatSegmind(BaseChatModel):
         # takes a bound setting and the same field for two (langchain-ai/langchain#39598).
         settings = self._get_settings(stop, kwargs)
         changes_the_reply = {
-            "model": settings.model,
+            **settings.cache_key,
             "segmind_api_base": strip_url_credentials(self.segmind_api_base),
-            "parameters": settings.parameters,
-            "stop": list(settings.stop),
-            "tools": settings.tools.fingerprint,
-            "tool_choice": settings.tool_choice.convert_to_openai(),
-            "parallel_tool_calls": settings.parallel_tool_calls,
-            "response_format": settings.response_format and repr(settings.response_format),
-            "structured_output": settings.structured_output and settings.structured_output.identity,
-            "on_invalid_tool_call": settings.on_invalid_tool_call,
-            "tool_call_retries": settings.tool_call_retries,
-            "on_unmet_tool_choice": settings.is_unmet_choice_raised,
             "output_version": self.output_version,
         }
         return f"{self._llm_type} {json.dumps(changes_the_reply, sort_keys=True)}"

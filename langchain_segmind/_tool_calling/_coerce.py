@@ -320,16 +320,12 @@ def _bend_to_collection(kind: type) -> Callable[[Any], Bend]:
     return bend
 
 
-def _bend_to_null(value: Any) -> Bend:  # noqa: ARG001 - one signature for all
-    return NO_BEND
-
-
 BENDS: Mapping[str, Callable[[Any], Bend]] = {
     "string": _bend_to_string,
     "integer": _bend_to_integer,
     "number": _bend_to_number,
     "boolean": _bend_to_boolean,
-    "null": _bend_to_null,
+    "null": lambda _: NO_BEND,
     "array": _bend_to_collection(list),
     "object": _bend_to_collection(dict),
 }

@@ -29,9 +29,6 @@ from langchain_segmind._tool_calling._tools import Toolset
 
 logger = logging.getLogger(__name__)
 
-NO_CALLS = frozenset({"", "[]", "None", "None."})
-"""What this model writes where it calls nothing."""
-
 MOST_STOPS = 20
 """Stop strings that are tried: each may stand inside a call."""
 
@@ -105,7 +102,7 @@ def parse_reply(text: str, tools: Toolset, stop: Sequence[str] = ()) -> ParsedRe
 
 def find_calls(text: str, tools: Toolset) -> list[Span]:
     """Find the calls in a reply."""
-    if not tools or text.strip() in NO_CALLS:
+    if not tools:
         return []
     body = text.strip("\ufeff \t\r\n")
     fence = FENCE.fullmatch(body)
