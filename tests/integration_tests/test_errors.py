@@ -14,7 +14,6 @@ from email.utils import formatdate
 import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.rate_limiters import BaseRateLimiter
 
 from langchain_segmind import (
     ChatSegmindGPT4Turbo,
@@ -33,6 +32,7 @@ from langchain_segmind import (
 )
 from langchain_segmind.gateway import Gateway
 from tests.conftest import SECRET
+from tests.limiters import CountingLimiter
 
 SOON = {"retry-after-ms": "1"}
 """Sent with failures that are retried, so that no test waits for the back-off."""
@@ -208,21 +208,6 @@ def test_every_retry_is_told(caller, create_model, gateway) -> None:
     with pytest.raises(SegmindAPIError):
         caller.invoke(create_model(), "hi", config={"callbacks": [recorder]})
     assert (recorder.retries, recorder.starts, recorder.errors) == ([1, 2], 1, 1)
-
-
-class CountingLimiter(BaseRateLimiter):
-    """Counts how often it is asked, and by which path."""
-
-    def __init__(self) -> None:
-        self.sync_calls = self.async_calls = 0
-
-    def acquire(self, *, blocking: bool = True) -> bool:
-        self.sync_calls += 1
-        return True
-
-    async def aacquire(self, *, blocking: bool = True) -> bool:
-        self.async_calls += 1
-        return True
 
 
 def test_the_rate_limiter_is_asked_for_each_attempt(caller, create_model, gateway) -> None:

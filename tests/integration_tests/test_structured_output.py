@@ -15,7 +15,6 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import tool_call
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
@@ -25,6 +24,7 @@ from langchain_segmind import SegmindRateLimitError, SegmindToolChoiceError
 from langchain_segmind._structured_output import create_structured_output
 from langchain_segmind._tool_calling import render_calls
 from tests.conftest import SECRET
+from tests.limiters import CountingLimiter
 from tests.schemas import FITTING, PERSON, UNTITLED, Even, Node, Numbers, Person
 
 METHODS = ["function_calling", "json_schema", "json_mode"]
@@ -76,21 +76,6 @@ class Starts(BaseCallbackHandler):
 
     def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
         self.told.append(kwargs)
-
-
-class CountingLimiter(BaseRateLimiter):
-    """Lets everything pass and counts it."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def acquire(self, *, blocking: bool = True) -> bool:
-        self.asked += 1
-        return True
-
-    async def aacquire(self, *, blocking: bool = True) -> bool:
-        self.asked += 1
-        return True
 
 
 class TestObjects:

@@ -9,10 +9,10 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.outputs import LLMResult
-from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.tools import tool
 
 from langchain_segmind import SegmindToolChoiceError
+from tests.limiters import CountingLimiter
 
 
 def add(a: int, b: int) -> int:
@@ -47,21 +47,6 @@ class Events(BaseCallbackHandler):
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         self.results.append(response)
-
-
-class CountingLimiter(BaseRateLimiter):
-    """Lets everything pass and counts it."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def acquire(self, *, blocking: bool = True) -> bool:
-        self.asked += 1
-        return True
-
-    async def aacquire(self, *, blocking: bool = True) -> bool:
-        self.asked += 1
-        return True
 
 
 class TestCalls:
