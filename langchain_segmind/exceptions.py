@@ -201,7 +201,7 @@ class SegmindToolChoiceError(SegmindError, OutputParserException):
         llm_output: The text of the last one.
     """
 
-    advice = "Name a tool that fits the request, reword the request, or raise tool_call_retries."
+    advice = "Reword the request, offer a tool or schema that fits it, or raise tool_call_retries."
 
     def __init__(
         self, message: str = "", *, replies: Sequence[AIMessage] = (), **details: Any

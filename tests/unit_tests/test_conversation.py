@@ -303,7 +303,7 @@ class TestGivingUp:
                 EVEN_CALL,
                 ["[Even(number=1)]", "[Even(number=3)]"],
                 "2 times",
-                "number: Value error, it is odd. Name",
+                "number: Value error, it is odd. Reword",
                 id="a validator",
             ),
             pytest.param(
