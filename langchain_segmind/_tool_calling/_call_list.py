@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_segmind._tool_calling._dialect import PLAIN_NAME
-from langchain_segmind._tool_calling._literals import Scanner, UnreadableError, find_end
+from langchain_segmind._tool_calling._literals import (
+    PLAIN_SCALAR,
+    Scanner,
+    UnreadableError,
+    convert_scalar,
+    find_end,
+)
 from langchain_segmind._tool_calling._tools import Tool, Toolset
 
 UNFINISHED = "the reply ends inside the call"
@@ -26,6 +32,8 @@ PLAIN_CALL = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*\()")
 PLAIN_ARGUMENT = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*=(?!=))")
 UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*)\s*\Z")
 END_OF_LIST = frozenset({"]", ""})
+ARGUMENT = re.compile(rf"\s*({PLAIN_NAME.pattern})\s*=\s*{PLAIN_SCALAR}\s*(?=[,)])")
+"""What most arguments are, with what follows; they are read in one step."""
 EQUALS = re.compile(r"\s*=(?!=)\s*")
 STARS = re.compile(r"\*\*")
 
@@ -154,6 +162,9 @@ class CallReader:
 
     def _read_name(self, *, known_only: bool) -> str:
         scanner, start = self._scanner, self.position
+        if (plain := PLAIN_CALL.match(self._text, start)) and plain[0] in self._tools:
+            scanner.position = plain.end()
+            return plain[0]
         name = self._read_written_name(QUOTED_CALL, PLAIN_CALL) or ""
         for known in (name, name.removeprefix(NAMESPACE)):
             if known in self._tools:
@@ -203,7 +214,10 @@ class CallReader:
         names = list(tool.properties) if tool else []
         positional = 0
         while (character := scanner.peek()) != ")":
-            if character == "*" and scanner.take_match(STARS):
+            if plain := self._match_plain_argument(tool):
+                scanner.position = plain.end()
+                given = {plain[1]: convert_scalar(*plain.groups()[1:])}
+            elif character == "*" and scanner.take_match(STARS):
                 given = self._read_mapping()
             elif (name := self._read_argument_name(tool)) is not None:
                 if not scanner.take_match(EQUALS):
@@ -220,14 +234,19 @@ class CallReader:
                     scanner.leniencies.append("positional_argument")
                 else:
                     raise UnreadableError("an argument has no name")
-            if twice := given.keys() & arguments.keys():
-                raise UnreadableError(f"the argument {min(twice)!r} is given twice")
+            if not arguments.keys().isdisjoint(given):
+                twice = min(given.keys() & arguments.keys())
+                raise UnreadableError(f"the argument {twice!r} is given twice")
             arguments |= given
             if not scanner.take(",") and scanner.peek() != ")":
                 found = repr(scanner.peek()) if scanner.peek() else "the end"
                 raise UnreadableError(f"',' or ')' was expected after an argument, not {found}")
         scanner.take(")")
         return arguments
+
+    def _match_plain_argument(self, tool: Tool | None) -> re.Match[str] | None:
+        plain = ARGUMENT.match(self._text, self.position)
+        return plain if plain and (tool is None or plain[1] in tool.properties) else None
 
     def _read_argument_name(self, tool: Tool | None) -> str | None:
         start = self.position

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from itertools import islice
+from types import NoneType
 from typing import Any
 
 from langchain_segmind._tool_calling._constraints import meets_constraints
@@ -39,6 +40,18 @@ MOST_ATTEMPTS = 20_000
 
 MOST_ALTERNATIVES = 100
 """Of which types are asked for."""
+
+PLAIN_TYPES: Mapping[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    NoneType: "null",
+}
+"""JSON's names of types."""
+
+ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples"})
+"""Keys of a schema that say nothing of a value but its type."""
 
 MISFIT = "misfit"
 """The note of a value that neither fits nor can be bent."""
@@ -88,6 +101,8 @@ class Coercer:
 
     def coerce(self, value: Any, schema: Any) -> Any:
         """Bend a value to a schema; what cannot be bent is noted as a misfit and kept."""
+        if is_plain_fit(value, schema):
+            return value
         if self._depth == DEEPEST:
             self.bends.append(MISFIT)
             return _without_sources(value)
@@ -237,6 +252,15 @@ class Coercer:
             else:
                 return set()
         return kinds
+
+
+def is_plain_fit(value: Any, schema: Any) -> bool:
+    """Tell of what most values are: a scalar of a type about which nothing else is said."""
+    return (
+        type(schema) is dict
+        and PLAIN_TYPES.get(type(value), "") == schema.get("type")
+        and schema.keys() <= ANNOTATIONS
+    )
 
 
 def _spell(value: Any) -> str:

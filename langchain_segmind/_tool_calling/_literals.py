@@ -28,10 +28,9 @@ LARGEST_RESULT = 10**100
 """Of each step of a calculation."""
 
 BLANKS = re.compile(r"\s+")
-SCALAR = re.compile(
-    r"""\s*(?:'([^'\\\n]*)'|"([^"\\\n]*)"|(0|-?[1-9]\d{0,15}))\s*(?=[,)\]}:])""", re.ASCII
-)
-"""What most values are, with what follows: it is read in one step."""
+PLAIN_SCALAR = r"""(?:'([^'\\\n]*)'|"([^"\\\n]*)"|(0|-?[1-9][0-9]{0,15}))"""
+"""What most values are; they are read in one step."""
+SCALAR = re.compile(rf"\s*{PLAIN_SCALAR}\s*(?=[,)\]}}:])")
 BARE_KEY = re.compile(r"(?!(?:True|False|None|true|false|null)\b)[^\W\d][\w$-]*(?=\s*:)")
 WORD = re.compile(r"[^\W\d]\w*")
 NUMBER = re.compile(
@@ -114,7 +113,7 @@ class Scanner:
 
     def take(self, character: str) -> bool:
         """Pass over a character if it comes next."""
-        if self.peek() != character:
+        if not self.text.startswith(character, self.position) and self.peek() != character:
             return False
         self.position += 1
         return True
@@ -137,8 +136,7 @@ class Scanner:
             raise UnreadableError(f"values are nested more than {DEEPEST} deep")
         if scalar := SCALAR.match(self.text, self.position):
             self.position = scalar.end()
-            single, double, number = scalar.groups()
-            return int(number) if number else single or double or ""
+            return convert_scalar(*scalar.groups())
         self._depth += 1
         try:
             character = self.peek()
@@ -292,6 +290,11 @@ class Scanner:
         if not self.take(character):
             found = repr(self.peek()) if self.peek() else "the end"
             raise UnreadableError(f"{character!r} was expected, not {found}")
+
+
+def convert_scalar(single: str | None, double: str | None, number: str | None) -> str | int:
+    """Get the value of a `PLAIN_SCALAR` from its groups."""
+    return int(number) if number else single or double or ""
 
 
 def find_quote(text: str, quote: str, position: int) -> int:
