@@ -24,7 +24,6 @@ from langchain_segmind._endpoint import (
 )
 from langchain_segmind._error_reply import create_error
 from langchain_segmind._headers import parse_number
-from langchain_segmind._response_format import NotJSONError
 from langchain_segmind._tool_calling import parse_reply
 from langchain_segmind.exceptions import SegmindResponseError
 
@@ -105,7 +104,7 @@ def _get_bare_json(text: str, settings: CallSettings) -> str:
         return text
     try:
         return _mend_surrogates(settings.response_format.read(text))
-    except NotJSONError:
+    except ValueError:
         return text
 
 

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_segmind._tool_calling import Scanner, UnreadableError, fits, render_schema, resolve
+from langchain_segmind._tool_calling import (
+    MOST_MISFITS,
+    Coerced,
+    Scanner,
+    UnreadableError,
+    coerce_value,
+    make_plain,
+    render_schema,
+    resolve,
+)
 
 FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:^[ \t]*```|(?:```)?\Z)", re.DOTALL | re.MULTILINE)
 
@@ -45,20 +54,17 @@ class ResponseFormat:
         """Get the bare JSON of a reply.
 
         Raises:
-            NotJSONError: If there is none, or it does not fit the schema.
+            NotJSONError: If there is none.
+            ValueError: If it does not fit the schema; the message says where, and why.
         """
-        value, is_fitting = read_json(text), True
+        value = read_json(text)
         if self.schema is None and not isinstance(value, dict):
             raise NotJSONError("it is no JSON object")
-        try:
-            if self.schema is not None:
-                value, is_fitting = fits(value, self.schema, self.schema)
-            written = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        except (ValueError, RecursionError):  # infinity, or too many levels
-            raise NotJSONError("it cannot be written as JSON") from None
-        if not is_fitting:
-            raise NotJSONError("it does not fit the type that was asked for")
-        return written
+        if self.schema is not None:
+            coerced = coerce_value(value, self.schema)
+            check_fit(coerced)
+            value = coerced.value
+        return write_json(value)
 
 
 def parse_response_format(given: Any) -> ResponseFormat | None:
@@ -77,7 +83,7 @@ def parse_response_format(given: Any) -> ResponseFormat | None:
         case {"type": "json_object"}:
             return ResponseFormat()
         case {"type": "json_schema", "json_schema": {"schema": dict(schema), **others}}:
-            return ResponseFormat(_describe(schema, others.get("description")))
+            return ResponseFormat(_add_description(schema, others.get("description")))
         case _:
             raise ValueError(
                 f"response_format={given!r:.200} is unknown; pass {{'type': 'json_object'}} or "
@@ -86,7 +92,7 @@ def parse_response_format(given: Any) -> ResponseFormat | None:
             )
 
 
-def _describe(schema: dict[str, Any], description: Any) -> dict[str, Any]:
+def _add_description(schema: dict[str, Any], description: Any) -> dict[str, Any]:
     """Write what a schema is into it, unless it says so itself."""
     is_described = not description or resolve(schema, schema).get("description")
     return schema if is_described else {**schema, "description": description}
@@ -117,8 +123,30 @@ def read_json(text: str) -> Any:
             continue
         is_whole = not scanner.peek() and "source" not in scanner.leniencies
         if is_whole and isinstance(value, dict | list):
-            return value
+            return make_plain(value)
     raise NotJSONError("it is no JSON")
+
+
+def check_fit(coerced: Coerced) -> None:
+    """Refuse a value that does not fit its schema though it was bent to it.
+
+    Raises:
+        ValueError: The message says where it does not fit, and why.
+    """
+    if coerced.misfits:
+        raise ValueError(f"it does not fit: {'; '.join(coerced.misfits[:MOST_MISFITS])}")
+
+
+def write_json(value: Any) -> str:
+    """Write a value as JSON.
+
+    Raises:
+        ValueError: If it cannot be written: infinity, or too many levels.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise ValueError("it cannot be written as JSON") from None
 
 
 def _refuse(constant: str) -> Any:

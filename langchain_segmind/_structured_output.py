@@ -1,6 +1,5 @@
 """Schemas of any kind -> a JSON schema for the model, and its reply -> an object of the schema."""
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
@@ -21,8 +20,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
-from langchain_segmind._response_format import NotJSONError, read_json
-from langchain_segmind._tool_calling import fits, resolve
+from langchain_segmind._response_format import (
+    NotJSONError,
+    check_fit,
+    read_json,
+    write_json,
+)
+from langchain_segmind._tool_calling import coerce_value, resolve
 from langchain_segmind._typed_dict import convert_typed_dict
 
 DEFAULT_NAME = "answer"
@@ -94,19 +98,18 @@ class StructuredOutput:
         Raises:
             ValueError: If the value does not fit; the message says why, for the model to read.
         """
+        coerced = coerce_value(value, self.schema)
+        text = write_json(coerced.value)
+        if self.validate_json is None:
+            check_fit(coerced)
+            return coerced.value
         try:
-            bent, is_fitting = fits(value, self.schema, self.schema)
-            text = json.dumps(bent, allow_nan=False)
-            if self.validate_json is not None:
-                return self.validate_json(text)
+            return self.validate_json(text)
         except Exception as error:  # validators are the user's code
-            raise ValueError(_describe(error)) from error
-        if not is_fitting:
-            raise ValueError("it does not fit the schema")
-        return bent
+            raise ValueError(_describe_error(error)) from error
 
 
-def _describe(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Say what is wrong with a value: of pydantic's errors, where and what."""
     if not isinstance(error, ValidationError):
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -199,12 +202,21 @@ def read_structured_output(message: AIMessage, output: StructuredOutput | None) 
     elif faults := describe_invalid_calls(message):
         raise ValueError(faults)
     else:
-        value = read_json(str(message.text))
+        value = _read_text(message, output)
     if output is not None:
         return output.convert(value)
     if not isinstance(value, dict):
         raise NotJSONError("it is no JSON object")
     return value
+
+
+def _read_text(message: AIMessage, output: StructuredOutput | None) -> Any:
+    try:
+        return read_json(str(message.text))
+    except NotJSONError as error:
+        raise NotJSONError(
+            str(error) if output is None else "it is neither a call nor JSON"
+        ) from None
 
 
 def describe_invalid_calls(message: AIMessage) -> str:

@@ -34,6 +34,7 @@ UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*)\s*\Z")
 END_OF_LIST = frozenset({"]", ""})
 ARGUMENT = re.compile(rf"\s*({PLAIN_NAME.pattern})\s*=\s*{PLAIN_SCALAR}\s*(?=[,)])")
 """What most arguments are, with what follows; they are read in one step."""
+BLANKS = re.compile(r"\s+")
 EQUALS = re.compile(r"\s*=(?!=)\s*")
 STARS = re.compile(r"\*\*")
 
@@ -106,8 +107,9 @@ class CallReader:
         self._scanner.position = position
 
     def is_at_end(self) -> bool:
-        """Pass over blanks and tell whether nothing follows."""
-        return not self._scanner.peek()
+        """Pass over blanks, but not over comments, and tell whether nothing follows."""
+        self._scanner.take_match(BLANKS)
+        return self.position == len(self._text)
 
     def read_list(self, *, known_only: bool = False) -> list[RawCall]:
         """Read a list in brackets; the text may end inside it.
@@ -122,8 +124,10 @@ class CallReader:
         if not scanner.take("["):
             raise NoCallError
         calls: list[RawCall] = []
+        follows = False
         while scanner.peek() not in END_OF_LIST:
-            calls += self._read_entry(known_only=known_only, follows=bool(calls))
+            follows = follows or any(call.name in self._tools for call in calls[-1:])
+            calls += self._read_entry(known_only=known_only, follows=follows)
             if not scanner.take(",") and scanner.peek() not in END_OF_LIST:
                 raise NoCallError
         scanner.take("]")
@@ -153,7 +157,7 @@ class CallReader:
             return self._read_json_calls(follows=follows)
         start = self.position
         if name := self._read_name(known_only=known_only):
-            return [self._read_call(name, start)]
+            return [self._read_call(name, start, follows=follows)]
         rest = UNFINISHED_NAME.match(self._text, start) if follows else None
         if rest is None:
             raise NoCallError
@@ -181,14 +185,14 @@ class CallReader:
             return str(Scanner(text).read_value())
         return self._scanner.take_match(plain) or None
 
-    def _read_call(self, name: str, start: int) -> RawCall:
+    def _read_call(self, name: str, start: int, *, follows: bool) -> RawCall:
         scanner = self._scanner
         tool = self._tools.get(name)
         scanner.leniencies, opener = [], scanner.position
         try:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
-            if tool is None:
+            if tool is None and not follows:
                 raise NoCallError from error
             return self._recover(name, start, opener, str(error))
         return RawCall(

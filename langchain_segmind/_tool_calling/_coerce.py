@@ -5,16 +5,23 @@ an integer is asked for); each bend has a name, which is noted. What cannot be b
 model wrote it: the tool itself is the judge of it, and its error tells the model.
 """
 
+import logging
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from itertools import islice
 from types import NoneType
 from typing import Any
 
-from langchain_segmind._tool_calling._constraints import meets_constraints
-from langchain_segmind._tool_calling._literals import Scanner, Source, UnreadableError
+from langchain_segmind._tool_calling._constraints import find_unmet_constraint
+from langchain_segmind._tool_calling._literals import (
+    Scanner,
+    Source,
+    UnreadableError,
+    WrittenNumber,
+)
 from langchain_segmind._tool_calling._schema import (
     Schema,
     get_alternatives,
@@ -26,6 +33,8 @@ from langchain_segmind._tool_calling._schema import (
     resolve,
 )
 from langchain_segmind._tool_calling._tools import Tool
+
+logger = logging.getLogger(__name__)
 
 INTEGER = re.compile(r"[+-]?\d{1,100}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
@@ -53,6 +62,12 @@ PLAIN_TYPES: Mapping[type, str] = {
 ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples"})
 """Keys of a schema that say nothing of a value but its type."""
 
+MOST_MISFITS = 10
+"""Reasons that are told of one value."""
+
+LONGEST_STEP = 80
+"""Characters of a name that are told."""
+
 MISFIT = "misfit"
 """The note of a value that neither fits nor can be bent."""
 
@@ -61,11 +76,23 @@ class MissingError(ValueError):
     """A required value is not there; the message names it."""
 
 
-def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> tuple[dict[str, Any], list[str]]:
-    """Bend a call's arguments to a tool's schema.
+@dataclass(frozen=True, slots=True)
+class Coerced:
+    """A value that was bent to a schema.
 
-    Returns:
-        The arguments, and the names of the bends in order.
+    Attributes:
+        value: The value, JSON all the way down.
+        bends: The names of the bends, in order.
+        misfits: What still does not fit: where, and why.
+    """
+
+    value: Any
+    bends: Sequence[str] = ()
+    misfits: Sequence[str] = ()
+
+
+def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> Coerced:
+    """Bend a call's arguments to a tool's schema.
 
     Raises:
         MissingError: If a required argument is missing.
@@ -73,17 +100,35 @@ def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> tuple[dict[str
     """
     coercer = Coercer(tool.root)
     # What fits the tool's own schema but is none of its arguments is for the tool to judge.
-    return coercer.coerce_object(arguments, tool.parameters), coercer.bends
+    bent = coercer.coerce_object(arguments, tool.parameters)
+    return Coerced(bent, coercer.bends, coercer.misfits)
 
 
-def fits(value: Any, schema: Schema, root: Schema) -> tuple[Any, bool]:
-    """Bend a value to a schema; tells whether it fits then."""
-    coercer = Coercer(root)
+def coerce_value(value: Any, schema: Schema) -> Coerced:
+    """Bend a value to a schema that is a root."""
+    coercer = Coercer(schema)
     try:
         bent = coercer.coerce(value, schema)
-    except (MissingError, UnreadableError):
-        return value, False
-    return bent, MISFIT not in coercer.bends
+    except (MissingError, UnreadableError) as error:
+        return Coerced(make_plain(value), [MISFIT], [str(error)])
+    except RecursionError:
+        return Coerced(value, [MISFIT], ["it is nested too deep"])
+    if coercer.bends:
+        logger.debug("Read a value with repairs: %s", ", ".join(coercer.bends))
+    return Coerced(bent, coercer.bends, coercer.misfits)
+
+
+def make_plain(value: Any) -> Any:
+    """Make what has no schema JSON: expressions within it become their text."""
+    if isinstance(value, Source):
+        return str(value)
+    if isinstance(value, WrittenNumber):
+        return float(value)
+    if isinstance(value, list):
+        return [make_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: make_plain(item) for key, item in value.items()}
+    return value
 
 
 class Coercer:
@@ -91,11 +136,14 @@ class Coercer:
 
     Attributes:
         bends: The names of the bends, in order.
+        misfits: What does not fit: where, and why.
     """
 
     def __init__(self, root: Schema) -> None:
         self.bends: list[str] = []
+        self.misfits: list[str] = []
         self._root = root
+        self._path: list[str | int] = []
         self._depth = 0
         self._attempts = 0
 
@@ -103,24 +151,29 @@ class Coercer:
         """Bend a value to a schema; what cannot be bent is noted as a misfit and kept."""
         if is_plain_fit(value, schema):
             return value
+        if schema is False:
+            return self._keep_misfit(value, "is none of what may stand here")
         if self._depth == DEEPEST:
-            self.bends.append(MISFIT)
-            return _without_sources(value)
+            return self._keep_misfit(value, "is nested too deep")
         self._depth += 1
         try:
-            resolved = resolve(schema, self._root)
-            if isinstance(value, Source):
-                return self._coerce_source(value, resolved)
-            if alternatives := get_alternatives(resolved):
-                return self._coerce_alternatives(value, alternatives)
-            if (choices := get_choices(resolved)) is not None:
-                return self._coerce_choice(value, choices)
-            bent = self._coerce_type(value, resolved)
-            if not meets_constraints(bent, resolved):
-                self.bends.append(MISFIT)
-            return bent
+            return self._coerce(value, resolve(schema, self._root))
         finally:
             self._depth -= 1
+
+    def _coerce(self, value: Any, resolved: Schema) -> Any:
+        if isinstance(value, Source):
+            return self._coerce_source(value, resolved)
+        if isinstance(value, WrittenNumber):
+            return self._coerce_written_number(value, resolved)
+        if alternatives := get_alternatives(resolved):
+            return self._coerce_alternatives(value, alternatives)
+        if (choices := get_choices(resolved)) is not None:
+            return self._coerce_choice(value, choices)
+        bent = self._coerce_type(value, resolved)
+        if unmet := find_unmet_constraint(bent, resolved):
+            self._keep_misfit(bent, f"does not meet {unmet}")
+        return bent
 
     def coerce_object(self, value: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         """Bend an object's values by name."""
@@ -131,21 +184,46 @@ class Coercer:
                 bent[name] = self._get_default(name, properties)
         for name, item in value.items():
             if name in properties:
-                if item is None and name not in required and self._try(None, properties[name])[1]:
+                if (
+                    item is None
+                    and name not in required
+                    and self._try(None, properties[name]).bends
+                ):
                     self.bends.append("null_dropped")
                 else:
-                    bent[name] = self.coerce(item, properties[name])
+                    bent[name] = self._coerce_part(name, item, properties[name])
             else:
-                others = get_other_schema(name, schema)
-                if others is False:
-                    self.bends.append(MISFIT)
-                bent[name] = self.coerce(item, others)
+                bent[name] = self._coerce_part(name, item, get_other_schema(name, schema))
         return bent
+
+    def _coerce_part(self, step: str | int, value: Any, schema: Any) -> Any:
+        """Bend what stands under a name or at an index of a value."""
+        self._path.append(step)
+        try:
+            return self.coerce(value, schema)
+        finally:
+            self._path.pop()
+
+    def _keep_misfit(self, value: Any, reason: str) -> Any:
+        """Note that a value does not fit and cannot be bent, and keep it.
+
+        Args:
+            value: It is not shown: models read the reasons, and a value may be anyone's words.
+            reason: What it is not.
+        """
+        self.bends.append(MISFIT)
+        self.misfits.append(self._locate(f"this {reason}"))
+        return make_plain(value)
+
+    def _locate(self, reason: str) -> str:
+        """Say where something is wrong."""
+        steps = (" ".join(str(step).split())[:LONGEST_STEP] for step in self._path)
+        return f"{'.'.join(steps)}: {reason}" if self._path else reason
 
     def _get_default(self, name: str, properties: Mapping[str, Any]) -> Any:
         declared = resolve(properties.get(name), self._root)
         if "default" not in declared:
-            raise MissingError(f"the required {name!r} is missing")
+            raise MissingError(self._locate(f"the required {name!r} is missing"))
         self.bends.append("default")
         return deepcopy(declared["default"])
 
@@ -157,35 +235,45 @@ class Coercer:
             self.bends.append("calculation")
             return self.coerce(number, schema)
         if PLACEHOLDER.fullmatch(source):
-            raise UnreadableError(f"{source!s:.80} stands where a value belongs")
+            raise UnreadableError(self._locate(f"{source!s:.80} stands where a value belongs"))
         if kinds and "string" not in kinds:
-            self.bends.append(MISFIT)
-            return str(source)
+            return self._keep_misfit(source, f"is no {' or '.join(sorted(kinds))}")
         self.bends.append("source_as_text")
         return self.coerce(str(source), schema)
+
+    def _coerce_written_number(self, number: WrittenNumber, schema: Schema) -> Any:
+        """Choose between a number and its spelling."""
+        if self._get_types(schema) & {"string", "number", "integer"} == {"string"}:
+            self.bends.append("number_to_text")
+            return self.coerce(number.text, schema)
+        return self.coerce(float(number), schema)
 
     def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:
         """Take the first alternative that fits as it is, else the first that fits when bent."""
         fault = None
-        bent_attempts = []
+        bent_attempts, misfits = [], []
         for alternative in alternatives:
             try:
-                bent, bends = self._try(value, alternative)
+                attempt = self._try(value, alternative)
             except (MissingError, UnreadableError) as error:
                 fault = fault or error
                 continue
-            if not bends:
-                return bent
-            if MISFIT not in bends:
-                bent_attempts.append((bent, bends))
+            if not attempt.bends:
+                return attempt.value
+            if attempt.misfits and resolve(alternative, self._root) != {"type": "null"}:
+                misfits.append(attempt.misfits)
+            elif not attempt.misfits:
+                bent_attempts.append(attempt)
         if bent_attempts:
-            bent, bends = bent_attempts[0]
-            self.bends += bends
-            return bent
+            self.bends += bent_attempts[0].bends
+            return bent_attempts[0].value
         if fault is not None:
             raise fault
+        if len(misfits) != 1:
+            return self._keep_misfit(value, "fits none of the types that may stand here")
         self.bends.append(MISFIT)
-        return _without_sources(value)
+        self.misfits += misfits[0]
+        return make_plain(value)
 
     def _coerce_choice(self, value: Any, choices: list[Any]) -> Any:
         for choice in choices:
@@ -197,8 +285,7 @@ class Coercer:
             ):
                 self.bends.append("choice")
                 return choice
-        self.bends.append(MISFIT)
-        return _without_sources(value)
+        return self._keep_misfit(value, f"is none of {', '.join(map(repr, choices))}"[:200])
 
     def _coerce_type(self, value: Any, schema: Schema) -> Any:
         kind = get_type(schema)
@@ -207,13 +294,12 @@ class Coercer:
         if kind == "object" and isinstance(value, dict):
             return self.coerce_object(value, schema)
         if kind is None or kind not in BENDS:
-            return _without_sources(value)
+            return make_plain(value)
         if IS_TYPE[kind](value):
             return value
         bend, bent = BENDS[kind](value)
         if bend is None:
-            self.bends.append(MISFIT)
-            return _without_sources(value)
+            return self._keep_misfit(value, f"is no {kind}")
         self.bends.append(bend)
         return self.coerce(bent, schema) if kind in {"array", "object"} else bent
 
@@ -222,19 +308,20 @@ class Coercer:
         firsts = firsts if isinstance(firsts, list) else []
         rest = schema.get("items")
         return [
-            self.coerce(item, firsts[index] if index < len(firsts) else rest)
+            self._coerce_part(index, item, firsts[index] if index < len(firsts) else rest)
             for index, item in enumerate(items)
         ]
 
-    def _try(self, value: Any, schema: Any) -> tuple[Any, list[str]]:
+    def _try(self, value: Any, schema: Any) -> Coerced:
         self._attempts += 1
         if self._attempts > MOST_ATTEMPTS:
-            return value, [MISFIT]
-        outer, self.bends = self.bends, []
+            return Coerced(value, [MISFIT], ["too many types may stand here"])
+        outer = self.bends, self.misfits
+        self.bends, self.misfits = [], []
         try:
-            return self.coerce(value, schema), self.bends
+            return Coerced(self.coerce(value, schema), self.bends, self.misfits)
         finally:
-            self.bends = outer
+            self.bends, self.misfits = outer
 
     def _get_types(self, schema: Schema) -> set[str]:
         """Get the types that a schema allows; none where it allows every type."""
@@ -267,17 +354,6 @@ def _spell(value: Any) -> str:
     """Write a value so that JSON's, Python's and a string's spelling of it are equal."""
     text = str(value)
     return text.lower() if isinstance(value, bool) or text in {"True", "False"} else text
-
-
-def _without_sources(value: Any) -> Any:
-    """Make what has no schema JSON: expressions within it become their text."""
-    if isinstance(value, Source):
-        return str(value)
-    if isinstance(value, list):
-        return [_without_sources(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _without_sources(item) for key, item in value.items()}
-    return value
 
 
 def _is_number(value: Any) -> bool:

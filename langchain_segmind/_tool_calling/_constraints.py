@@ -1,25 +1,16 @@
 """What a JSON schema demands of a value beyond its type: ranges, lengths, patterns."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from langchain_segmind._tool_calling._schema import Schema
-
-LONGEST_MATCHED = 10_000
-"""Characters of a text that are compared to a pattern, which may take its time."""
+from langchain_segmind._tool_calling._schema import Schema, matches
 
 Check = Callable[[Any, Any], bool]
 """Tells whether a value meets what a key of its schema says."""
 
 
 def _matches(text: str, pattern: Any) -> bool:
-    if len(text) > LONGEST_MATCHED:
-        return True
-    try:
-        return re.search(pattern, text) is not None
-    except (re.error, TypeError, RecursionError):
-        return True  # a pattern of another language is no reason to refuse a value
+    return matches(pattern, text) is not False
 
 
 def _is_multiple(number: float, of: Any) -> bool:
@@ -56,20 +47,20 @@ CHECKS: Mapping[type, Mapping[str, Check]] = {
 }
 
 
-def meets_constraints(value: Any, schema: Schema) -> bool:
-    """Tell whether a value of the right type meets the rest of its schema.
+def find_unmet_constraint(value: Any, schema: Schema) -> str:
+    """Name what a value of the right type does not meet of its schema; empty where it meets all.
 
     Formats, such as `date`, are not checked; what a schema says in a form that is none counts
     for nothing.
     """
     if isinstance(value, bool) or value is None:
-        return True
+        return ""
     kind = float if isinstance(value, int | float) else type(value)
     for key, check in CHECKS.get(kind, {}).items():
         if key in schema:
             try:
                 if not check(value, schema[key]):
-                    return False
+                    return f"{key}={schema[key]!r:.80}"
             except (TypeError, ValueError, ArithmeticError):
                 continue
-    return True
+    return ""

@@ -25,9 +25,35 @@ INVISIBLE = (
     "\U000e0000-\U000e0fff"
 )
 """Ranges of characters that are not seen: Unicode's Default_Ignorable_Code_Point, and controls."""
+ANGLES = "<\u00ab\u02c2\u1438\u2039\u2329\u276c\u276e\u27e8\u27ea\u29fc\u3008\u300a\ufe64\uff1c"
+"""Characters that look like the one that opens a tag."""
+LOOKALIKES: Mapping[str, str] = {
+    "t": "\u03c4\u0442",
+    "o": "0\u03bf\u043e\u0585",
+    "l": "1I|\u04cf\u0456\u2113\u217c",
+    "r": "\u0433",
+    "e": "\u0435\u04bd\u212e\u212f",
+    "s": "5\u0455",
+    "u": "\u03c5\u057d",
+}
+"""Digits, Greek, Cyrillic and Armenian letters that look like those of our tags."""
+
+
+def _match_letter(letter: str) -> str:
+    """Make a pattern of a letter in every style and of what looks like it."""
+    first, place = 0x1D400, ord(letter) - ord("a")  # the mathematical alphabets
+    styled = [chr(first + 26 * alphabet + place) for alphabet in range(26)]
+    wide = [chr(ord(one) + 0xFEE0) for one in (letter, letter.upper())]
+    return f"[{letter}{LOOKALIKES[letter]}{''.join(styled + wide)}]"
+
+
+UNSEEN = rf"{INVISIBLE}\u0300-\u036f"
+"""What may stand between the letters: accents are hardly seen."""
 RESULT_TAG = re.compile(
-    rf"[<\uff1c\ufe64\u2039\u276e](?=[\s/\\{INVISIBLE}]*"
-    + rf"[{INVISIBLE}]*".join(RESULT).replace("_", r"[\s_-]?")
+    rf"[{ANGLES}](?=[\s/\\{INVISIBLE}]*"
+    + rf"[{UNSEEN}\s_-]*".join(
+        f"[{UNSEEN}]*".join(map(_match_letter, word)) for word in RESULT.split("_")
+    )
     + ")",
     re.IGNORECASE,
 )
@@ -82,7 +108,7 @@ def render_result(text: str, **attributes: str | int | None) -> str:
     """
     given = {name: value for name, value in attributes.items() if value is not None}
     written = "".join(
-        f" {name}={quoteattr(neutralize(str(value)))}" for name, value in given.items()
+        f" {name}={neutralize(quoteattr(str(value)))}" for name, value in given.items()
     )
     return f"<{RESULT}{written}>\n{neutralize(text)}\n</{RESULT}>"
 

@@ -10,7 +10,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 DEEPEST = 50
 """Levels of nesting that are read."""
@@ -27,7 +27,8 @@ LARGEST_EXPONENT = 64
 LARGEST_RESULT = 10**100
 """Of each step of a calculation."""
 
-BLANKS = re.compile(r"\s+")
+BLANKS = re.compile(r"(?:\s|#[^\n]*)+")
+"""What stands between values: blanks, and comments as Python writes them."""
 PLAIN_SCALAR = r"""(?:'([^'\\\n]*)'|"([^"\\\n]*)"|(0|-?[1-9][0-9]{0,15}))"""
 """What most values are; they are read in one step."""
 SCALAR = re.compile(rf"\s*{PLAIN_SCALAR}\s*(?=[,)\]}}:])")
@@ -37,6 +38,7 @@ NUMBER = re.compile(
     r"(-?(?:0[xX][0-9a-fA-F]+|(?:(?:0|[1-9]\d*(?:_\d+)*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?))"
     r"([lLfFdDn](?!\w))?"
 )
+TRAILING_ZERO = re.compile(r"-?\d{1,15}\.\d{0,14}0")
 CALCULATION = re.compile(r"[\d\s.+\-*/()]+")
 STRING_START = re.compile("([rRuU]?)('''|\"\"\"|'|\"|\u201c|\u2018)")
 STRING_ENDS = {"\u201c": "\u201d", "\u2018": "\u2019"}
@@ -88,6 +90,22 @@ class Source(str):
             return None
 
 
+class WrittenNumber(float):
+    """A number whose spelling says more than its value, such as that of a version: `3.10`.
+
+    Attributes:
+        text: As it was written.
+    """
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Read a number."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
 class Scanner:
     """Reads values from a text, one after the other.
 
@@ -104,11 +122,12 @@ class Scanner:
         self._depth = 0
 
     def peek(self) -> str:
-        """Pass over blanks and give the next character, empty at the end."""
+        """Pass over blanks and comments and give the next character, empty at the end."""
         character = self.text[self.position : self.position + 1]
-        if not character.isspace():
+        if not character.isspace() and character != "#":
             return character
-        self.take_match(BLANKS)
+        if "#" in self.take_match(BLANKS):
+            self.leniencies.append("comment")
         return self.text[self.position : self.position + 1]
 
     def take(self, character: str) -> bool:
@@ -228,6 +247,8 @@ class Scanner:
             return int(number, 16) if "x" in number.lower() else int(number)
         except ValueError:
             value = float(number)
+            if TRAILING_ZERO.fullmatch(number):
+                return WrittenNumber(number)
             return NO_LITERAL if math.isinf(value) else value
 
     def _read_string(self, start: re.Match[str] | None) -> str:

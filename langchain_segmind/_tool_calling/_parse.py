@@ -12,6 +12,7 @@ from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
@@ -22,7 +23,12 @@ from langchain_segmind._tool_calling._call_list import (
     NoCallError,
     RawCall,
 )
-from langchain_segmind._tool_calling._coerce import MISFIT, MissingError, coerce_arguments
+from langchain_segmind._tool_calling._coerce import (
+    MOST_MISFITS,
+    MissingError,
+    coerce_arguments,
+    make_plain,
+)
 from langchain_segmind._tool_calling._dialect import RESULT
 from langchain_segmind._tool_calling._literals import UnreadableError
 from langchain_segmind._tool_calling._tools import Toolset
@@ -183,16 +189,19 @@ def remove_spans(text: str, spans: Sequence[Span]) -> str:
 def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
     """Check a call against its tool; one that cannot be run keeps its text and the reason."""
     fault, tool = raw.fault, tools.get(raw.name)
-    arguments = raw.arguments
-    if not fault and tool is not None:
+    arguments: Any = {}
+    if not fault and tool is None:
+        arguments = make_plain(raw.arguments)
+    elif not fault and tool is not None:
         try:
-            arguments, bends = coerce_arguments(arguments, tool)
+            coerced = coerce_arguments(raw.arguments, tool)
         except (MissingError, UnreadableError) as error:
             fault = str(error)
         else:
-            raw.repairs.extend(bends)
-            if tool.strict and MISFIT in bends:
-                fault = "an argument does not fit the tool's schema"
+            arguments = coerced.value
+            raw.repairs.extend(coerced.bends)
+            if tool.strict:
+                fault = "; ".join(coerced.misfits[:MOST_MISFITS])
     call_id = create_call_id()
     if fault:
         # Whoever merges chunks reads arguments as JSON, and would run an object that it finds.

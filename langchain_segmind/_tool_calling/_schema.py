@@ -1,15 +1,21 @@
 """JSON schemas as tools carry them: where references lead, and which types are meant."""
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Annotated, Any
 from urllib.parse import unquote
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import SchemaError
 
 Schema = Mapping[str, Any]
 """A JSON schema, as an object."""
 
 COMMON = ("properties", "required", "additionalProperties", "patternProperties")
 """What a schema may say beside its alternatives, for all of them."""
+
+KEPT_PATTERNS = 256
+"""Patterns that stay compiled."""
 
 ANYTHING: Schema = {}
 """The schema that every value fits."""
@@ -61,11 +67,35 @@ def get_reference(schema: Any) -> str | None:
 
 def look_up(ref: str, root: Schema) -> Schema:
     """Get what a reference such as `#/$defs/Address` leads to; an unknown one to "anything"."""
+    if not ref.startswith("#"):
+        return ANYTHING
     found: Any = root
     for step in ref.removeprefix("#").split("/")[1:]:
         key = unquote(step).replace("~1", "/").replace("~0", "~")
         found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) and found is not root else ANYTHING
+    return found if isinstance(found, Mapping) else ANYTHING
+
+
+def matches(pattern: Any, text: str) -> bool | None:
+    """Tell whether a text matches a schema's pattern; None where the pattern cannot be read."""
+    matcher = _create_matcher(pattern) if isinstance(pattern, str) else None
+    if matcher is None:
+        return None
+    try:
+        matcher.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=KEPT_PATTERNS)
+def _create_matcher(pattern: str) -> TypeAdapter[str] | None:
+    # Unlike Python's own, pydantic's patterns take a time that is linear in the text: the pattern
+    # is the tool's, but the text is the model's.
+    try:
+        return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
+    except SchemaError:
+        return None
 
 
 def get_alternatives(schema: Schema) -> list[Any]:
@@ -117,10 +147,7 @@ def get_other_schema(name: str, schema: Schema) -> Any:
     """Get the schema of a property that is not declared; False where there may be none."""
     patterns = schema.get("patternProperties")
     for pattern, found in patterns.items() if isinstance(patterns, Mapping) else ():
-        try:
-            if re.search(pattern, name):
-                return found
-        except (re.error, TypeError):
-            continue
+        if matches(pattern, name):
+            return found
     others = schema.get("additionalProperties", True)
     return others if isinstance(others, Mapping) or others is False else ANYTHING

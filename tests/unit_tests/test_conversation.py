@@ -187,7 +187,7 @@ class TestAskingAgain:
             pytest.param(
                 CITY_JSON,
                 '{"city": "Oslo"}',
-                "it does not fit the type that was asked for",
+                "it does not fit: the required 'name' is missing",
                 WRITE_JSON,
                 '{"name": "Oslo"}',
                 id="another type",

@@ -245,7 +245,7 @@ def test_values_are_bent_to_the_schema(text, value) -> None:
 )
 def test_a_misfit_is_told(text) -> None:
     """JSON of another type is not what was asked for."""
-    with pytest.raises(NotJSONError, match="does not fit"):
+    with pytest.raises(ValueError, match="does not fit"):
         ResponseFormat(CITY).read(text)
 
 
@@ -258,7 +258,7 @@ def test_no_reply_breaks_the_reader(wanted, value) -> None:
     """What Python reads or writes, and JSON or this process cannot, is refused or kept whole."""
     try:
         bare = wanted.read(f'{{"x": {value}}}')
-    except NotJSONError:
+    except ValueError:
         return
     assert value.startswith("[")
     assert json.loads(bare)

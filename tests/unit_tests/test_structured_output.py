@@ -273,14 +273,21 @@ class TestMisfits:
             pytest.param(Box[int], {"value": "many"}, "^value: ", id="a generic class"),
             pytest.param(Point, {"y": 1}, "^x: Field required$", id="a dataclass"),
             pytest.param(Track, {"title": "a"}, "^artist: Field required$", id="a TypedDict"),
-            pytest.param(Box[float], {"value": float("inf")}, "JSON compliant", id="infinity"),
-            pytest.param(JSON_SCHEMA, {}, "does not fit the schema", id="a missing key"),
-            pytest.param(JSON_SCHEMA, {"name": []}, "does not fit the schema", id="a wrong type"),
-            pytest.param(JSON_SCHEMA, [{"name": "a"}], "does not fit", id="a list for a dict"),
+            pytest.param(
+                Box[float], {"value": float("inf")}, "cannot be written as JSON", id="infinity"
+            ),
+            pytest.param(
+                JSON_SCHEMA,
+                {},
+                "it does not fit: the required 'name' is missing",
+                id="a missing key",
+            ),
+            pytest.param(JSON_SCHEMA, {"name": []}, "name: this is no string", id="a wrong type"),
+            pytest.param(JSON_SCHEMA, [{"name": "a"}], "this is no object", id="a list for a dict"),
             pytest.param(
                 {**JSON_SCHEMA, "additionalProperties": False},
                 {"name": "a", "more": 1},
-                "does not fit",
+                "more: this is none of what may stand here",
                 id="a key that is not there",
             ),
         ],
@@ -304,7 +311,7 @@ class TestMisfits:
         value: Any = 1
         for _ in range(5_000):
             value = [value]
-        with pytest.raises(ValueError, match="RecursionError"):
+        with pytest.raises(ValueError, match="cannot be written as JSON|nested too deep"):
             create_structured_output(Box[Any]).convert({"value": value})
 
 
@@ -352,8 +359,8 @@ class TestReplies:
         [
             pytest.param(call(number=3), "it is odd", "", id="a call that does not fit"),
             pytest.param(AIMessage('{"number": 3}'), "it is odd", '{"number": 3}', id="JSON"),
-            pytest.param(AIMessage("Two."), "it is no JSON", "Two.", id="text"),
-            pytest.param(AIMessage(""), "it is empty", "", id="nothing"),
+            pytest.param(AIMessage("Two."), "neither a call nor JSON", "Two.", id="text"),
+            pytest.param(AIMessage(""), "neither a call nor JSON", "", id="nothing"),
             pytest.param(
                 unreadable("a value is missing"),
                 "Even: a value is missing",

@@ -2,14 +2,15 @@
 
 import pytest
 
-from langchain_segmind._tool_calling import fits
+from langchain_segmind._tool_calling import coerce_value
 from langchain_segmind._tool_calling._coerce import (
     MISFIT,
+    Coerced,
     Coercer,
     MissingError,
     coerce_arguments,
 )
-from langchain_segmind._tool_calling._literals import Source, UnreadableError
+from langchain_segmind._tool_calling._literals import Scanner, Source, UnreadableError
 from langchain_segmind._tool_calling._tools import Tool, create_toolset
 
 
@@ -17,6 +18,12 @@ def bend(value: object, schema: object, root: dict | None = None) -> tuple[objec
     """Bend one value; give it with its type, and the names of the bends."""
     coercer = Coercer(root or {})
     return coercer.coerce(value, schema), coercer.bends
+
+
+def fit(value: object, schema: object) -> tuple[object, bool]:
+    """Bend one value; give it, and whether it fits then."""
+    coerced = coerce_value(value, schema)
+    return coerced.value, not coerced.misfits
 
 
 def create_tool(**parameters: object) -> Tool:
@@ -65,7 +72,7 @@ def test_what_fits_is_left_alone(value, schema) -> None:
     """No bend, and no alternative that would need one before one that fits."""
     bent, bends = bend(value, schema)
     assert (bent, type(bent), bends) == (value, type(value), [])
-    assert fits(value, schema, {}) == (value, True)
+    assert fit(value, schema) == (value, True)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +140,7 @@ def test_what_does_not_fit_stays_as_it_is(value, schema) -> None:
     bent, bends = bend(value, schema)
     assert (bent, type(bent)) == (value, type(value))
     assert MISFIT in bends
-    assert fits(value, schema, {}) == (value, False)
+    assert fit(value, schema) == (value, False)
 
 
 @pytest.mark.parametrize("schema", [INTEGER, LIST, {"enum": [1]}, {"anyOf": [NULL, BOOLEAN]}])
@@ -155,7 +162,7 @@ def test_a_placeholder_is_no_value(text) -> None:
         bend(Source(text), STRING)
     with pytest.raises(UnreadableError, match="stands where a value belongs"):
         bend([Source(text)], {"anyOf": [{"items": STRING}, NULL]})
-    assert fits(Source(text), STRING, {}) == (text, False)
+    assert fit(Source(text), STRING) == (text, False)
 
 
 def test_bends_reach_every_level() -> None:
@@ -195,10 +202,10 @@ def test_a_null_for_what_may_be_left_out_is_dropped() -> None:
         required=["needed"],
     )
     given = dict.fromkeys(["text", "maybe", "any", "choice", "needed"])
-    assert coerce_arguments(given, tool) == (
-        {"maybe": None, "any": None, "choice": None, "needed": None},
-        ["null_dropped", MISFIT],
-    )
+    coerced = coerce_arguments(given, tool)
+    assert coerced.value == {"maybe": None, "any": None, "choice": None, "needed": None}
+    assert coerced.bends == ["null_dropped", MISFIT]
+    assert coerced.misfits == ["needed: this is no string"]
 
 
 def test_a_required_argument_is_there_or_has_a_default() -> None:
@@ -206,7 +213,7 @@ def test_a_required_argument_is_there_or_has_a_default() -> None:
     tool = create_tool(
         properties={"a": {"type": "integer", "default": 5}, "b": STRING}, required=["a", "b"]
     )
-    assert coerce_arguments({"b": "x"}, tool) == ({"a": 5, "b": "x"}, ["default"])
+    assert coerce_arguments({"b": "x"}, tool) == Coerced({"a": 5, "b": "x"}, ["default"], [])
     with pytest.raises(MissingError, match="the required 'b' is missing"):
         coerce_arguments({"a": 1}, tool)
 
@@ -214,8 +221,8 @@ def test_a_required_argument_is_there_or_has_a_default() -> None:
 def test_a_default_is_copied() -> None:
     """Whoever changes the arguments of one call changes no other's."""
     tool = create_tool(properties={"a": {"default": []}}, required=["a"])
-    coerce_arguments({}, tool)[0]["a"].append(1)
-    assert coerce_arguments({}, tool)[0] == {"a": []}
+    coerce_arguments({}, tool).value["a"].append(1)
+    assert coerce_arguments({}, tool).value == {"a": []}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +241,7 @@ def test_what_is_required_is_required_on_every_level(value, schema) -> None:
     """The name of what is missing is the reason."""
     with pytest.raises(MissingError, match="the required 'name' is missing"):
         bend(value, schema)
-    assert fits(value, schema, {}) == (value, False)
+    assert fit(value, schema) == (value, False)
 
 
 def test_an_object_takes_the_alternative_that_lacks_nothing() -> None:
@@ -330,8 +337,8 @@ def test_a_nonsensical_schema_breaks_nothing(schema) -> None:
 )
 def test_what_a_schema_demands_beyond_types_is_checked(schema, good, bad) -> None:
     """A value that does not meet it stays, and is noted."""
-    assert fits(good, schema, {}) == (good, True)
-    assert fits(bad, schema, {}) == (bad, False)
+    assert fit(good, schema) == (good, True)
+    assert fit(bad, schema) == (bad, False)
 
 
 @pytest.mark.parametrize(
@@ -345,9 +352,82 @@ def test_what_a_schema_demands_beyond_types_is_checked(schema, good, bad) -> Non
 )
 def test_a_demand_that_is_none_counts_for_nothing(schema) -> None:
     """Schemas come from servers of others."""
-    assert fits("a", schema, {}) == ("a", True)
+    assert fit("a", schema) == ("a", True)
 
 
 def test_a_multiple_of_nothing_counts_for_nothing() -> None:
     """Nobody divides by it."""
-    assert fits(5, {"type": "integer", "multipleOf": 0}, {}) == (5, True)
+    assert fit(5, {"type": "integer", "multipleOf": 0}) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "reason"),
+    [
+        pytest.param("old", INTEGER, "this is no integer", id="a type"),
+        pytest.param("c", {"enum": ["a", "b"]}, "this is none of 'a', 'b'", id="a choice"),
+        pytest.param(
+            4, {"type": "integer", "minimum": 5}, "this does not meet minimum=5", id="range"
+        ),
+        pytest.param(
+            [], {"anyOf": [STRING, INTEGER]}, "this fits none of the types", id="alternatives"
+        ),
+        pytest.param([], {"anyOf": [STRING, NULL]}, "this is no string", id="all but null"),
+        pytest.param({"name": "A", "age": "x"}, PERSON, "age: this is no integer", id="a field"),
+        pytest.param(
+            {"people": [{"name": "A"}, {"name": []}]},
+            {"properties": {"people": {"items": PERSON}}},
+            "people.1.name: this is no string",
+            id="a field of an item",
+        ),
+        pytest.param(
+            {"people": [{}]},
+            {"properties": {"people": {"items": PERSON}}},
+            "people.0: the required 'name' is missing",
+            id="a missing field of an item",
+        ),
+        pytest.param(
+            {"more": 1},
+            {"properties": {}, "additionalProperties": False},
+            "more: this is none of what may stand here",
+            id="a new key",
+        ),
+        pytest.param(
+            {"age": Source("x")},
+            {"properties": {"age": INTEGER}},
+            "age: this is no integer",
+            id="a variable",
+        ),
+        pytest.param(
+            [Source("...")],
+            {"items": STRING},
+            "0: ... stands where a value belongs",
+            id="a placeholder",
+        ),
+    ],
+)
+def test_a_misfit_says_where_and_why(value, schema, reason) -> None:
+    """A model that reads it can mend it, and so can a user."""
+    assert coerce_value(value, schema).misfits[0].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        pytest.param(STRING, "3.10", id="text"),
+        pytest.param({"anyOf": [STRING, NULL]}, "3.10", id="text or nothing"),
+        pytest.param({"enum": ["3.9", "3.10"]}, "3.10", id="a choice"),
+        pytest.param(NUMBER, 3.1, id="a number"),
+        pytest.param({"anyOf": [STRING, NUMBER]}, 3.1, id="text or a number"),
+        pytest.param({}, 3.1, id="anything"),
+    ],
+)
+def test_a_number_keeps_its_spelling_where_text_is_meant(schema, value) -> None:
+    """Python 3.10 is not Python 3.1."""
+    bent, _ = bend(Scanner("3.10").read_value(), schema)
+    assert (bent, type(bent)) == (value, type(value))
+
+
+def test_a_pattern_takes_a_time_that_is_linear_in_the_text() -> None:
+    """A pattern that Python would try for hours, on a text that a model wrote."""
+    schema = {"type": "string", "pattern": "^(a+)+$"}
+    assert fit("a" * 5_000 + "b", schema)[1] is False

@@ -77,6 +77,11 @@ def test_a_value_is_written_as_python_does(value, written) -> None:
     assert render_value(value) == written
 
 
+def test_a_name_with_brackets_is_escaped_once() -> None:
+    """What is told of a call reads as it would in any tag."""
+    assert render_result("5", name='<b> & "c"').startswith("<tool_result name='&lt;b&gt; &amp; ")
+
+
 def test_a_result_is_tied_to_its_call() -> None:
     """Tool, id, place in the list, and whether it failed."""
     text = render_result("boom", name="add", id="call_1", call=2, status="error")
@@ -98,6 +103,15 @@ LOOKALIKES = [
     "\uff1ctool_result\uff1e",
     "<\n/tool_result>",
     "<\\tool_result>",
+    "</tool__result>",
+    "<tool _ result>",
+    "\u27e8tool_result\u27e9",
+    "<\uff54ool_result>",
+    "<\uff34\uff2f\uff2f\uff2c\uff3f\uff32ESULT>".replace("\uff3f", "_"),
+    "<t\u043e\u043el_r\u0435sult>",
+    "<\U0001d42d\U0001d428\U0001d428\U0001d425_result>",
+    "<t0ol_resu1t>",
+    "<to\u0301ol_result>",
 ]
 
 

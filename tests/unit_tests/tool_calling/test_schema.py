@@ -93,10 +93,15 @@ def test_a_deep_schema_is_followed_to_its_end() -> None:
     assert resolve(schema, {}) == {"type": "integer"}
 
 
-@pytest.mark.parametrize("ref", ["", "#", "#/", "/", "#/$defs", "#/$defs/City/type", "x#/y"])
+@pytest.mark.parametrize("ref", ["", "#/", "/", "#/$defs", "#/$defs/City/type", "x#/y"])
 def test_an_odd_reference_leads_to_anything_or_to_a_schema(ref) -> None:
     """It is looked up as far as it goes."""
     assert look_up(ref, ROOT) in (ANYTHING, ROOT["$defs"])
+
+
+def test_a_reference_may_lead_to_the_whole() -> None:
+    """A tree of which every branch is a tree."""
+    assert look_up("#", ROOT) is ROOT
 
 
 @pytest.mark.parametrize(
