@@ -23,10 +23,10 @@ def find_api_key_fault(key: ApiKey) -> str:
     """Say what is wrong with a key, without showing it; an empty text where nothing is."""
     text = key.get_secret_value() if isinstance(key, SecretStr) else key
     if text is None or not text.strip():
-        return "no API key is given."
+        return "No API key is given."
     if not text.isascii() or not text.isprintable() or " " in text:
         return (
-            "the API key holds a line feed, a space or another character that "
+            "The API key holds a line feed, a space or another character that "
             "no key has (it is not shown here)."
         )
     return ""

@@ -13,7 +13,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import ToolCall, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_segmind._arguments import CallSettings
+from langchain_segmind._call_settings import CallSettings
 from langchain_segmind._endpoint import (
     COST_HEADER,
     GENERATION_TIME_HEADER,

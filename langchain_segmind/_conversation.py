@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatResult
 
-from langchain_segmind._arguments import CallSettings
+from langchain_segmind._call_settings import CallSettings
 from langchain_segmind._chat_result import create_chat_result
 from langchain_segmind._endpoint import Reply
 from langchain_segmind._response_format import NotJSONError
@@ -34,6 +34,7 @@ def converse(messages: Sequence[BaseMessage], settings: CallSettings) -> Convers
         SegmindToolChoiceError: If the last reply lacks the call or the JSON that it must hold.
     """
     replies: list[AIMessage] = []
+    faults: list[str] = []
     asked = list(messages)
     while True:
         reply = yield asked
@@ -42,12 +43,17 @@ def converse(messages: Sequence[BaseMessage], settings: CallSettings) -> Convers
         replies.append(message)
         unmet = find_unmet_demand(message, settings)
         fault = unmet or find_invalid_calls(message, settings)
+        faults.append(fault)
         if not fault or len(replies) > settings.tool_call_retries:
             break
         asked += create_second_question(message, fault, settings)
     if unmet and settings.is_unmet_choice_raised:
-        raise create_tool_choice_error(unmet, replies)
-    _sum_costs(message, replies)
+        raise create_tool_choice_error(faults, replies)
+    if len(replies) > 1:
+        _sum_costs(message, replies)
+        message.response_metadata["rejected_replies"] = [
+            describe_rejected(*rejected) for rejected in zip(replies[:-1], faults, strict=False)
+        ]
     return result
 
 
@@ -101,11 +107,25 @@ def create_second_question(
     return [question] if is_empty else [shown, question]
 
 
-def create_tool_choice_error(unmet: str, replies: Sequence[AIMessage]) -> SegmindToolChoiceError:
+def describe_rejected(message: AIMessage, reason: str) -> dict[str, Any]:
+    """Keep what a reply held that was asked for again, as JSON."""
+    held = {
+        "content": message.content,
+        "tool_calls": message.tool_calls,
+        "invalid_tool_calls": message.invalid_tool_calls,
+        "reason": reason,
+    }
+    return {key: part for key, part in held.items() if part}
+
+
+def create_tool_choice_error(
+    faults: Sequence[str], replies: Sequence[AIMessage]
+) -> SegmindToolChoiceError:
     """Create the error of a demand that no reply met."""
     last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
+    reasons = "; then: ".join(dict.fromkeys(fault.rstrip(".") for fault in faults))
     return SegmindToolChoiceError(
-        f"The model was asked {times}, but its last reply cannot be used: {unmet.rstrip('.')}. "
+        f"The model was asked {times}, but its reply cannot be used: {reasons}. "
         f"{SegmindToolChoiceError.advice}",
         replies=replies,
         remaining_credits=last.response_metadata.get("remaining_credits"),
@@ -115,8 +135,6 @@ def create_tool_choice_error(unmet: str, replies: Sequence[AIMessage]) -> Segmin
 
 def _sum_costs(message: AIMessage, replies: Sequence[AIMessage]) -> None:
     """Write what all requests cost into the last reply; what one does not tell has no sum."""
-    if len(replies) == 1:
-        return
     usages = [reply.usage_metadata for reply in replies]
     costs = [reply.response_metadata.get("cost") for reply in replies]
     message.usage_metadata = _sum_usage(usages)

@@ -1,9 +1,9 @@
 """Schemas of any kind -> a JSON schema for the model, and its reply -> an object of the schema."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
-from enum import EnumType
 from functools import lru_cache, partial
 from typing import Any
 
@@ -138,7 +138,7 @@ def create_structured_output(schema: Any) -> StructuredOutput:
         if is_typeddict(schema) or (isinstance(schema, type) and is_dataclass(schema)):
             json_schema = _get_adapter(schema).json_schema(schema_generator=QuietJsonSchema)
             return _create(schema, json_schema, partial(_validate_json, schema))
-        if isinstance(schema, BaseTool) or (callable(schema) and not isinstance(schema, EnumType)):
+        if isinstance(schema, BaseTool) or inspect.isroutine(schema):
             return _create_from_dict(convert_to_openai_function(schema))
     except FAULTS as error:
         raise ValueError(_explain(schema, str(error).rstrip("."))) from error
@@ -148,7 +148,8 @@ def create_structured_output(schema: Any) -> StructuredOutput:
 def _explain(schema: Any, reason: str) -> str:
     return (
         f"{schema!r:.200} cannot be used as a schema: {reason}. Pass a pydantic class, a "
-        "dataclass, a TypedDict or a JSON schema of an object."
+        "dataclass, a TypedDict or a JSON schema of an object; what is no object, such as a list, "
+        "goes into a field of one."
     )
 
 
@@ -184,6 +185,32 @@ def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:
         description=str(outer.get("description") or resolved.get("description") or ""),
         schema=schema,
     )
+
+
+def create_demand(output: StructuredOutput | None, method: str) -> dict[str, Any]:
+    """Get the arguments of a call that demands an object.
+
+    Raises:
+        ValueError: If the method is unknown, or needs a schema and there is none.
+    """
+    match method:
+        case "json_mode":
+            return {"response_format": {"type": "json_object"}}
+        case "function_calling" | "json_schema" if output is None:
+            raise ValueError(f"method={method!r} needs a schema; only 'json_mode' goes without.")
+        case "function_calling" if output:
+            return {
+                "tools": [output.openai_tool],
+                "tool_choice": {"type": "function", "function": {"name": output.name}},
+                "parallel_tool_calls": False,
+            }
+        case "json_schema" if output:
+            return {"response_format": output.response_format}
+        case _:
+            raise ValueError(
+                f"method={method!r} is unknown; pass 'function_calling', 'json_schema' or "
+                "'json_mode'."
+            )
 
 
 def read_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:

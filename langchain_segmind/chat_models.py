@@ -38,7 +38,6 @@ from langchain_segmind._api_key import (
 from langchain_segmind._arguments import (
     ApiBase,
     Arguments,
-    CallSettings,
     Headers,
     MaxTokens,
     ModelKwargs,
@@ -51,9 +50,9 @@ from langchain_segmind._arguments import (
     TopP,
     check_headers,
     check_names,
-    create_call_settings,
     parse_call_arguments,
 )
+from langchain_segmind._call_settings import CallSettings, create_call_settings
 from langchain_segmind._chat_result import convert_result_to_chunks
 from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
 from langchain_segmind._context import check_context, count_wire_tokens
@@ -73,6 +72,7 @@ from langchain_segmind._payload import (
 )
 from langchain_segmind._retries import create_async_retrying, create_retrying
 from langchain_segmind._structured_output import (
+    create_demand,
     create_parser,
     create_structured_output,
     create_tracing_format,
@@ -100,7 +100,7 @@ class ChatSegmind(BaseChatModel):
 
     Raises:
         TypeError: If an argument is misspelt, here or in a call; the message names the nearest
-            real one.
+            real one. If there is no model.
         ValueError: If a value cannot be right (pydantic's `ValidationError`), or, in a call, if a
             message cannot be sent. No message shows the key.
         SegmindError: In a call, if it fails; `langchain_segmind.exceptions` draws the tree.
@@ -196,6 +196,11 @@ class ChatSegmind(BaseChatModel):
     def _check_argument_names(cls, arguments: Any) -> Any:
         aliases = {name: info.alias for name, info in cls.model_fields.items() if info.alias}
         check_names(arguments, [*cls.model_fields, *aliases.values()], cls.__name__)
+        if cls.model_fields["model"].is_required() and not {"model", "model_name"} & {*arguments}:
+            raise TypeError(
+                f"{cls.__name__} needs model=..., a slug such as 'gpt-4-turbo' "
+                "(https://www.segmind.com/models); ChatSegmindGPT4Turbo has it already."
+            )
         for name in ("segmind_api_key", "api_key"):
             if isinstance(arguments.get(name), str):  # or a validation error would hold it
                 arguments = {**arguments, name: SecretStr(arguments[name])}
@@ -412,34 +417,16 @@ class ChatSegmind(BaseChatModel):
                 f"with_structured_output has no argument {', '.join(map(repr, kwargs))}; "
                 "bind a call's arguments after it: with_structured_output(...).bind(temperature=0)."
             )
-        if schema is None and method != "json_mode":
-            raise ValueError(f"method={method!r} needs a schema; only 'json_mode' goes without.")
         output = None if schema is None else create_structured_output(schema)
-        arguments: dict[str, Any] = {
-            "ls_structured_output_format": create_tracing_format(
+        model = self.bind(
+            **create_demand(output, method),
+            structured_output=output,
+            # With the raw reply, an unmet demand is told by `parsing_error`.
+            on_unmet_tool_choice="return" if include_raw else "raise",
+            ls_structured_output_format=create_tracing_format(
                 output, schema, method=method, strict=strict
             ),
-            "structured_output": output,
-            # With the raw reply, an unmet demand is told by `parsing_error`.
-            "on_unmet_tool_choice": "return" if include_raw else "raise",
-        }
-        match method:
-            case "function_calling" if output:
-                model = self.bind_tools(
-                    [output.openai_tool],
-                    tool_choice={"type": "function", "function": {"name": output.name}},
-                    parallel_tool_calls=False,
-                    **arguments,
-                )
-            case "json_schema" if output:
-                model = self.bind(response_format=output.response_format, **arguments)
-            case "json_mode":
-                model = self.bind(response_format={"type": "json_object"}, **arguments)
-            case _:
-                raise ValueError(
-                    f"method={method!r} is unknown; pass 'function_calling', 'json_schema' or "
-                    "'json_mode'."
-                )
+        )
         return model | create_parser(output, include_raw=include_raw)
 
     def get_credits(self) -> SegmindCredits:

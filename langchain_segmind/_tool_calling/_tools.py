@@ -100,7 +100,8 @@ def convert_tools(
         try:
             openai_tool = convert_to_openai_tool(_keep_recursion(tool), strict=strict)
         except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
-            raise ValueError(f"{tool!r:.200} cannot be bound as a tool: {error}") from error
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{tool!r:.200} cannot be bound as a tool: {reason}") from error
         name = _get_name(openai_tool)
         if name not in converted:
             converted[name] = openai_tool

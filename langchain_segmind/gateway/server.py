@@ -44,6 +44,7 @@ class Gateway:
         **options: See `Options`.
 
     Raises:
+        TypeError: An option is unknown.
         ValueError: An option is malformed.
     """
 
@@ -59,6 +60,9 @@ class Gateway:
             raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {port}")
         if not host:
             raise ValueError("host is empty, which would listen on every address; name one")
+        if unknown := options.keys() - Options.__annotations__.keys():
+            known = ", ".join(Options.__annotations__)
+            raise TypeError(f"Gateway has no option {min(unknown)!r}; it takes {known}.")
         self._host = host
         self._port = port
         self._keep_alive = keep_alive

@@ -102,7 +102,7 @@ class TestFields:
 
     def test_a_model_without_its_slug_is_an_error(self) -> None:
         """The base class has no default model."""
-        with pytest.raises(ValidationError, match="model"):
+        with pytest.raises(TypeError, match="needs model=..., a slug such as 'gpt-4-turbo'"):
             ChatSegmind(api_key=SECRET)
 
     def test_a_name_and_its_alias_together_are_an_error(self) -> None:

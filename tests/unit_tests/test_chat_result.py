@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
-from langchain_segmind._arguments import CallSettings
+from langchain_segmind._call_settings import CallSettings
 from langchain_segmind._chat_result import (
     convert_result_to_chunks,
     create_chat_result,

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, field_validator
 
-from langchain_segmind._arguments import CallSettings
+from langchain_segmind._call_settings import CallSettings
 from langchain_segmind._conversation import WRITE_CALLS, WRITE_JSON, converse
 from langchain_segmind._endpoint import Reply
 from langchain_segmind._payload import convert_messages_to_wire
@@ -321,7 +321,7 @@ class TestGivingUp:
         with pytest.raises(SegmindToolChoiceError) as caught:
             run(settings, *replies)
         error = caught.value
-        assert str(error).startswith(f"The model was asked {times}, but its last reply cannot be")
+        assert str(error).startswith(f"The model was asked {times}, but its reply cannot be used")
         assert fault in str(error)
         assert ".." not in str(error)
         assert len(error.replies) == len(texts)
@@ -335,6 +335,25 @@ class TestGivingUp:
         asked, message = run(settings, "one", "two")
         assert len(asked) == 2
         assert message.text == "two"
+
+
+class TestRejectedReplies:
+    """What the model wrote before its last reply."""
+
+    def test_nothing_that_was_asked_for_again_is_lost(self) -> None:
+        """Where the model gives up its call, the call is still there to be seen."""
+        settings = {"tools": TOOLS, "on_invalid_tool_call": "retry"}
+        _, message = run(settings, "Let me see.\n[add(a=2)]", "I cannot.")
+        assert (message.text, message.invalid_tool_calls) == ("I cannot.", [])
+        [rejected] = message.response_metadata["rejected_replies"]
+        assert rejected["content"] == "Let me see."
+        assert rejected["invalid_tool_calls"][0]["args"] == "add(a=2)"
+        assert rejected["reason"] == "add: the required 'b' is missing"
+
+    def test_a_call_of_one_reply_has_none(self) -> None:
+        """It says nothing where there is nothing to say."""
+        _, message = run({"tools": TOOLS}, "[add(a=2, b=3)]")
+        assert "rejected_replies" not in message.response_metadata
 
 
 class TestCosts:
