@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from langchain_core.language_models import ModelProfile
+from langchain_core.language_models import BaseChatModel, ModelProfile
 from langchain_core.load import dumpd, dumps, load
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField
@@ -527,6 +527,21 @@ class TestReply:
 
 class TestLangChainHooks:
     """What LangChain, its tracers and its agents ask a model."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "_add_version",
+            "_convert_cached_generations",
+            "_get_invocation_params",
+            "_get_llm_string",
+            "_get_ls_params",
+            "_resolve_model_profile",
+        ],
+    )
+    def test_core_still_has_what_is_overridden_or_called(self, name) -> None:
+        """These are core's own: where it renames one, ours would silently be asked no more."""
+        assert callable(getattr(BaseChatModel, name))
 
     def test_traces_name_the_provider_and_the_settings(self) -> None:
         """`ls_provider` equals `model_provider`, and a call's model is the one that is named."""

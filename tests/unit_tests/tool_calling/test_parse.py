@@ -53,6 +53,11 @@ TWO = "[pay(to='Ana'), pay(to='Bob', amount=5)]"
         pytest.param(f"~~~\n{TWO}\n~~~", ["fence"], id="tildes"),
         pytest.param(f"````\n{TWO}\n````", ["fence"], id="four ticks"),
         pytest.param(f"```\n{TWO}", ["fence"], id="a fence without an end"),
+        pytest.param(
+            "[ # both\npay(to='Ana'), # [first]\npay(to='Bob', # it's Bob\n amount=5) # ok\n]",
+            ["comment", "comment", "comment"],
+            id="comments",
+        ),
         pytest.param(TWO[1:-1], ["no_brackets"], id="no brackets"),
         pytest.param("pay(to='Ana')\npay(to='Bob', amount=5)", ["no_brackets"], id="lines"),
         pytest.param(
@@ -283,6 +288,30 @@ def test_what_does_not_fit_is_for_the_tool_to_judge() -> None:
         [("search", {"query": "x", "limit": "many"})],
         "",
     )
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        pytest.param("fly(to=", "the reply ends inside the call", id="cut"),
+        pytest.param("fly('Rome')", "an argument has no name", id="unreadable"),
+    ],
+)
+def test_a_known_call_keeps_an_unknown_one_that_cannot_be_read(bad, reason) -> None:
+    """What begins as a list of calls is none the less for how it goes on."""
+    parsed = parse_reply(f"[pay(to='Ana'), {bad}", TOOLS)
+    assert [call["args"] for call in parsed.calls] == [{"to": "Ana"}]
+    [invalid] = parsed.invalid_calls
+    assert (invalid["name"], invalid["args"]) == ("fly", bad)
+    assert reason in invalid["error"]
+
+
+@pytest.mark.parametrize("name", ["search", "fly"], ids=["a known tool", "an unknown tool"])
+def test_arguments_are_plain_json(name) -> None:
+    """What this package needs to remember of a value stays inside it."""
+    [call] = parse_reply(f"[{name}(query=3.10, limit=x, more=[a.b, 1.50])]", TOOLS).calls
+    values = [call["args"]["query"], call["args"]["limit"], *call["args"]["more"]]
+    assert {type(value) for value in values} <= {str, float}
 
 
 def test_good_calls_stand_beside_bad_ones() -> None:
