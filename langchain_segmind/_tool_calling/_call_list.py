@@ -30,11 +30,10 @@ QUOTED_CALL = re.compile(rf"{QUOTED}(?=\s*\()")
 QUOTED_ARGUMENT = re.compile(rf"{QUOTED}(?=\s*=(?!=))")
 PLAIN_CALL = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*\()")
 PLAIN_ARGUMENT = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*=(?!=))")
-UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*)\s*\Z")
+UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*+)\s*\Z")
 END_OF_LIST = frozenset({"]", ""})
 ARGUMENT = re.compile(rf"\s*({PLAIN_NAME.pattern})\s*=\s*{PLAIN_SCALAR}\s*(?=[,)])")
 """What most arguments are, with what follows; they are read in one step."""
-BLANKS = re.compile(r"\s+")
 EQUALS = re.compile(r"\s*=(?!=)\s*")
 STARS = re.compile(r"\*\*")
 
@@ -107,9 +106,8 @@ class CallReader:
         self._scanner.position = position
 
     def is_at_end(self) -> bool:
-        """Pass over blanks, but not over comments, and tell whether nothing follows."""
-        self._scanner.take_match(BLANKS)
-        return self.position == len(self._text)
+        """Pass over blanks and tell whether nothing follows."""
+        return not self._scanner.peek()
 
     def read_list(self, *, known_only: bool = False) -> list[RawCall]:
         """Read a list in brackets; the text may end inside it.
@@ -123,6 +121,14 @@ class CallReader:
         scanner = self._scanner
         if not scanner.take("["):
             raise NoCallError
+        scanner.reads_comments = True
+        try:
+            return self._read_entries(known_only=known_only)
+        finally:
+            scanner.reads_comments = False
+
+    def _read_entries(self, *, known_only: bool) -> list[RawCall]:
+        scanner = self._scanner
         calls: list[RawCall] = []
         follows = False
         while scanner.peek() not in END_OF_LIST:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from types import NoneType
 from typing import Any
@@ -19,8 +20,8 @@ from langchain_segmind._tool_calling._constraints import find_unmet_constraint
 from langchain_segmind._tool_calling._literals import (
     Scanner,
     Source,
+    Spelling,
     UnreadableError,
-    WrittenNumber,
 )
 from langchain_segmind._tool_calling._schema import (
     Schema,
@@ -47,6 +48,9 @@ DEEPEST = 100
 MOST_ATTEMPTS = 20_000
 """Alternatives that are tried for the arguments of a call: those within others multiply."""
 
+ATTEMPTS_A_PART = 50
+"""Further ones for each value within what is bent."""
+
 MOST_ALTERNATIVES = 100
 """Of which types are asked for."""
 
@@ -65,8 +69,14 @@ ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples"})
 MOST_MISFITS = 10
 """Reasons that are told of one value."""
 
+MOST_SHOWN = 10
+"""Choices that are told."""
+
 LONGEST_STEP = 80
 """Characters of a name that are told."""
+
+MISSING = object()
+"""What is found where there is nothing."""
 
 MISFIT = "misfit"
 """The note of a value that neither fits nor can be bent."""
@@ -98,7 +108,7 @@ def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> Coerced:
         MissingError: If a required argument is missing.
         UnreadableError: If an argument has no value, such as a variable where a number belongs.
     """
-    coercer = Coercer(tool.root)
+    coercer = Coercer(tool.root, arguments)
     # What fits the tool's own schema but is none of its arguments is for the tool to judge.
     bent = coercer.coerce_object(arguments, tool.parameters)
     return Coerced(bent, coercer.bends, coercer.misfits)
@@ -106,11 +116,12 @@ def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> Coerced:
 
 def coerce_value(value: Any, schema: Schema) -> Coerced:
     """Bend a value to a schema that is a root."""
-    coercer = Coercer(schema)
+    coercer = Coercer(schema, value)
     try:
-        bent = coercer.coerce(value, schema)
-    except (MissingError, UnreadableError) as error:
-        return Coerced(make_plain(value), [MISFIT], [str(error)])
+        try:
+            bent = coercer.coerce(value, schema)
+        except (MissingError, UnreadableError) as error:
+            return Coerced(make_plain(value), [MISFIT], [str(error)])
     except RecursionError:
         return Coerced(value, [MISFIT], ["it is nested too deep"])
     if coercer.bends:
@@ -122,8 +133,8 @@ def make_plain(value: Any) -> Any:
     """Make what has no schema JSON: expressions within it become their text."""
     if isinstance(value, Source):
         return str(value)
-    if isinstance(value, WrittenNumber):
-        return float(value)
+    if isinstance(value, Spelling):
+        return value.value
     if isinstance(value, list):
         return [make_plain(item) for item in value]
     if isinstance(value, dict):
@@ -134,17 +145,24 @@ def make_plain(value: Any) -> Any:
 class Coercer:
     """Bends values to the schemas of one root.
 
+    Args:
+        root: Where references start from.
+        whole: What is bent: the more parts it has, the more alternatives are tried.
+
     Attributes:
         bends: The names of the bends, in order.
         misfits: What does not fit: where, and why.
     """
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, whole: Any = None) -> None:
+        self._whole = whole
         self.bends: list[str] = []
         self.misfits: list[str] = []
         self._root = root
         self._path: list[str | int] = []
         self._depth = 0
+        self._trials = 0
+        self._spellings: dict[int, tuple[list[Any], Mapping[tuple[bool, str], Any]]] = {}
         self._attempts = 0
 
     def coerce(self, value: Any, schema: Any) -> Any:
@@ -164,8 +182,8 @@ class Coercer:
     def _coerce(self, value: Any, resolved: Schema) -> Any:
         if isinstance(value, Source):
             return self._coerce_source(value, resolved)
-        if isinstance(value, WrittenNumber):
-            return self._coerce_written_number(value, resolved)
+        if isinstance(value, Spelling):
+            return self._coerce_spelling(value, resolved)
         if alternatives := get_alternatives(resolved):
             return self._coerce_alternatives(value, alternatives)
         if (choices := get_choices(resolved)) is not None:
@@ -213,7 +231,7 @@ class Coercer:
         """
         self.bends.append(MISFIT)
         self.misfits.append(self._locate(f"this {reason}"))
-        return make_plain(value)
+        return value if self._trials else make_plain(value)
 
     def _locate(self, reason: str) -> str:
         """Say where something is wrong."""
@@ -241,12 +259,12 @@ class Coercer:
         self.bends.append("source_as_text")
         return self.coerce(str(source), schema)
 
-    def _coerce_written_number(self, number: WrittenNumber, schema: Schema) -> Any:
+    def _coerce_spelling(self, number: Spelling, schema: Schema) -> Any:
         """Choose between a number and its spelling."""
         if self._get_types(schema) & {"string", "number", "integer"} == {"string"}:
             self.bends.append("number_to_text")
             return self.coerce(number.text, schema)
-        return self.coerce(float(number), schema)
+        return self.coerce(number.value, schema)
 
     def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:
         """Take the first alternative that fits as it is, else the first that fits when bent."""
@@ -276,16 +294,17 @@ class Coercer:
         return make_plain(value)
 
     def _coerce_choice(self, value: Any, choices: list[Any]) -> Any:
-        for choice in choices:
-            if value == choice and isinstance(value, bool) == isinstance(choice, bool):
-                return choice
-        for choice in choices:
-            if isinstance(value, str) != isinstance(choice, str) and _spell(value) == _spell(
-                choice
-            ):
-                self.bends.append("choice")
-                return choice
-        return self._keep_misfit(value, f"is none of {', '.join(map(repr, choices))}"[:200])
+        if value in choices:
+            for choice in choices:
+                if value == choice and isinstance(value, bool) == isinstance(choice, bool):
+                    return deepcopy(choice)
+        spelled = self._get_spellings(choices)
+        meant = spelled.get((not isinstance(value, str), _spell(value)), MISSING)
+        if meant is not MISSING:
+            self.bends.append("choice")
+            return deepcopy(meant)
+        shown = ", ".join(map(repr, choices[:MOST_SHOWN]))
+        return self._keep_misfit(value, f"is none of {shown}"[:200])
 
     def _coerce_type(self, value: Any, schema: Schema) -> Any:
         kind = get_type(schema)
@@ -314,14 +333,37 @@ class Coercer:
 
     def _try(self, value: Any, schema: Any) -> Coerced:
         self._attempts += 1
-        if self._attempts > MOST_ATTEMPTS:
+        if self._attempts > MOST_ATTEMPTS and self._attempts > ATTEMPTS_A_PART * self._parts:
             return Coerced(value, [MISFIT], ["too many types may stand here"])
         outer = self.bends, self.misfits
         self.bends, self.misfits = [], []
+        self._trials += 1
         try:
             return Coerced(self.coerce(value, schema), self.bends, self.misfits)
         finally:
+            self._trials -= 1
             self.bends, self.misfits = outer
+
+    def _get_spellings(self, choices: list[Any]) -> Mapping[tuple[bool, str], Any]:
+        """Get choices by whether they are texts, and their spelling."""
+        kept = self._spellings.get(id(choices))
+        if kept is None:
+            spelled = {(isinstance(one, str), _spell(one)): one for one in reversed(choices)}
+            # The choices are kept as well: their identity is theirs as long as they are.
+            kept = self._spellings[id(choices)] = (choices, spelled)
+        return kept[1]
+
+    @cached_property
+    def _parts(self) -> int:
+        """How many values there are within what is bent."""
+        count, pending = 0, [self._whole]
+        while pending:
+            count += 1
+            part = pending.pop()
+            pending += (
+                part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
+            )
+        return count
 
     def _get_types(self, schema: Schema) -> set[str]:
         """Get the types that a schema allows; none where it allows every type."""
@@ -345,7 +387,8 @@ def is_plain_fit(value: Any, schema: Any) -> bool:
     """Tell of what most values are: a scalar of a type about which nothing else is said."""
     return (
         type(schema) is dict
-        and PLAIN_TYPES.get(type(value), "") == schema.get("type")
+        and type(value) in PLAIN_TYPES
+        and PLAIN_TYPES[type(value)] == schema.get("type")
         and schema.keys() <= ANNOTATIONS
     )
 

@@ -9,6 +9,7 @@ stands as it is where it reads as one, else as a string: `['Box[int]'(value=1)]`
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 from xml.sax.saxutils import quoteattr
 
 from langchain_core.messages import InvalidToolCall, ToolCall
@@ -22,14 +23,14 @@ PLAIN_NAME = re.compile(r"[^\W\d][\w.$/-]*|\$[\w.$/-]+")
 INVISIBLE = (
     "\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U000e0000-\U000e0fff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Ranges of characters that are not seen: Unicode's Default_Ignorable_Code_Point, and controls."""
 ANGLES = "<\u00ab\u02c2\u1438\u2039\u2329\u276c\u276e\u27e8\u27ea\u29fc\u3008\u300a\ufe64\uff1c"
 """Characters that look like the one that opens a tag."""
 LOOKALIKES: Mapping[str, str] = {
     "t": "\u03c4\u0442",
-    "o": "0\u03bf\u043e\u0585",
+    "o": "0\u00f8\u03bf\u043e\u0585\u2134",
     "l": "1I|\u04cf\u0456\u2113\u217c",
     "r": "\u0433",
     "e": "\u0435\u04bd\u212e\u212f",
@@ -44,14 +45,16 @@ def _match_letter(letter: str) -> str:
     first, place = 0x1D400, ord(letter) - ord("a")  # the mathematical alphabets
     styled = [chr(first + 26 * alphabet + place) for alphabet in range(26)]
     wide = [chr(ord(one) + 0xFEE0) for one in (letter, letter.upper())]
-    return f"[{letter}{LOOKALIKES[letter]}{''.join(styled + wide)}]"
+    circled = [chr(0x24B6 + place), chr(0x24D0 + place), chr(0x249C + place)]
+    accented = [one for one in map(chr, range(0xC0, 0x250)) if normalize("NFD", one)[0] == letter]
+    return f"[{letter}{LOOKALIKES[letter]}{''.join(styled + wide + circled + accented)}]"
 
 
-UNSEEN = rf"{INVISIBLE}\u0300-\u036f"
+UNSEEN = rf"{INVISIBLE}\u0300-\u036f\u0483-\u0489\u20d0-\u20f0"
 """What may stand between the letters: accents are hardly seen."""
 RESULT_TAG = re.compile(
-    rf"[{ANGLES}](?=[\s/\\{INVISIBLE}]*"
-    + rf"[{UNSEEN}\s_-]*".join(
+    rf"[{ANGLES}](?=[\s/\\\uff0f\uff3c{INVISIBLE}]*"
+    + rf"[{UNSEEN}\s_\uff3f\ufe4d-\ufe4f-]*".join(
         f"[{UNSEEN}]*".join(map(_match_letter, word)) for word in RESULT.split("_")
     )
     + ")",

@@ -10,12 +10,13 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 DEEPEST = 50
 """Levels of nesting that are read."""
 
-LONGEST_NUMBER = 4_000
+LONGEST_NUMBER = 3_000
 """Characters of a number that is read."""
 
 LONGEST_CALCULATION = 100
@@ -27,8 +28,10 @@ LARGEST_EXPONENT = 64
 LARGEST_RESULT = 10**100
 """Of each step of a calculation."""
 
-BLANKS = re.compile(r"(?:\s|#[^\n]*)+")
-"""What stands between values: blanks, and comments as Python writes them."""
+BLANKS = re.compile(r"\s+")
+COMMENTS = re.compile(r"(?:\s*#[^\n]*\n)+\s*(?=\S)")
+"""Comments as Python writes them, with what follows them: the end of a text is no comment."""
+COMMENT_AT_END = re.compile(r"\s+#[^\n]*(?=\n|\Z)")
 PLAIN_SCALAR = r"""(?:'([^'\\\n]*)'|"([^"\\\n]*)"|(0|-?[1-9][0-9]{0,15}))"""
 """What most values are; they are read in one step."""
 SCALAR = re.compile(rf"\s*{PLAIN_SCALAR}\s*(?=[,)\]}}:])")
@@ -38,7 +41,8 @@ NUMBER = re.compile(
     r"(-?(?:0[xX][0-9a-fA-F]+|(?:(?:0|[1-9]\d*(?:_\d+)*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?))"
     r"([lLfFdDn](?!\w))?"
 )
-TRAILING_ZERO = re.compile(r"-?\d{1,15}\.\d{0,14}0")
+NO_CALCULATION = re.compile(r"\d+(?:-\d+)+")
+"""A date, or a telephone number."""
 CALCULATION = re.compile(r"[\d\s.+\-*/()]+")
 STRING_START = re.compile("([rRuU]?)('''|\"\"\"|'|\"|\u201c|\u2018)")
 STRING_ENDS = {"\u201c": "\u201d", "\u2018": "\u2019"}
@@ -49,11 +53,11 @@ ESCAPE = re.compile(
 ESCAPED = {**dict(zip("ntrbfva", "\n\t\r\b\f\v\a", strict=True)), **{c: c for c in "\\'\"/"}}
 AMBIGUOUS = re.compile(r",\s*[^\W\d][\w.$-]*\s*=\s*['\"\d\[{]|['\"]\s*\+|\+\s*['\"]")
 """What must not stand inside a string whose end was guessed: an argument, or a sum of strings."""
-ASSIGNMENT = re.compile(r"\s[^\W\d][\w.$-]*\s*=(?![=>])")
+ASSIGNMENT = re.compile(r"(?:\A|\s)[^\W\d][\w.$-]*\s*=(?![=>])")
 """What must not stand inside an expression: the next argument, after a comma that is missing."""
 CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
 FOREIGN_CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
-MARK = re.compile(r"[()\[\]{},]|(?:(?<!\w\w)['\"]|['\"](?!\w))")
+MARK = re.compile(r"[()\[\]{},]|(?:(?<!\w\w)['\"]|['\"](?!\w))|(?<=\s)#[^\n]*(?=\n)")
 """What matters in an expression that is no literal; an apostrophe within a word does not."""
 CLOSERS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
 AFTER_A_VALUE = ",)]}:"
@@ -84,26 +88,25 @@ class Source(str):
         """Get the value of a calculation with numbers only, or None."""
         if len(self) > LONGEST_CALCULATION or not CALCULATION.fullmatch(self):
             return None
+        if NO_CALCULATION.fullmatch(self):
+            return None
         try:
             return _calculate(ast.parse(self, mode="eval").body)
         except (SyntaxError, ArithmeticError, MemoryError, RecursionError, UnreadableError):
             return None
 
 
-class WrittenNumber(float):
+@dataclass(frozen=True, slots=True)
+class Spelling:
     """A number whose spelling says more than its value, such as that of a version: `3.10`.
 
     Attributes:
+        value: The number.
         text: As it was written.
     """
 
+    value: Number
     text: str
-
-    def __new__(cls, text: str) -> Self:
-        """Read a number."""
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
 
 
 class Scanner:
@@ -113,20 +116,27 @@ class Scanner:
         text: The text.
         position: Where it stands.
         leniencies: The names of the leniencies that were needed, in order.
+        reads_comments: Whether a comment may stand between values.
     """
 
     def __init__(self, text: str, position: int = 0) -> None:
         self.text = text
         self.position = position
         self.leniencies: list[str] = []
+        self.reads_comments = False
         self._depth = 0
+        self._line_end = -1
 
     def peek(self) -> str:
         """Pass over blanks and comments and give the next character, empty at the end."""
         character = self.text[self.position : self.position + 1]
-        if not character.isspace() and character != "#":
+        if character.isspace():
+            self.take_match(BLANKS)
+            character = self.text[self.position : self.position + 1]
+        # A color is no comment: `#ff0000` after an equals sign.
+        if character != "#" or not self.reads_comments or self.text[self.position - 1] == "=":
             return character
-        if "#" in self.take_match(BLANKS):
+        if self.take_match(COMMENTS):
             self.leniencies.append("comment")
         return self.text[self.position : self.position + 1]
 
@@ -233,6 +243,8 @@ class Scanner:
     def _convert_key(self, key: Any) -> str:
         if isinstance(key, str):
             return str(key)
+        if isinstance(key, Spelling):
+            key = key.text
         self.leniencies.append("key_to_text")
         return "null" if key is None else str(key).lower() if isinstance(key, bool) else str(key)
 
@@ -244,12 +256,12 @@ class Scanner:
         if suffix:
             self.leniencies.append("number_suffix")
         try:
-            return int(number, 16) if "x" in number.lower() else int(number)
+            value: Number = int(number, 16) if "x" in number.lower() else int(number)
         except ValueError:
             value = float(number)
-            if TRAILING_ZERO.fullmatch(number):
-                return WrittenNumber(number)
-            return NO_LITERAL if math.isinf(value) else value
+            if math.isinf(value):
+                return NO_LITERAL
+        return value if str(value) == match[0] else Spelling(value, match[0])
 
     def _read_string(self, start: re.Match[str] | None) -> str:
         parts = []
@@ -276,13 +288,25 @@ class Scanner:
         is_guess = False
         while end >= 0:
             self.position = end + len(closer)
-            if self.peek() in AFTER_A_VALUE or STRING_START.match(self.text, self.position):
+            if self._is_string_over(closer):
                 if is_guess:
                     self._allow_unescaped_quotes(self.text[start:end])
                 return end
             is_guess = True
             end = find_quote(self.text, closer, end + len(closer))
         raise UnreadableError("a string does not end")
+
+    def _is_string_over(self, closer: str) -> bool:
+        """Tell whether a quote ends its string, by what follows."""
+        self.take_match(BLANKS)
+        if self.text.startswith("#", self.position):
+            # A comment: unless the line holds a quote that may end the string as well.
+            if self._line_end < self.position:
+                line_end = self.text.find("\n", self.position)
+                self._line_end = line_end if line_end >= 0 else len(self.text)
+            if self.text.find(closer, self.position, self._line_end) >= 0:
+                return False
+        return self.peek() in AFTER_A_VALUE or bool(STRING_START.match(self.text, self.position))
 
     def _allow_unescaped_quotes(self, content: str) -> None:
         if AMBIGUOUS.search(content):
@@ -295,12 +319,17 @@ class Scanner:
             self.position = match.start()
             if match[0] in ",)]}":
                 break
+            if match[0][0] == "#":
+                self.position = match.end()
+                continue
             self.position = find_end(self.text, self.position)
             if self.position < 0:
                 raise UnreadableError("a value does not end")
         else:
             self.position = len(self.text)
         text = self.text[start : self.position].strip()
+        if self.reads_comments:
+            text = COMMENT_AT_END.sub("", text).strip()
         if not text:
             raise UnreadableError("a value is missing")
         if ASSIGNMENT.search(text):
@@ -333,6 +362,8 @@ def find_end(text: str, position: int) -> int:
     closers: list[str] = []
     while match := MARK.search(text, position):
         character, position = match[0], match.end()
+        if character[0] == "#":
+            continue
         if character in CLOSERS:
             closers.append(CLOSERS[character])
         elif character in "'\"":

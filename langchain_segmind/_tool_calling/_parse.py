@@ -35,11 +35,11 @@ from langchain_segmind._tool_calling._tools import Toolset
 
 logger = logging.getLogger(__name__)
 
-MOST_STOPS = 20
+MOST_STOPS = 5
 """Stop strings that are tried: each may stand inside a call."""
 
 FENCE = re.compile(
-    r"^(?P<before>[^\n`]*?)(?P<mark>`{3,}|~{3,})[^\n`]*\n"
+    r"^(?P<before>(?:(?!```|~~~)[^\n])*+)(?P<mark>`{3,}+|~{3,}+)[^\n`]*\n"
     r"(?P<body>.*?)(?:^[ \t]*(?P=mark)[`~]*[ \t\r]*$|\Z)",
     re.DOTALL | re.MULTILINE,
 )
@@ -205,7 +205,8 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
     call_id = create_call_id()
     if fault:
         # Whoever merges chunks reads arguments as JSON, and would run an object that it finds.
-        text = f"{raw.name}({raw.text})" if raw.text.startswith("{") else raw.text
+        label = "" if raw.name.lstrip().startswith("{") else raw.name
+        text = f"{label}({raw.text})" if raw.text.lstrip().startswith("{") else raw.text
         return invalid_tool_call(name=raw.name, args=text, id=call_id, error=fault)
     return tool_call(name=raw.name, args=arguments, id=call_id)
 

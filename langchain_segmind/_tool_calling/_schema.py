@@ -114,7 +114,7 @@ def get_choices(schema: Schema) -> list[Any] | None:
     if "const" in schema:
         return [schema["const"]]
     choices = schema.get("enum")
-    return list(choices) if isinstance(choices, list) else None
+    return choices if isinstance(choices, list) else None
 
 
 def get_type(schema: Schema) -> str | None:

@@ -52,6 +52,10 @@ HOSTILE = [
         id="calculations",
     ),
     pytest.param("{0}", "[search.web(a='the weather in STOP')]\n", id="stop strings in calls"),
+    pytest.param("{0}", "~", id="tildes"),
+    pytest.param("{0}`", "~~~ ", id="runs of tildes"),
+    pytest.param('[f(a="{0}\nfoo', '" #', id="comments behind quotes"),
+    pytest.param('[f(a=1), "{0}\nx', " ", id="a name that blanks follow"),
 ]
 
 

@@ -427,6 +427,50 @@ def test_a_number_keeps_its_spelling_where_text_is_meant(schema, value) -> None:
     assert (bent, type(bent)) == (value, type(value))
 
 
+@pytest.mark.parametrize(
+    "text", ["1d", "2f", ".50", "0xFF00FF", "1_000", "1e5", "1234567890123456.10"]
+)
+def test_any_spelling_of_a_number_stays_where_text_is_meant(text) -> None:
+    """A part number, a color, a size."""
+    assert bend(Scanner(text).read_value(), STRING)[0] == text
+    assert type(bend(Scanner(text).read_value(), {})[0]) in {int, float}
+
+
+@pytest.mark.parametrize("text", ["2024-1-2", "555-1234"])
+def test_a_date_is_no_calculation(text) -> None:
+    """Nobody means 2021."""
+    assert bend(Source(text), INTEGER) == (text, [MISFIT])
+
+
+def test_many_items_of_several_types_are_no_misfit() -> None:
+    """The bound on what is tried grows with what there is."""
+    schema = {"anyOf": [{"items": {"anyOf": [INTEGER, STRING]}}, NULL]}
+    assert fit(["a"] * 20_000, schema)[1] is True
+
+
+def test_a_choice_is_copied() -> None:
+    """Whoever changes the arguments of one call changes no other's."""
+    choice = {"k": [1]}
+    bend({"k": [1]}, {"enum": [choice]})[0]["k"].append(2)
+    assert choice == {"k": [1]}
+
+
+def test_a_schema_without_types_gives_plain_json() -> None:
+    """Also where the type that it names is none."""
+    value = Scanner("[foo, 3.10]").read_value()
+    assert bend(value, {"items": {"type": ""}})[0] == ["foo", 3.1]
+    assert [type(one) for one in bend(value, {"items": {"type": ""}})[0]] == [str, float]
+
+
+@pytest.mark.parametrize("levels", [300, 700, 900])
+def test_no_depth_breaks_the_coercer(levels) -> None:
+    """Also below what is missing."""
+    value: object = []
+    for _ in range(levels):
+        value = [value]
+    assert fit({"b": value}, {"properties": {}, "required": ["a"]})[1] is False
+
+
 def test_a_pattern_takes_a_time_that_is_linear_in_the_text() -> None:
     """A pattern that Python would try for hours, on a text that a model wrote."""
     schema = {"type": "string", "pattern": "^(a+)+$"}

@@ -107,11 +107,16 @@ LOOKALIKES = [
     "<tool _ result>",
     "\u27e8tool_result\u27e9",
     "<\uff54ool_result>",
-    "<\uff34\uff2f\uff2f\uff2c\uff3f\uff32ESULT>".replace("\uff3f", "_"),
+    "<\uff34\uff2f\uff2f\uff2c\uff3f\uff32ESULT>",
     "<t\u043e\u043el_r\u0435sult>",
     "<\U0001d42d\U0001d428\U0001d428\U0001d425_result>",
     "<t0ol_resu1t>",
     "<to\u0301ol_result>",
+    "<t\u00f6\u00f6l_result>",
+    "<t\u2134\u2134l_result>",
+    "\uff1c\uff0ftool\uff3fresult\uff1e",
+    "<\U0001d173tool_result>",
+    "<\u24e3\u24de\u24de\u24db_result>",
 ]
 
 

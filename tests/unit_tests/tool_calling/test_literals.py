@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_segmind._tool_calling._literals import Scanner, Source, UnreadableError, unescape
+from langchain_segmind._tool_calling._literals import (
+    Scanner,
+    Source,
+    Spelling,
+    UnreadableError,
+    unescape,
+)
 
 
 def read(text: str) -> tuple[object, list[str]]:
@@ -15,7 +21,7 @@ def read(text: str) -> tuple[object, list[str]]:
     scanner = Scanner(text)
     value = scanner.read_value()
     assert scanner.peek() == ""
-    return value, scanner.leniencies
+    return value.value if isinstance(value, Spelling) else value, scanner.leniencies
 
 
 @pytest.mark.parametrize(
@@ -174,7 +180,7 @@ def test_a_literal_that_goes_on_is_an_expression_on_every_level() -> None:
     assert read("[" * 40 + "'a'" + "] y" * 39 + "]")[0] == ["[" * 39 + "'a'" + "] y" * 39]
 
 
-@pytest.mark.parametrize("digits", [1, 100, 4_000])
+@pytest.mark.parametrize("digits", [1, 100, 3_000])
 def test_a_long_number_is_exact(digits: int) -> None:
     """As far as Python itself reads numbers."""
     assert read("9" * digits) == (10**digits - 1, [])

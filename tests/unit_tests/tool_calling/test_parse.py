@@ -4,6 +4,8 @@ import json
 import logging
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
 
 from langchain_segmind._tool_calling import ParsedReply, create_toolset, parse_reply
 
@@ -312,6 +314,62 @@ def test_arguments_are_plain_json(name) -> None:
     [call] = parse_reply(f"[{name}(query=3.10, limit=x, more=[a.b, 1.50])]", TOOLS).calls
     values = [call["args"]["query"], call["args"]["limit"], *call["args"]["more"]]
     assert {type(value) for value in values} <= {str, float}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("# Example\npay(to='Ana')", id="a heading above a call"),
+        pytest.param("# Example\n[fly(to='Ana')]", id="a heading above an unknown call"),
+        pytest.param('# Example\n{"name": "pay", "arguments": {"to": "Ana"}}', id="above JSON"),
+        pytest.param("pay(to='Ana') # I would call this", id="a comment behind a call"),
+        pytest.param("[pay(to='Ana')] # I would call this", id="a comment behind a list"),
+        pytest.param("[pay(to='Ana')\n\n# What I think", id="a heading in an open list"),
+    ],
+)
+def test_a_comment_around_calls_makes_them_text(text) -> None:
+    """Only within brackets is it one: elsewhere it may be a heading, and what it says counts."""
+    assert parse_reply(text, TOOLS) == ParsedReply(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        pytest.param("query=#ff0000,\n limit=3", {"query": "#ff0000", "limit": 3}, id="a color"),
+        pytest.param("query=foo # note\n", {"query": "foo"}, id="behind a bare word"),
+        pytest.param("limit=6/2 # 'note'\n", {"limit": 3}, id="behind a calculation"),
+        pytest.param("query='a' # note\n, limit=1", {"query": "a", "limit": 1}, id="behind text"),
+        pytest.param(
+            "query='say 'hi' #1', limit=2\n", {"query": "say 'hi' #1", "limit": 2}, id="in text"
+        ),
+    ],
+)
+def test_a_comment_takes_nothing_of_a_value(text, args) -> None:
+    """What may be a value is one."""
+    assert parse(f"[search({text})]") == ([("search", args)], "")
+
+
+@pytest.mark.parametrize("text", ["query= limit=2", "query=, limit=2"], ids=["blank", "comma"])
+def test_a_value_that_is_missing_takes_no_other(text) -> None:
+    """The next argument is none."""
+    assert "missing" in parse_reply(f"[search({text})]", TOOLS).invalid_calls[0]["error"]
+
+
+@pytest.mark.parametrize("name", ["{}", '{"a":1}', "{", ' {"', "\n{}", "[]", "5", '"a"'])
+@pytest.mark.parametrize("reply", ['{"name": NAME, "arguments": {}}', '{"name": NAME, "args": {"x'])
+def test_no_name_makes_an_invalid_call_runnable(name, reply) -> None:
+    """Whoever merges chunks reads JSON into what is written, whatever the tool is called."""
+    tools = create_toolset([tool(name, ("needed",), needed=STRING)])
+    parsed = parse_reply(reply.replace("NAME", json.dumps(name)), tools)
+    chunks = [
+        tool_call_chunk(name=call["name"], args=call["args"], id=call["id"])
+        for call in parsed.invalid_calls
+    ]
+    merged = AIMessageChunk("") + AIMessageChunk("", tool_call_chunks=chunks)
+    merged += AIMessageChunk("", chunk_position="last")
+    assert (parsed.calls, merged.tool_calls) in (([], []), ((), []))
+    assert [call["name"] for call in merged.invalid_tool_calls] == [name] * len(chunks)
+    assert chunks or parsed.content
 
 
 def test_good_calls_stand_beside_bad_ones() -> None:
