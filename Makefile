@@ -14,10 +14,17 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 
+# The extras of this package that `make benchmark` measures it with, such as [aiohttp].
+BENCHMARK_EXTRAS ?= [aiohttp]
+
+# How long `make soak` and `make fuzz` go on.
+SECONDS ?= 600
+
 # On small matrices, one thread does more than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo examples test test_live lint format coverage wheel freeze clean
+.PHONY: help demo examples test soak fuzz test_live lint format coverage benchmark probe_peers wheel freeze \
+	clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +39,13 @@ examples: $(VENV)/.dev $(VENV)/.embedding ## Run the other examples against a lo
 
 test: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all offline tests
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and show what leaks
+	$(BIN)/python tests/soak.py --seconds $(SECONDS)
+
+fuzz: $(VENV)/.dev ## Let atheris look for replies that break the reader, for SECONDS (600)
+	@$(PIP) --only-binary :all: atheris || { echo "No wheel of atheris fits this Python."; exit 1; }
+	$(BIN)/python -m tests.fuzz -max_total_time=$(SECONDS)
 
 test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
 	@test -n "$$SEGMIND_API_KEY" || { echo "SEGMIND_API_KEY is not set."; exit 1; }
@@ -52,6 +66,14 @@ lint: $(VENV)/.dev ## Check style, types, architecture and spelling
 format: $(VENV)/.dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+benchmark: ## Measure this package beside other chat models of LangChain, for docs/performance.md
+	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
+	@$(VENV)-peers/bin/python -m tests.benchmarks.peers
+
+probe_peers: ## Probe the same packages under bad conditions, for docs/reliability.md
+	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
+	@$(VENV)-peers/bin/python -m tests.benchmarks.peers.probe_peers
 
 wheel: $(VENV)/.dev ## Build the wheel and check that it runs in an environment of its own
 	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist
@@ -89,5 +111,9 @@ $(VENV)/.embedding: $(VENV)/.base requirements/embedding.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
-	$(PIP) --build-constraint $(PINS) --editable '.[gateway,tokens]' --group test --group lint --group build
+	$(PIP) --build-constraint $(PINS) --editable '.[aiohttp,gateway,tokens]' --group test --group lint --group build
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.base pyproject.toml $(PINS)
+	$(PIP) --build-constraint requirements/pins.txt --editable '.$(BENCHMARK_EXTRAS)' --group peers
 	@touch $@

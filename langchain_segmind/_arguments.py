@@ -9,6 +9,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal, TypedDict, cast
 
 import httpx
@@ -52,6 +53,9 @@ RESERVED_HEADERS: Mapping[str, str] = {
         "the connection is this package's own affair",
     ),
 }
+
+LONGEST_TIMEOUT = 86_400
+"""Seconds."""
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110."""
@@ -99,6 +103,27 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
+def check_async_transport(library: str) -> str:
+    """Check that the library that was asked for is there."""
+    if library == "aiohttp" and find_spec("httpx_aiohttp") is None:
+        raise ValueError(
+            "the extra 'aiohttp' is missing: pip install 'langchain-segmind[aiohttp]', or pass "
+            "async_transport='auto'."
+        )
+    return library
+
+
+def check_timeout(timeout: Any) -> Any:
+    """Check that a timeout is one."""
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if isinstance(timeout, httpx.Timeout) or (is_number and 0 < timeout <= LONGEST_TIMEOUT):
+        return timeout
+    raise ValueError(
+        f"a timeout is a number of seconds above 0 and up to {LONGEST_TIMEOUT:,}, an "
+        "httpx.Timeout, or None for any time."
+    )
+
+
 def _default_base(base: Any) -> Any:
     return read_api_base_env() if base is None else base
 
@@ -112,8 +137,10 @@ Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MaxTokens = Annotated[int, Field(ge=1)]
 Stop = Annotated[list[str], BeforeValidator(as_list), AfterValidator(check_stop)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Timeout = Seconds | httpx.Timeout
+Timeout = Annotated[float | httpx.Timeout, BeforeValidator(check_timeout)]
+AsyncTransport = Annotated[
+    Literal["auto", "httpx", "aiohttp"], AfterValidator(check_async_transport)
+]
 ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
 OnInvalidToolCall = Literal["return", "retry"]
@@ -137,6 +164,8 @@ class Arguments(TypedDict, total=False):
     stop: str | Sequence[str] | None
     timeout: float | httpx.Timeout | None
     max_retries: int
+    retry_read_timeouts: bool
+    async_transport: AsyncTransport
     default_headers: Mapping[str, str] | None
     http_client: httpx.Client | None
     http_async_client: httpx.AsyncClient | None

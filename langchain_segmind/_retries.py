@@ -1,12 +1,13 @@
 """Whether to try again, and when; the only room that knows tenacity.
 
-A POST that got any part of an answer, or no answer in time, may have been run and billed:
-it is never sent again. Segmind knows no idempotency key.
+A POST that got any part of an answer may have been run and billed: it is never sent again. So
+may one that got no answer in time: `retry_read_timeouts` says whether it is. Segmind knows no
+idempotency key.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from tenacity import (
@@ -14,11 +15,11 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_after_attempt,
     wait_exponential,
     wait_random,
 )
 
+from langchain_segmind._deadline import Deadline
 from langchain_segmind.exceptions import (
     SegmindConnectionError,
     SegmindError,
@@ -34,22 +35,58 @@ LONG_WAIT = 5.0
 """Seconds of a wait that users should see in their logs unasked."""
 
 LONGEST_WAIT = 86_400.0
-"""Seconds that are waited at most where there is no timeout."""
+"""Seconds that are waited at most where there is no deadline."""
 
 REQUEST_TIMEOUT_STATUS = 408
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What a call does about failures.
+
+    Attributes:
+        deadline: By when the call must be over, waits included.
+        max_retries: How often to try again after the first attempt.
+        retry_read_timeouts: Whether to try again where no answer came in time.
+    """
+
+    deadline: Deadline
+    max_retries: int = 0
+    retry_read_timeouts: bool = False
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """The same as tenacity's arguments."""
+        return {
+            "stop": self.should_stop,
+            "wait": get_wait,
+            "retry": retry_if_exception(self.should_retry),
+            "reraise": True,
+        }
+
+    def should_retry(self, error: BaseException) -> bool:
+        """Tell whether the request may be sent again."""
+        if not isinstance(error, SegmindError) or not error.is_retryable:
+            return False
+        if isinstance(error, SegmindTimeoutError) and error.status_code != REQUEST_TIMEOUT_STATUS:
+            return error.phase == "connect" or self.retry_read_timeouts
+        return not (isinstance(error, SegmindConnectionError) and error.phase == "read")
+
+    def should_stop(self, state: RetryCallState) -> bool:
+        """Tell whether the attempts are used up, or the next one would begin too late."""
+        is_too_late = state.upcoming_sleep >= min(self.deadline.remaining, LONGEST_WAIT)
+        return is_too_late or state.attempt_number > self.max_retries
+
+
 def create_retrying(
-    max_retries: int,
-    longest_wait: float | None,
+    patience: Patience,
     on_retry: Callable[[RetryCallState], Any] | None = None,
     acquire: Callable[[], Any] | None = None,
 ) -> Retrying:
-    """Create the patience of one call.
+    """Create what tries a call again.
 
     Args:
-        max_retries: How often to try again after the first attempt.
-        longest_wait: Seconds; a server that asks for more is not waited for. None: any wait.
+        patience: Whether, when and how often.
         on_retry: Told of each further attempt, before the wait.
         acquire: Asks a rate limiter for each further attempt, after the wait; LangChain has
             asked it for the first one.
@@ -57,49 +94,35 @@ def create_retrying(
 
     def before(state: RetryCallState) -> None:
         if acquire and state.attempt_number > 1:
-            acquire()
+            with patience.deadline.paused():
+                acquire()
 
     def before_sleep(state: RetryCallState) -> None:
-        _log(state, max_retries)
+        _log(state, patience.max_retries)
         if on_retry:
             on_retry(state)
 
-    policy = _get_policy(max_retries, longest_wait)
-    return Retrying(**policy, before=before, before_sleep=before_sleep)
+    return Retrying(**patience.policy, before=before, before_sleep=before_sleep)
 
 
 def create_async_retrying(
-    max_retries: int,
-    longest_wait: float | None,
+    patience: Patience,
     on_retry: Callable[[RetryCallState], Awaitable[None]] | None = None,
     acquire: Callable[[], Awaitable[Any]] | None = None,
 ) -> AsyncRetrying:
-    """Create the patience of one asynchronous call; see `create_retrying`."""
+    """Create what tries an asynchronous call again; see `create_retrying`."""
 
     async def before(state: RetryCallState) -> None:
         if acquire and state.attempt_number > 1:
-            await acquire()
+            with patience.deadline.paused():
+                await acquire()
 
     async def before_sleep(state: RetryCallState) -> None:
-        _log(state, max_retries)
+        _log(state, patience.max_retries)
         if on_retry:
             await on_retry(state)
 
-    policy = _get_policy(max_retries, longest_wait)
-    return AsyncRetrying(**policy, before=before, before_sleep=before_sleep)
-
-
-def should_retry(error: BaseException, longest_wait: float | None = None) -> bool:
-    """Tell whether the request may be sent again."""
-    if not isinstance(error, SegmindError) or not error.is_retryable:
-        return False
-    if (error.retry_after or 0) > (LONGEST_WAIT if longest_wait is None else longest_wait):
-        return False
-    if isinstance(error, SegmindTimeoutError):
-        return error.phase == "connect" or error.status_code == REQUEST_TIMEOUT_STATUS
-    if isinstance(error, SegmindConnectionError):
-        return error.phase != "read"
-    return True
+    return AsyncRetrying(**patience.policy, before=before, before_sleep=before_sleep)
 
 
 def get_wait(state: RetryCallState) -> float:
@@ -119,12 +142,3 @@ def _log(state: RetryCallState, max_retries: int) -> None:
         wait,
         state.outcome and state.outcome.exception(),
     )
-
-
-def _get_policy(max_retries: int, longest_wait: float | None) -> dict[str, Any]:
-    return {
-        "stop": stop_after_attempt(1 + max_retries),
-        "wait": get_wait,
-        "retry": retry_if_exception(partial(should_retry, longest_wait=longest_wait)),
-        "reraise": True,
-    }

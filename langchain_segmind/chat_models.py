@@ -1,9 +1,8 @@
 """Segmind's language models as LangChain chat models."""
 
+import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, Self, Unpack, cast
 
 import httpx
@@ -38,6 +37,7 @@ from langchain_segmind._api_key import (
 from langchain_segmind._arguments import (
     ApiBase,
     Arguments,
+    AsyncTransport,
     Headers,
     MaxTokens,
     ModelKwargs,
@@ -54,23 +54,24 @@ from langchain_segmind._arguments import (
 )
 from langchain_segmind._call_settings import CallSettings, create_call_settings
 from langchain_segmind._chat_result import convert_result_to_chunks
-from langchain_segmind._client import HTTPClients, Request, asend, get_longest_wait, send
 from langchain_segmind._context import check_context, count_wire_tokens
 from langchain_segmind._conversation import converse
 from langchain_segmind._credits import SegmindCredits, create_credits
+from langchain_segmind._deadline import Deadline
 from langchain_segmind._endpoint import (
     API_KEY_ENV,
     CREDITS_PATH,
     PROVIDER,
     Reply,
 )
+from langchain_segmind._http import Request, aclose, asend, close, send
 from langchain_segmind._masking import MASK, strip_url_credentials
 from langchain_segmind._payload import (
     convert_messages_to_wire,
     create_payload,
     encode_payload,
 )
-from langchain_segmind._retries import create_async_retrying, create_retrying
+from langchain_segmind._retries import Patience, create_async_retrying, create_retrying
 from langchain_segmind._structured_output import (
     create_demand,
     create_parser,
@@ -82,12 +83,6 @@ from langchain_segmind._tool_calling import convert_tools, create_toolset, parse
 from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
 from langchain_segmind.data._profiles import PROFILES
-
-HTTP_CLIENTS = HTTPClients()
-"""One set for the process: models come and go, connections stay."""
-if hasattr(os, "register_at_fork"):
-    # A connection that two processes read gives each the other's answers.
-    os.register_at_fork(after_in_child=HTTP_CLIENTS.forget)
 
 
 class ChatSegmind(BaseChatModel):
@@ -144,11 +139,17 @@ class ChatSegmind(BaseChatModel):
     means none. They are sent, and the reply is cut here as well."""
 
     timeout: Timeout | None = 120
-    """Seconds for each of connecting, sending and receiving, or an `httpx.Timeout`; None waits
-    for ever. Replies take 10 s on average and sometimes a minute."""
+    """Seconds that one call may take, retries and the waits between them included; None for any
+    time. Waiting for a connection or for the `rate_limiter` does not count. An `httpx.Timeout`
+    bounds the phases of each attempt instead. Replies take 10 s on average and sometimes a
+    minute."""
 
     max_retries: NonNegativeInt = 2
     """How often a failed request that cannot have been billed is sent again; 0 for never."""
+
+    retry_read_timeouts: bool = False
+    """Whether a request that got no answer within an `httpx.Timeout` is sent again as well. It may
+    have been billed, so that the same call may be billed twice."""
 
     default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
     """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
@@ -159,6 +160,10 @@ class ChatSegmind(BaseChatModel):
 
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
     """An httpx client of your own for asynchronous calls; it belongs to one event loop."""
+
+    async_transport: AsyncTransport = "auto"
+    """Which library carries asynchronous calls: "aiohttp" (extra `aiohttp`) takes the least time a
+    call, "httpx" needs no extra; "auto" is aiohttp where it is installed."""
 
     model_kwargs: ModelKwargs = Field(default_factory=dict)
     """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
@@ -223,6 +228,54 @@ class ChatSegmind(BaseChatModel):
         self._add_version("langchain-segmind", __version__)
         return self
 
+    # --- Connections ---
+
+    def close(self) -> None:
+        """Close the connections of synchronous calls, which all models of the process share.
+
+        Those in use are closed once they are free, and the next call opens new ones. An
+        `http_client` of your own stays open. A model that is dropped needs no closing.
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmindGPT4Turbo
+
+            with ChatSegmindGPT4Turbo() as model:
+                print(model.invoke("Say hello.").text)
+            ```
+        """
+        close()
+
+    async def aclose(self) -> None:
+        """Close the running event loop's connections, which all models in it share.
+
+        Those in use are closed once they are free, and the next call opens new ones. An
+        `http_async_client` of your own stays open. The loop's own end closes them as well.
+        """
+        await aclose()
+
+    def __enter__(self) -> Self:
+        """Give the model; the end of the `with` block closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the model."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Give the model; the end of the `async with` block closes it."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the model."""
+        await self.aclose()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Copy the model; the copy uses the same clients, which cannot be copied."""
+        clients = (self.http_client, self.http_async_client)
+        kept = {id(client): client for client in clients if client is not None}
+        return super().__deepcopy__((memo or {}) | kept)
+
     # --- Calls ---
 
     def _generate(
@@ -233,24 +286,22 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
+        patience = self._create_patience(settings.timeout)
         acquire = self.rate_limiter.acquire if self.rate_limiter else None
-        retrying = create_retrying(
-            self.max_retries,
-            get_longest_wait(settings.timeout),
-            on_retry=run_manager.on_retry if run_manager else None,
-            acquire=acquire,
-        )
+        on_retry = run_manager.on_retry if run_manager else None
+        retrying = create_retrying(patience, on_retry, acquire)
         conversation = converse(messages, settings)
         request = self._create_chat_request(next(conversation), settings)
         while True:
-            reply = retrying(partial(self._send, request))
+            reply = retrying(self._send, request, patience.deadline)
             try:
                 asked = conversation.send(reply)
             except StopIteration as end:
                 return cast("ChatResult", end.value)
             request = self._create_chat_request(asked, settings)
             if acquire:
-                acquire()
+                with patience.deadline.paused():
+                    acquire()
 
     async def _agenerate(
         self,
@@ -260,24 +311,37 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
+        patience = self._create_patience(settings.timeout)
         acquire = self.rate_limiter.aacquire if self.rate_limiter else None
-        retrying = create_async_retrying(
-            self.max_retries,
-            get_longest_wait(settings.timeout),
-            on_retry=run_manager.on_retry if run_manager else None,
-            acquire=acquire,
-        )
+        on_retry = run_manager.on_retry if run_manager else None
+        retrying = create_async_retrying(patience, on_retry, acquire)
         conversation = converse(messages, settings)
         request = self._create_chat_request(next(conversation), settings)
         while True:
-            reply: Reply = await retrying(partial(self._asend, request))
+            reply: Reply = await retrying(self._asend, request, patience.deadline)
             try:
                 asked = conversation.send(reply)
             except StopIteration as end:
                 return cast("ChatResult", end.value)
             request = self._create_chat_request(asked, settings)
             if acquire:
-                await acquire()
+                with patience.deadline.paused():
+                    await acquire()
+
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        try:
+            return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
+        except asyncio.CancelledError as error:
+            # Core tells of all errors but this one: traces would show a call that never ends.
+            if run_manager:
+                await run_manager.on_llm_error(error)
+            raise
 
     def _stream(
         self,
@@ -448,8 +512,8 @@ class ChatSegmind(BaseChatModel):
             ```
         """
         request = self._create_credits_request()
-        retrying = create_retrying(self.max_retries, get_longest_wait(request.timeout))
-        return create_credits(retrying(partial(self._send, request)))
+        patience = self._create_patience(request.timeout)
+        return create_credits(create_retrying(patience)(self._send, request, patience.deadline))
 
     async def aget_credits(self) -> SegmindCredits:
         """Get the account's balance. It runs no model and costs nothing.
@@ -463,8 +527,9 @@ class ChatSegmind(BaseChatModel):
         Source: https://docs.segmind.com/api-reference/account-and-billing-apis
         """
         request = self._create_credits_request()
-        retrying = create_async_retrying(self.max_retries, get_longest_wait(request.timeout))
-        return create_credits(await retrying(partial(self._asend, request)))
+        patience = self._create_patience(request.timeout)
+        retrying = create_async_retrying(patience)
+        return create_credits(await retrying(self._asend, request, patience.deadline))
 
     def get_token_ids(self, text: str) -> list[int]:
         """Get a text's tokens in cl100k_base, GPT-4 Turbo's vocabulary.
@@ -524,13 +589,18 @@ class ChatSegmind(BaseChatModel):
         wire = convert_messages_to_wire(messages, settings.instructions)
         return count_wire_tokens(wire, self.get_num_tokens)
 
-    def _send(self, request: Request) -> Reply:
-        client = self.http_client or HTTP_CLIENTS.get_client()
-        return send(client, request, resolve_api_key(self.segmind_api_key))
+    def _create_patience(self, timeout: float | httpx.Timeout | None) -> Patience:
+        # An `httpx.Timeout` bounds the phases of each attempt instead.
+        deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
+        return Patience(deadline, self.max_retries, self.retry_read_timeouts)
 
-    async def _asend(self, request: Request) -> Reply:
-        client = self.http_async_client or await HTTP_CLIENTS.get_async_client()
-        return await asend(client, request, await aresolve_api_key(self.segmind_api_key))
+    def _send(self, request: Request, deadline: Deadline) -> Reply:
+        return send(request, resolve_api_key(self.segmind_api_key), deadline, self.http_client)
+
+    async def _asend(self, request: Request, deadline: Deadline) -> Reply:
+        api_key = await aresolve_api_key(self.segmind_api_key)
+        client, library = self.http_async_client, self.async_transport
+        return await asend(request, api_key, deadline, client, library)
 
     def _create_chat_request(
         self, messages: Sequence[BaseMessage], settings: CallSettings
@@ -584,7 +654,7 @@ class ChatSegmind(BaseChatModel):
     ) -> dict[str, Any]:
         # LangChain traces these first: an argument that is refused may hold a secret.
         parse_call_arguments(kwargs)
-        params = super()._get_invocation_params(stop=stop, **kwargs)
+        params = {**self.asdict(), "stop": stop, **kwargs}
         params.pop("structured_output", None)  # no JSON; `ls_structured_output_format` tells it
         return params
 

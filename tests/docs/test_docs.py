@@ -20,7 +20,8 @@ from langchain_segmind.gateway.backends.llama import find_bundled_model
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^ *```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
-LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -48,9 +49,17 @@ def test_a_pages_blocks_run_from_top_to_bottom(page: Path, served, tmp_path, mon
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_pages_links_lead_somewhere(page: Path) -> None:
-    """No link within the project is dead."""
-    for link in LINK.findall(page.read_text(encoding="utf-8")):
-        assert (page.parent / link).exists(), link
+    """No link within the project is dead, and none leads to a heading that is not there."""
+    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        headings = HEADING.findall(target.read_text(encoding="utf-8")) if anchor else []
+        assert not anchor or anchor in map(slugify, headings), anchor
+
+
+def slugify(heading: str) -> str:
+    """Make a heading's anchor, as GitHub does."""
+    return re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
 
 
 def get_documented() -> Iterator[tuple[str, str]]:

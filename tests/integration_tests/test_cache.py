@@ -35,6 +35,8 @@ IRRELEVANT = {
     "segmind_api_key": SecretStr("another-fake-key"),
     "timeout": 3,
     "max_retries": 7,
+    "retry_read_timeouts": True,
+    "async_transport": "httpx",
     "default_headers": {"x-token": "fake"},
     "http_client": httpx.Client(),
     "http_async_client": httpx.AsyncClient(),

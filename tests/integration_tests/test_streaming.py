@@ -141,7 +141,8 @@ def test_usage_totals_are_right_on_every_path(caller, create_model) -> None:
 
 
 async def test_the_async_path_is_native(create_model, monkeypatch) -> None:
-    """No call is handed to a thread."""
+    """No call is handed to a thread, once the certificates are read."""
+    await create_model().ainvoke("hi")
     loop = asyncio.get_running_loop()
     handed_over: list[object] = []
     monkeypatch.setattr(loop, "run_in_executor", lambda *args: handed_over.append(args))

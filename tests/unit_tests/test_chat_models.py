@@ -4,6 +4,7 @@ import asyncio
 import json
 import traceback
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -20,11 +21,18 @@ from langchain_segmind import (
     ChatSegmindGPT4Turbo,
     SegmindAuthenticationError,
     SegmindCredits,
-    chat_models,
 )
 from langchain_segmind._arguments import Arguments
-from langchain_segmind._client import HTTPClients
+from langchain_segmind._http import close
 from tests.conftest import SECRET
+
+
+@pytest.fixture(autouse=True)
+def fresh_environment() -> Iterator[None]:
+    """Read proxies and certificates anew, as a new process does."""
+    close()
+    yield
+    close()
 
 
 class TestFields:
@@ -404,11 +412,10 @@ class TestRequest:
         self, caller, create_model, gateway, monkeypatch
     ) -> None:
         """`HTTP_PROXY` gets the request, unless `NO_PROXY` names the host."""
-        monkeypatch.setattr(chat_models, "HTTP_CLIENTS", HTTPClients())
         monkeypatch.setenv("HTTP_PROXY", gateway.base_url.removesuffix("/v1"))
         with pytest.raises(langchain_segmind.SegmindModelNotFoundError):
             caller.invoke(create_model(base_url="http://segmind.invalid/v1"), "hi")
-        monkeypatch.setattr(chat_models, "HTTP_CLIENTS", HTTPClients())
+        close()
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         assert caller.invoke(create_model(), "hi").text == "hi"
@@ -435,7 +442,7 @@ class TestRequest:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            pytest.param("HTTP_PROXY", "http://u:fake-password@host:abc", id="no port"),
+            pytest.param("HTTPS_PROXY", "http://u:fake-password@host:abc", id="no port"),
             pytest.param("ALL_PROXY", "socks5://u:fake-password@host", id="SOCKS, not installed"),
             pytest.param("SSL_CERT_FILE", "/fake-password/certificates", id="no certificates"),
         ],
@@ -444,7 +451,6 @@ class TestRequest:
         self, caller, monkeypatch, name, value
     ) -> None:
         """The error names the variables and shows none of their values."""
-        monkeypatch.setattr(chat_models, "HTTP_CLIENTS", HTTPClients())
         monkeypatch.setenv(name, value)
         with pytest.raises(ValueError, match=name) as caught:
             caller.invoke(ChatSegmindGPT4Turbo(api_key=SECRET), "hi")
@@ -532,6 +538,7 @@ class TestLangChainHooks:
         "name",
         [
             "_add_version",
+            "_agenerate_with_cache",
             "_convert_cached_generations",
             "_get_invocation_params",
             "_get_llm_string",
