@@ -1,0 +1,94 @@
+"""Rounds of measurements: each contender in turn, so that a busy moment hits all alike."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.benchmarks.peers.contenders import Contender
+from tests.benchmarks.peers.server import Server
+
+Figures = dict[str, float]
+
+ROUNDS = 3
+LEVELS = ("1", "64")
+"""The numbers of calls in flight in every round."""
+LAST_LEVELS = (*LEVELS, "512")
+"""Those of the last round: so many calls in flight take most contenders many seconds."""
+IMPORTS = 6
+"""How often an import is measured once more."""
+FILES = 4096
+"""Open files that 512 calls in flight, and the server, may need."""
+
+IMPORT = """\
+import time
+start = time.perf_counter()
+import {module}
+seconds = time.perf_counter() - start
+"""
+"""The package is imported before anything else, as if by a user's first line."""
+MEASURE = "from tests.benchmarks.peers.measure import main\nmain(seconds)\n"
+PRINT = "print(f'{{\"import_s\": {seconds}}}')\n"
+
+
+def measure_rounds(contenders: Mapping[str, Contender], server: Server) -> dict[str, list[Figures]]:
+    """Measure each contender once a round; 512 in flight, and memory, in the last one only."""
+    measured: dict[str, list[Figures]] = {name: [] for name in contenders}
+    for number in range(ROUNDS):
+        last = number == ROUNDS - 1
+        for name in order(list(contenders), number):
+            sys.stderr.write(f"Round {number + 1} of {ROUNDS}: {name}\n")
+            before = server.count_connections()
+            script = IMPORT.format(module=contenders[name].module) + MEASURE
+            levels = LAST_LEVELS if last else LEVELS
+            figures = run_python("-c", script, name, server.origin, *levels)
+            figures["connections"] -= before + 1  # one of them asked for the number
+            if not last:
+                del figures["connections"], figures["memory_mib"]
+            measured[name].append(figures)
+    return measured
+
+
+def measure_imports(modules: Mapping[str, str]) -> dict[str, list[Figures]]:
+    """Measure the imports of modules by turns; those whose difference matters."""
+    measured: dict[str, list[Figures]] = {name: [] for name in modules}
+    for _ in range(IMPORTS):
+        for name, module in modules.items():
+            measured[name].append(run_python("-c", IMPORT.format(module=module) + PRINT))
+    return measured
+
+
+def order(names: Sequence[str], number: int) -> Iterator[str]:
+    """Order the contenders of a round: there and back."""
+    return reversed(names) if number % 2 else iter(names)
+
+
+def run_python(*arguments: str, **options: Any) -> Any:
+    """Run Python in a clean environment, without proxies and tracing, and read what it prints.
+
+    Args:
+        *arguments: What stands on the command line.
+        **options: What else `subprocess.run` gets.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    # LiteLLM fetches its table of models from the net unless it is told not to.
+    environment = {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    run = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        **options,
+    )
+    return json.loads(run.stdout)
+
+
+def allow_open_files() -> None:
+    """Let this process and those that it starts open enough files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
