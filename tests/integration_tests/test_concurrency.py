@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -182,42 +181,3 @@ def test_a_batch_gives_errors_back_where_they_belong(caller, create_model, gatew
     assert shown == ["a", SegmindAPIError, "b", SegmindAPIError, "c"]
     with pytest.raises(SegmindAPIError):
         caller.batch(model, texts)
-
-
-# --- Under a running loop ---
-
-
-@pytest.fixture
-def no_blocking() -> Iterator[None]:
-    """Raise where anything holds up a running event loop."""
-    blockbuster = pytest.importorskip("blockbuster")
-    with blockbuster.blockbuster_ctx():
-        with pytest.raises(blockbuster.BlockingError):
-            asyncio.run(be_slow())
-        yield
-
-
-async def be_slow() -> None:
-    """Hold up the loop."""
-    time.sleep(0)  # noqa: ASYNC251 - on purpose
-
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-@pytest.mark.usefixtures("no_blocking")
-@pytest.mark.parametrize("tools", [[], [add]], ids=["no tools", "tools"])
-async def test_no_call_holds_up_its_loop(create_model, gateway, async_transport, tools) -> None:
-    """Nor does building a model or opening connections anew, with or without a failure."""
-    await create_model().aclose()
-    gateway.faults("503")
-    model = create_model(async_transport=async_transport, max_retries=1)
-    runnable = model.bind_tools(tools) if tools else model
-    assert (await runnable.ainvoke("hi")).text == "hi"
-    assert "hi" in [chunk.text async for chunk in runnable.astream("hi")]
-    replies = await runnable.abatch(["a", "b", "c"])
-    assert [reply.text for reply in replies] == ["a", "b", "c"]
-    await model.aget_credits()
-    await model.aclose()

@@ -243,7 +243,8 @@ def test_building_a_model_opens_nothing(create_model, gateway) -> None:
 
 FIRST = """
 import asyncio, os
-from blockbuster import blockbuster_ctx
+import time
+from blockbuster import BlockingError, blockbuster_ctx
 from langchain_segmind import ChatSegmindGPT4Turbo
 
 def add(a: int, b: int) -> int:
@@ -259,9 +260,16 @@ async def main():
     assert [chunk.text async for chunk in model.astream("hi")][0] == "hi"
     assert [reply.text for reply in await model.abatch(["a", "b", "c"])] == ["a", "b", "c"]
     assert (await model.ainvoke("hi")).text == "hi"
+    await ChatSegmindGPT4Turbo().aget_credits()
+    try:
+        time.sleep(0)
+    except BlockingError:
+        return
+    raise AssertionError("blockbuster does not watch")
 
 with blockbuster_ctx():
     asyncio.run(main())
+    os._exit(0)  # a process does not always survive the undoing of blockbuster's patches
 """
 
 
