@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_segmind._tool_calling import (
-    MOST_MISFITS,
     Coerced,
     Scanner,
     UnreadableError,
@@ -133,8 +132,8 @@ def check_fit(coerced: Coerced) -> None:
     Raises:
         ValueError: The message says where it does not fit, and why.
     """
-    if coerced.misfits:
-        raise ValueError(f"it does not fit: {'; '.join(coerced.misfits[:MOST_MISFITS])}")
+    if coerced.fault:
+        raise ValueError(f"it does not fit: {coerced.fault}")
 
 
 def write_json(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Tool calls as text: what is written to a model and read from it. Knows nothing of Segmind."""
 
-from langchain_segmind._tool_calling._coerce import MOST_MISFITS, Coerced, coerce_value, make_plain
+from langchain_segmind._tool_calling._coerce import Coerced, coerce_value, make_plain
 from langchain_segmind._tool_calling._dialect import neutralize, render_calls, render_result
 from langchain_segmind._tool_calling._literals import Scanner, UnreadableError
 from langchain_segmind._tool_calling._parse import ParsedReply, parse_reply
@@ -11,7 +11,6 @@ from langchain_segmind._tool_calling._tool_choice import ToolChoice, parse_tool_
 from langchain_segmind._tool_calling._tools import Toolset, convert_tools, create_toolset
 
 __all__ = [
-    "MOST_MISFITS",
     "Coerced",
     "ParsedReply",
     "Scanner",

@@ -6,9 +6,8 @@ model wrote it: the tool itself is the judge of it, and its error tells the mode
 """
 
 import logging
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,9 +15,9 @@ from itertools import islice
 from types import NoneType
 from typing import Any
 
+from langchain_segmind._tool_calling._bends import BENDS, IS_TYPE
 from langchain_segmind._tool_calling._constraints import find_unmet_constraint
 from langchain_segmind._tool_calling._literals import (
-    Scanner,
     Source,
     Spelling,
     UnreadableError,
@@ -37,8 +36,6 @@ from langchain_segmind._tool_calling._tools import Tool
 
 logger = logging.getLogger(__name__)
 
-INTEGER = re.compile(r"[+-]?\d{1,100}")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 PLACEHOLDER = re.compile(r"(?:\.{2,}|\u2026|<[^<>]*>)")
 """What a model writes where it leaves a value out."""
 
@@ -99,6 +96,11 @@ class Coerced:
     value: Any
     bends: Sequence[str] = ()
     misfits: Sequence[str] = ()
+
+    @property
+    def fault(self) -> str:
+        """Why it does not fit; empty where it does."""
+        return "; ".join(self.misfits[:MOST_MISFITS])
 
 
 def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> Coerced:
@@ -397,78 +399,3 @@ def _spell(value: Any) -> str:
     """Write a value so that JSON's, Python's and a string's spelling of it are equal."""
     text = str(value)
     return text.lower() if isinstance(value, bool) or text in {"True", "False"} else text
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-IS_TYPE: Mapping[str, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": _is_number,
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-    "array": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
-}
-
-Bend = tuple[str | None, Any]
-"""A bend's name, or None where there is none, and the value."""
-
-NO_BEND: Bend = (None, None)
-
-
-def _bend_to_string(value: Any) -> Bend:
-    if isinstance(value, bool):
-        return "boolean_to_text", str(value).lower()
-    return ("number_to_text", str(value)) if _is_number(value) else NO_BEND
-
-
-def _bend_to_integer(value: Any) -> Bend:
-    if isinstance(value, float) and value.is_integer():
-        return "float_to_integer", int(value)
-    if isinstance(value, str) and INTEGER.fullmatch(value.strip()):
-        return "text_to_number", int(value)
-    return NO_BEND
-
-
-def _bend_to_number(value: Any) -> Bend:
-    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
-        integer = INTEGER.fullmatch(value.strip())
-        number = int(value) if integer else float(value)
-        return ("text_to_number", number) if math.isfinite(number) else NO_BEND
-    return NO_BEND
-
-
-def _bend_to_boolean(value: Any) -> Bend:
-    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-        return "text_to_boolean", value.strip().lower() == "true"
-    return NO_BEND
-
-
-def _bend_to_collection(kind: type) -> Callable[[Any], Bend]:
-    def bend(value: Any) -> Bend:
-        if isinstance(value, str):
-            scanner = Scanner(value)
-            try:
-                read = scanner.read_value()
-            except UnreadableError:
-                return NO_BEND
-            exact = not scanner.peek() and {*scanner.leniencies} <= {"foreign_constant"}
-            if exact and isinstance(read, kind):
-                return "literal_in_text", read
-        return NO_BEND
-
-    return bend
-
-
-BENDS: Mapping[str, Callable[[Any], Bend]] = {
-    "string": _bend_to_string,
-    "integer": _bend_to_integer,
-    "number": _bend_to_number,
-    "boolean": _bend_to_boolean,
-    "null": lambda _: NO_BEND,
-    "array": _bend_to_collection(list),
-    "object": _bend_to_collection(dict),
-}

@@ -24,7 +24,6 @@ from langchain_segmind._tool_calling._call_list import (
     RawCall,
 )
 from langchain_segmind._tool_calling._coerce import (
-    MOST_MISFITS,
     MissingError,
     coerce_arguments,
     make_plain,
@@ -201,7 +200,7 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
             arguments = coerced.value
             raw.repairs.extend(coerced.bends)
             if tool.strict:
-                fault = "; ".join(coerced.misfits[:MOST_MISFITS])
+                fault = coerced.fault
     call_id = create_call_id()
     if fault:
         # Whoever merges chunks reads arguments as JSON, and would run an object that it finds.
