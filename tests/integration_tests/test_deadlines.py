@@ -225,13 +225,10 @@ async def _create_async_client(options: dict[str, Any]) -> httpx.AsyncClient:
         pytest.param([HEAD, b"x: ", trickle(b"x")], id="slow header"),
     ],
 )
-def test_the_timeout_holds_on_a_client_of_the_users_own(
-    way: Way, script: Script, request: pytest.FixtureRequest
-) -> None:
+def test_the_timeout_holds_on_a_client_of_the_users_own(way: Way, script: Script) -> None:
     """Its own timeout is longer, but the model's counts."""
-    if way.runner is None and script[0] is HEAD:
-        reason = "httpcore bounds each read of a head by itself, and no thread can be stopped"
-        request.node.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+    if way.runner is None and script[0] is HEAD:  # left at once: the call would not end
+        pytest.xfail("httpcore bounds each read of a head by itself, and no thread can be stopped")
     with RawServer(script) as server, own_client(way, timeout=60) as fields:
         model = way.connect(server.get_url(), timeout=TIMEOUT, **fields)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError):
