@@ -19,10 +19,6 @@ LARGEST_WRITE = 65_536
 """Bytes that are written at most before the clock is looked at."""
 
 
-LARGEST_HELD_BACK = 16_384
-"""Bytes that wait for what is written next."""
-
-
 class PunctualTransport(httpx.HTTPTransport):
     """A transport to which a timeout may be a `Moment`."""
 
@@ -54,27 +50,13 @@ class PunctualStream(httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
-        self._held_back = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there, or wait for it."""
-        if self._held_back:
-            held_back, self._held_back = self._held_back, b""
-            self._write(held_back, timeout)
         return self._stream.read(max_bytes, get_seconds(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write all of a buffer; a short one together with what follows, or before the next read.
-
-        httpcore writes the head of a request and its body one by one: two packets, and a server
-        that is woken twice.
-        """
-        self._held_back += buffer
-        if len(self._held_back) > LARGEST_HELD_BACK:
-            held_back, self._held_back = self._held_back, b""
-            self._write(held_back, timeout)
-
-    def _write(self, buffer: bytes, timeout: float | None) -> None:
+        """Write all of a buffer."""
         for start in range(0, len(buffer), LARGEST_WRITE):
             seconds = get_seconds(timeout, httpcore.WriteTimeout)
             self._stream.write(buffer[start : start + LARGEST_WRITE], seconds)

@@ -6,17 +6,25 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from tests.benchmarks.peers.contenders import FLOOR, OURS, PEERS, find_contenders
+from tests.benchmarks.peers.contenders import CONTENDERS, FLOOR, OURS, PEERS, RAW, VARIANTS
 from tests.benchmarks.peers.report import (
     PAGE,
     Setting,
     create_targets,
+    find_fastest,
     render_page,
     render_terminal,
     summarize,
     write_page,
 )
-from tests.benchmarks.peers.rounds import ROUNDS, allow_open_files, measure_imports, measure_rounds
+from tests.benchmarks.peers.rounds import (
+    ROUNDS,
+    TURNS,
+    allow_open_files,
+    measure_most,
+    measure_rounds,
+    measure_turns,
+)
 from tests.benchmarks.peers.server import serve
 
 UNDERNEATH = ("langchain-core", "pydantic", "httpx", "aiohttp", "openai", "groq", "litellm")
@@ -26,20 +34,23 @@ UNDERNEATH = ("langchain-core", "pydantic", "httpx", "aiohttp", "openai", "groq"
 def main() -> None:
     """Measure, show and write."""
     allow_open_files()
-    contenders = find_contenders()
     with serve() as server:
-        measured = measure_rounds(contenders, server)
-    for name, more in measure_imports({n: contenders[n].module for n in (OURS, FLOOR)}).items():
-        measured[name] += more
+        measured = measure_rounds(CONTENDERS, server)
+        compared = [OURS, find_fastest(summarize(measured), PEERS), RAW, FLOOR]
+        turns = measure_turns({name: CONTENDERS[name] for name in compared}, server)
+        most = measure_most({name: CONTENDERS[name] for name in (OURS, *VARIANTS)}, server)
+    for name in CONTENDERS:
+        measured[name] += [*turns.get(name, []), *most.get(name, [])]
     figures = summarize(measured)
     targets = create_targets(figures, list(PEERS))
-    names = [*(one.distribution for one in contenders.values()), *UNDERNEATH]
+    names = [*(one.distribution for one in CONTENDERS.values()), *UNDERNEATH]
     setting = Setting(
         machine=f"{os.cpu_count()} cores, {platform.system()}",
         python=platform.python_version(),
         server=server.name,
         date=datetime.now(tz=UTC).date().isoformat(),
         rounds=ROUNDS,
+        turns=TURNS,
         versions={name: version(name) for name in dict.fromkeys(names)},
     )
     write_page(render_page(figures, targets, setting))

@@ -111,10 +111,3 @@ VARIANTS = {
 """This package with each of the ways to send that it can choose from."""
 
 CONTENDERS = {OURS: create_ours(), **VARIANTS, **PEERS, **YARDSTICKS}
-
-
-def find_contenders() -> dict[str, Contender]:
-    """Find who can be measured: the variants only where the model has a choice."""
-    known = CONTENDERS[OURS].load_class().model_fields
-    absent = {} if "async_transport" in known else VARIANTS
-    return {name: one for name, one in CONTENDERS.items() if name not in absent}

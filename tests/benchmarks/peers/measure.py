@@ -19,7 +19,7 @@ QUESTION = "Why is the sky blue? One sentence."
 CONSTRUCTIONS = 15
 WARM_UP = 20
 SYNC_CALLS = 200
-ASYNC_CALLS = {1: 100, 64: 256, 512: 1024}
+ASYNC_CALLS = {1: 100, 64: 256, 512: 1024, 2000: 2000}
 """For each number of calls in flight, how many are made."""
 PATIENCE = 2
 """Seconds after which a slow contender's calls are enough, by the pace of its warm-up."""

@@ -3,7 +3,7 @@
 import re
 import statistics
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Setting:
         server: What answered.
         date: The day.
         rounds: How many rounds there were.
+        turns: How many turns of single calls there were besides.
         versions: The versions of packages by name.
     """
 
@@ -45,6 +46,7 @@ class Setting:
     server: str
     date: str
     rounds: int
+    turns: int
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -87,10 +89,15 @@ def _summarize(measured: Sequence[Figures]) -> dict[str, float]:
     }
 
 
+def find_fastest(figures: Mapping[str, Figures], peers: Iterable[str]) -> str:
+    """Find the peer whose single calls take least time."""
+    return min(peers, key=lambda name: figures[name]["sync_us"])
+
+
 def create_targets(figures: Mapping[str, Figures], peers: Sequence[str]) -> list[Target]:
     """Compare this package's figures with those of its peers and of what it stands on."""
     ours, raw, floor = figures[OURS], figures[RAW], figures[FLOOR]
-    fastest = min(peers, key=lambda name: figures[name]["sync_us"])
+    fastest = find_fastest(figures, peers)
     targets = [
         _create_target(
             f"`invoke`: at most {FASTER} of the fastest peer's time ({fastest})",
@@ -180,6 +187,10 @@ CALL_COLUMNS = [
     Column("CPU µs at 64", _show("async_64_cpu_us")),
     Column("CPU µs at 512", _show("async_512_cpu_us")),
 ]
+MOST_COLUMNS = [
+    Column("calls/s at 2,000", _show("async_2000")),
+    Column("peak memory MiB", _show("memory_most_mib")),
+]
 START_COLUMNS = [
     Column("import s", _show("import_s")),
     Column("construction µs", _show("construct_us")),
@@ -207,6 +218,7 @@ def create_target_rows(targets: Sequence[Target]) -> list[list[str]]:
 
 def render_page(figures: Mapping[str, Figures], targets: Sequence[Target], setting: Setting) -> str:
     """Write the whole of `docs/performance.md`."""
+    many = {name: one for name, one in figures.items() if "memory_most_mib" in one}
     core = figures[FLOOR]["import_s"]
     more = figures[OURS]["import_s"] - core
     versions = ", ".join(f"{name} {version}" for name, version in setting.versions.items())
@@ -244,7 +256,14 @@ machines do not compare; ratios roughly do.
   of its connections. The server answers sooner than any client can ask again, so that most of
   what is in flight waits inside the client, and few connections are needed.
 - {setting.rounds} rounds with a process for each contender, in alternating order; the median of
-  the rounds. 512 in flight are measured in the last round only.
+  the rounds. 512 in flight are measured in the last round only. What the targets compare call by
+  call is measured in {setting.turns} turns more, in the same way.
+
+## 2,000 at once
+
+One event loop is given 2,000 calls at the same moment; all are answered.
+
+{render_table(create_rows(many, MOST_COLUMNS))}
 
 ## Start and memory
 

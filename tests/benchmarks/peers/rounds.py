@@ -18,8 +18,12 @@ LEVELS = ("1", "64")
 """The numbers of calls in flight in every round."""
 LAST_LEVELS = (*LEVELS, "512")
 """Those of the last round: so many calls in flight take most contenders many seconds."""
-IMPORTS = 6
-"""How often an import is measured once more."""
+MOST = "2000"
+"""Calls in flight that only this package is asked for: many times its connections."""
+ONE_BY_ONE = ("sync_us", "sync_cpu_us")
+"""The figures of calls one by one."""
+TURNS = 12
+"""How often imports and single calls are measured once more, where their ratio matters."""
 FILES = 4096
 """Open files that 512 calls in flight, and the server, may need."""
 
@@ -31,7 +35,6 @@ seconds = time.perf_counter() - start
 """
 """The package is imported before anything else, as if by a user's first line."""
 MEASURE = "from tests.benchmarks.peers.measure import main\nmain(seconds)\n"
-PRINT = "print(f'{{\"import_s\": {seconds}}}')\n"
 
 
 def measure_rounds(contenders: Mapping[str, Contender], server: Server) -> dict[str, list[Figures]]:
@@ -41,24 +44,40 @@ def measure_rounds(contenders: Mapping[str, Contender], server: Server) -> dict[
         last = number == ROUNDS - 1
         for name in order(list(contenders), number):
             sys.stderr.write(f"Round {number + 1} of {ROUNDS}: {name}\n")
-            before = server.count_connections()
-            script = IMPORT.format(module=contenders[name].module) + MEASURE
             levels = LAST_LEVELS if last else LEVELS
-            figures = run_python("-c", script, name, server.origin, *levels)
-            figures["connections"] -= before + 1  # one of them asked for the number
+            figures = measure(contenders[name], name, server, *levels)
             if not last:
                 del figures["connections"], figures["memory_mib"]
             measured[name].append(figures)
     return measured
 
 
-def measure_imports(modules: Mapping[str, str]) -> dict[str, list[Figures]]:
-    """Measure the imports of modules by turns; those whose difference matters."""
-    measured: dict[str, list[Figures]] = {name: [] for name in modules}
-    for _ in range(IMPORTS):
-        for name, module in modules.items():
-            measured[name].append(run_python("-c", IMPORT.format(module=module) + PRINT))
+def measure_turns(contenders: Mapping[str, Contender], server: Server) -> dict[str, list[Figures]]:
+    """Measure imports and calls one by one again, in short turns."""
+    measured: dict[str, list[Figures]] = {name: [] for name in contenders}
+    for number in range(TURNS):
+        for name in order(list(contenders), number):
+            figures = measure(contenders[name], name, server)
+            measured[name].append({key: figures[key] for key in ("import_s", *ONE_BY_ONE)})
     return measured
+
+
+def measure_most(contenders: Mapping[str, Contender], server: Server) -> dict[str, list[Figures]]:
+    """Measure as many calls in flight as an event loop may ever be given, and their memory."""
+    measured = {name: measure(one, name, server, MOST) for name, one in contenders.items()}
+    return {
+        name: [{f"async_{MOST}": one[f"async_{MOST}"], "memory_most_mib": one["memory_mib"]}]
+        for name, one in measured.items()
+    }
+
+
+def measure(contender: Contender, name: str, server: Server, *levels: str) -> Figures:
+    """Measure a contender in a process of its own, with so many calls in flight one after other."""
+    before = server.count_connections()
+    script = IMPORT.format(module=contender.module) + MEASURE
+    figures: Figures = run_python("-c", script, name, server.origin, *levels)
+    figures["connections"] -= before + 1  # one of them asked for the number
+    return figures
 
 
 def order(names: Sequence[str], number: int) -> Iterator[str]:
