@@ -27,14 +27,14 @@ PEER = {
     "memory_mib": 90.0,
     "connections": 100.0,
 }
-MOST = {"async_2000": 400.0, "memory_most_mib": 120.0}
+MOST = {"async_2000": 400.0, "memory_most_mib": 120.0, "import_added_s": 0.15}
 """What only this package is measured with."""
 SLOW_PEER = {**PEER, "sync_us": 3000.0, "async_64": 90.0, "async_512": 120.0}
 YARDSTICKS = {
     RAW: {**PEER, "sync_us": 1000.0},
     FLOOR: {**PEER, "sync_us": 360.0, "import_s": 1.0},
 }
-FAST = {**PEER, **MOST, "sync_us": 1700.0, "async_64": 250.0, "async_512": 300.0, "import_s": 1.15}
+FAST = {**PEER, **MOST, "sync_us": 1700.0, "async_64": 250.0, "async_512": 300.0}
 PEERS = ["peer", "slow peer"]
 
 
@@ -62,7 +62,7 @@ def test_what_just_reaches_a_target_meets_it() -> None:
         pytest.param({"async_64": 249.0}, [2], id="fewer calls at 64"),
         pytest.param({"async_512": 299.0}, [3], id="fewer calls at 512"),
         pytest.param({"async_512_cpu_us": 6001.0}, [4], id="dearer calls at 512"),
-        pytest.param({"import_s": 1.16}, [5], id="a longer import"),
+        pytest.param({"import_added_s": 0.16}, [5], id="a longer import"),
         pytest.param({"construct_us": 1001.0}, [6], id="a longer construction"),
     ],
 )

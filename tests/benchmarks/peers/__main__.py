@@ -21,6 +21,7 @@ from tests.benchmarks.peers.rounds import (
     ROUNDS,
     TURNS,
     allow_open_files,
+    measure_added_import,
     measure_most,
     measure_rounds,
     measure_turns,
@@ -39,6 +40,7 @@ def main() -> None:
         compared = [OURS, find_fastest(summarize(measured), PEERS), RAW, FLOOR]
         turns = measure_turns({name: CONTENDERS[name] for name in compared}, server)
         most = measure_most({name: CONTENDERS[name] for name in (OURS, *VARIANTS)}, server)
+    measured[OURS] += measure_added_import(CONTENDERS[OURS].module, CONTENDERS[FLOOR].module)
     for name in CONTENDERS:
         measured[name] += [*turns.get(name, []), *most.get(name, [])]
     figures = summarize(measured)

@@ -22,6 +22,13 @@ MOST = "2000"
 """Calls in flight that only this package is asked for: many times its connections."""
 ONE_BY_ONE = ("sync_us", "sync_cpu_us")
 """The figures of calls one by one."""
+IMPORT_AFTER = """\
+import {before}, time
+start = time.perf_counter()
+import {module}
+print(f'{{"import_added_s": {{time.perf_counter() - start}}}}')
+"""
+"""What one package's import adds to another's: the difference of two would be mostly noise."""
 TURNS = 12
 """How often imports and single calls are measured once more, where their ratio matters."""
 FILES = 4096
@@ -60,6 +67,12 @@ def measure_turns(contenders: Mapping[str, Contender], server: Server) -> dict[s
             figures = measure(contenders[name], name, server)
             measured[name].append({key: figures[key] for key in ("import_s", *ONE_BY_ONE)})
     return measured
+
+
+def measure_added_import(module: str, before: str) -> list[Figures]:
+    """Measure how much longer the import of a module takes than that of another beneath it."""
+    script = IMPORT_AFTER.format(module=module, before=before)
+    return [run_python("-c", script) for _ in range(TURNS)]
 
 
 def measure_most(contenders: Mapping[str, Contender], server: Server) -> dict[str, list[Figures]]:

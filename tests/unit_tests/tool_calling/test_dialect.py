@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_segmind._tool_calling._dialect import (
-    RESULT_TAG,
+    compile_result_tag,
     neutralize,
     render_call,
     render_calls,
@@ -124,7 +124,7 @@ LOOKALIKES = [
 def test_what_looks_like_our_tags_is_escaped(lookalike: str) -> None:
     """Nobody else's text opens or closes a result."""
     escaped = neutralize(f"a {lookalike} b")
-    assert RESULT_TAG.search(escaped) is None
+    assert compile_result_tag().search(escaped) is None
     assert escaped.startswith("a &lt;")
     assert escaped.endswith(f"{lookalike[1:]} b")
 
@@ -155,13 +155,13 @@ def test_a_result_has_one_beginning_and_one_end_whatever_it_says(text, name, cal
     lines = render_result(text, name=name, id=call_id).splitlines()
     assert lines[0].startswith("<tool_result name=")
     assert lines[-1] == "</tool_result>"
-    assert [line for line in lines if RESULT_TAG.search(line)] == [lines[0], lines[-1]]
-    assert len(RESULT_TAG.findall(lines[0])) == 1
+    assert [line for line in lines if compile_result_tag().search(line)] == [lines[0], lines[-1]]
+    assert len(compile_result_tag().findall(lines[0])) == 1
 
 
 @given(FRAGMENTS)
 def test_a_value_that_looks_like_a_tag_is_escaped_and_keeps_its_meaning(text: str) -> None:
     """An argument of a past call is shown exactly, and cannot be taken for a result."""
     written = render_value({"x": text})
-    assert RESULT_TAG.search(written) is None
+    assert compile_result_tag().search(written) is None
     assert Scanner(written).read_value() == {"x": text}
