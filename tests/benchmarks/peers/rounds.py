@@ -26,7 +26,8 @@ IMPORT_AFTER = """\
 import {before}, time
 start = time.perf_counter()
 import {module}
-print(f'{{"import_added_s": {{time.perf_counter() - start}}}}')
+seconds = time.perf_counter() - start
+print('{{"import_added_s":', seconds, '}}')
 """
 """What one package's import adds to another's: the difference of two would be mostly noise."""
 TURNS = 12
