@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
 
 from langchain_segmind.gateway.options import DEFAULT_API_KEY, DEFAULT_CREDITS
+from langchain_segmind.gateway.rate_limit import WINDOW_SECONDS
 from langchain_segmind.gateway.server import Gateway
 
 UPSTREAM_API_KEY_ENV = "UPSTREAM_API_KEY"
@@ -95,6 +96,13 @@ def _create_parser() -> argparse.ArgumentParser:
         "--credits", default=str(DEFAULT_CREDITS), help="credits of each key (default: %(default)s)"
     )
     add("--rpm", type=int, metavar="N", help="requests a minute for each key (default: no limit)")
+    add(
+        "--rate-window",
+        type=float,
+        default=WINDOW_SECONDS,
+        metavar="SECONDS",
+        help="what --rpm counts in (default: %(default)s)",
+    )
     add(
         "--fault",
         action="append",

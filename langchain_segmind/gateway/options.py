@@ -40,6 +40,8 @@ class Options(TypedDict, total=False):
     """Credits that each key starts with; 1.00 by default."""
     rpm: int | None
     """Requests that a key may make within any minute; None for no limit."""
+    rate_window: float
+    """Seconds that `rpm` counts in, in place of 60: a minute is long for a test."""
     fault: str | Sequence[str] | None
     """Faults to play on chat requests; see `parse_fault`."""
     fault_seed: int | None

@@ -32,7 +32,7 @@ from langchain_segmind.gateway.options import (
     create_backend,
 )
 from langchain_segmind.gateway.pricing import cost_micros, estimate_micros, to_credits
-from langchain_segmind.gateway.rate_limit import RateLimiter
+from langchain_segmind.gateway.rate_limit import WINDOW_SECONDS, RateLimiter
 from langchain_segmind.gateway.replies import Completion, completion_body
 from langchain_segmind.gateway.request import Request
 from langchain_segmind.gateway.slugs import OPENAI_SHAPE_SLUGS
@@ -81,6 +81,7 @@ class Service:
         api_key: str | Sequence[str] = DEFAULT_API_KEY,
         credits: Decimal | float | str = DEFAULT_CREDITS,  # noqa: A002 - the header's own word
         rpm: int | None = None,
+        rate_window: float = WINDOW_SECONDS,
         fault: str | Sequence[str] | None = (),
         fault_seed: int | None = None,
         slug: str | Sequence[str] | None = (),
@@ -92,7 +93,7 @@ class Service:
         self.faults = FaultBook(_as_list(fault), fault_seed)
         self._first_faults = _as_list(fault)
         self._slugs = OPENAI_SHAPE_SLUGS | set(_as_list(slug))
-        self._limiter = RateLimiter(rpm, time.time)
+        self._limiter = RateLimiter(rpm, time.time, rate_window)
         self._strict = strict
         self._extra_body_keys = _as_list(extra_body_keys)
         # Last, since it may load a model: a malformed option is told of before.

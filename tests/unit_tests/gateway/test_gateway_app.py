@@ -90,6 +90,7 @@ async def test_a_backend_need_only_reply():
             id="replies",
         ),
         pytest.param({"rpm": 0}, "rpm must be at least 1", id="rpm"),
+        pytest.param({"rate_window": 0}, "rate_window must be a positive", id="rate_window"),
         pytest.param({"credits": "lots"}, "credits must be a finite number", id="credits"),
         pytest.param({"fault": "boom"}, "fault 'boom'", id="fault"),
         pytest.param({"model_path": "/no/such.gguf"}, "xllamacpp|no model at", id="model"),

@@ -29,7 +29,18 @@ def test_options_reach_the_gateway(tmp_path, ask):
     replies.write_text(json.dumps(["Hi", "Ho"]), encoding="utf-8")
     argv = ["--host", "127.0.0.1", "--port", "0", "--backend", "scripted", "--strict"]
     argv += ["--replies", str(replies), "--api-key", "one", "--api-key", "two", "--credits", "2.5"]
-    argv += ["--rpm", "3", "--fault", "503", "--fault-seed", "1", "--slug", "mine"]
+    argv += [
+        "--rpm",
+        "3",
+        "--rate-window",
+        "600",
+        "--fault",
+        "503",
+        "--fault-seed",
+        "1",
+        "--slug",
+        "mine",
+    ]
     argv += ["--extra-body-keys", "a", "b"]
 
     def until(gateway):

@@ -268,6 +268,15 @@ def test_rate_limit_moves_with_time():
     assert limiter.hit("a") is None
 
 
+def test_rate_limit_counts_in_a_window_of_its_own():
+    """A test need not wait a minute."""
+    now = 1000.0
+    limiter = RateLimiter(1, lambda: now, window=2.5)
+    assert [limiter.hit("a"), limiter.hit("a")] == [None, 1003]
+    now = 1002.5
+    assert limiter.hit("a") is None
+
+
 def test_failing_gateway_is_a_500(serve, ask, caplog):
     """A fault of the gateway's own is a 500 in JSON, and the log has the traceback."""
     gateway = serve(replies=[Completion(object())])
