@@ -2,11 +2,17 @@
 
 from langchain_segmind._credits import SegmindCredits
 from langchain_segmind._registration import register_init_chat_model
+from langchain_segmind._usage import SegmindUsage
 from langchain_segmind._version import __version__
+from langchain_segmind.callbacks import (
+    SegmindCreditsCallbackHandler,
+    get_segmind_credits_callback,
+)
 from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
 from langchain_segmind.exceptions import (
     SegmindAPIError,
     SegmindAuthenticationError,
+    SegmindBudgetExceededError,
     SegmindConnectionError,
     SegmindContextOverflowError,
     SegmindError,
@@ -25,9 +31,11 @@ __all__ = [
     "ChatSegmindGPT4Turbo",
     "SegmindAPIError",
     "SegmindAuthenticationError",
+    "SegmindBudgetExceededError",
     "SegmindConnectionError",
     "SegmindContextOverflowError",
     "SegmindCredits",
+    "SegmindCreditsCallbackHandler",
     "SegmindError",
     "SegmindInsufficientCreditsError",
     "SegmindInvalidRequestError",
@@ -37,6 +45,8 @@ __all__ = [
     "SegmindResponseError",
     "SegmindTimeoutError",
     "SegmindToolChoiceError",
+    "SegmindUsage",
     "__version__",
+    "get_segmind_credits_callback",
     "register_init_chat_model",
 ]

@@ -144,6 +144,15 @@ def convert_result_to_chunks(result: ChatResult) -> list[ChatGenerationChunk]:
     return [ChatGenerationChunk(message=chunk) for chunk in chunks]
 
 
+def read_usage(reply: Reply) -> UsageMetadata | None:
+    """Read the tokens that a reply tells of, whatever else is wrong with it."""
+    try:
+        completion = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None
+    return create_usage_metadata(completion.get("usage")) if isinstance(completion, dict) else None
+
+
 def create_usage_metadata(usage: Any) -> UsageMetadata | None:
     """Read OpenAI's `usage`; None where either count is missing, never half-filled."""
     if not isinstance(usage, dict):

@@ -82,6 +82,7 @@ from langchain_segmind._tokens import count_tokens, encode
 from langchain_segmind._tool_calling import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
+from langchain_segmind._watch import Watch, begin_watch
 from langchain_segmind.data._profiles import PROFILES
 
 
@@ -286,6 +287,7 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
+        watch = begin_watch(run_manager, settings.model)
         patience = self._create_patience(settings.timeout)
         acquire = self.rate_limiter.acquire if self.rate_limiter else None
         on_retry = run_manager.on_retry if run_manager else None
@@ -293,7 +295,7 @@ class ChatSegmind(BaseChatModel):
         conversation = converse(messages, settings)
         request = self._create_chat_request(next(conversation), settings)
         while True:
-            reply = retrying(self._send, request, patience.deadline)
+            reply = retrying(self._send, request, patience.deadline, watch)
             try:
                 asked = conversation.send(reply)
             except StopIteration as end:
@@ -311,6 +313,7 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
+        watch = begin_watch(run_manager, settings.model)
         patience = self._create_patience(settings.timeout)
         acquire = self.rate_limiter.aacquire if self.rate_limiter else None
         on_retry = run_manager.on_retry if run_manager else None
@@ -318,7 +321,7 @@ class ChatSegmind(BaseChatModel):
         conversation = converse(messages, settings)
         request = self._create_chat_request(next(conversation), settings)
         while True:
-            reply: Reply = await retrying(self._asend, request, patience.deadline)
+            reply: Reply = await retrying(self._asend, request, patience.deadline, watch)
             try:
                 asked = conversation.send(reply)
             except StopIteration as end:
@@ -513,7 +516,8 @@ class ChatSegmind(BaseChatModel):
         """
         request = self._create_credits_request()
         patience = self._create_patience(request.timeout)
-        return create_credits(create_retrying(patience)(self._send, request, patience.deadline))
+        retrying, watch = create_retrying(patience), Watch(CREDITS_PATH)
+        return create_credits(retrying(self._send, request, patience.deadline, watch))
 
     async def aget_credits(self) -> SegmindCredits:
         """Get the account's balance. It runs no model and costs nothing.
@@ -528,8 +532,8 @@ class ChatSegmind(BaseChatModel):
         """
         request = self._create_credits_request()
         patience = self._create_patience(request.timeout)
-        retrying = create_async_retrying(patience)
-        return create_credits(await retrying(self._asend, request, patience.deadline))
+        retrying, watch = create_async_retrying(patience), Watch(CREDITS_PATH)
+        return create_credits(await retrying(self._asend, request, patience.deadline, watch))
 
     def get_token_ids(self, text: str) -> list[int]:
         """Get a text's tokens in cl100k_base, GPT-4 Turbo's vocabulary.
@@ -594,13 +598,18 @@ class ChatSegmind(BaseChatModel):
         deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
         return Patience(deadline, self.max_retries, self.retry_read_timeouts)
 
-    def _send(self, request: Request, deadline: Deadline) -> Reply:
-        return send(request, resolve_api_key(self.segmind_api_key), deadline, self.http_client)
+    def _send(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
+        api_key = resolve_api_key(self.segmind_api_key)
+        with watch.attempt() as attempt:
+            attempt.reply = send(request, api_key, deadline, self.http_client)
+        return attempt.reply
 
-    async def _asend(self, request: Request, deadline: Deadline) -> Reply:
+    async def _asend(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
         api_key = await aresolve_api_key(self.segmind_api_key)
         client, library = self.http_async_client, self.async_transport
-        return await asend(request, api_key, deadline, client, library)
+        with watch.attempt() as attempt:
+            attempt.reply = await asend(request, api_key, deadline, client, library)
+        return attempt.reply
 
     def _create_chat_request(
         self, messages: Sequence[BaseMessage], settings: CallSettings

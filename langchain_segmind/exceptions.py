@@ -10,6 +10,7 @@ fallbacks and summarization understand it. R marks what may succeed when tried a
     |-- SegmindPermissionDeniedError        ModelPermissionDeniedError   403
     |-- SegmindModelNotFoundError           ModelNotFoundError           404, 410
     |-- SegmindInsufficientCreditsError                                  402, 406
+    |-- SegmindBudgetExceededError                                       not sent: your own limit
     |-- SegmindInvalidRequestError          ModelInvalidRequestError     any other 4xx
     |   `-- SegmindContextOverflowError     ContextOverflowError         by the text of the reply
     |-- SegmindRateLimitError           R   ModelRateLimitError          429
@@ -43,6 +44,7 @@ from langchain_segmind._endpoint import API_KEY_ENV
 __all__ = [
     "SegmindAPIError",
     "SegmindAuthenticationError",
+    "SegmindBudgetExceededError",
     "SegmindConnectionError",
     "SegmindContextOverflowError",
     "SegmindError",
@@ -143,6 +145,32 @@ class SegmindInsufficientCreditsError(SegmindError):
         "model.get_credits() shows the balance; see and buy credits at "
         "https://www.segmind.com/pricing."
     )
+
+
+class SegmindBudgetExceededError(SegmindError):
+    """The call would go past a limit of your own, and was not sent.
+
+    Attributes:
+        spent: Credits that were spent under this limit.
+        budget: Credits that might be spent, or None.
+        min_remaining: Credits that had to remain on the account, or None.
+    """
+
+    advice = "Raise the limit, or begin a new one, if more may be spent."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        spent: float = 0.0,
+        budget: float | None = None,
+        min_remaining: float | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message, **details)
+        self.spent = spent
+        self.budget = budget
+        self.min_remaining = min_remaining
 
 
 class SegmindInvalidRequestError(SegmindError, ModelInvalidRequestError):

@@ -50,6 +50,17 @@ def refuse(reason: str) -> dict[str, Any]:
     return {"status": 400, "body": {"error": reason}}
 
 
+def write_answer(text: str = "Hello!", **headers: str) -> dict[str, Any]:
+    """Write a raw answer of 10 and 5 tokens, with headers of one's own."""
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    return {
+        "status": 200,
+        "headers": {name.replace("_", "-"): value for name, value in headers.items()},
+        "body": {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage},
+    }
+
+
 def get_last_message(request: Request) -> str:
     """Get what was said last, without the random ids of calls."""
     return CALL_ID.sub("", request.last_message)

@@ -1,0 +1,97 @@
+"""Tells the handlers that watch a call of each of its requests."""
+
+from collections.abc import Iterable
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from langchain_core.callbacks.manager import BaseRunManager
+
+from langchain_segmind._chat_result import read_usage
+from langchain_segmind._endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, Reply
+from langchain_segmind._headers import parse_number
+from langchain_segmind._usage import Receipt, SegmindUsage
+from langchain_segmind.callbacks import SegmindCreditsCallbackHandler, current_run, watching
+from langchain_segmind.exceptions import SegmindError
+
+
+class Watch:
+    """Tells handlers of one call.
+
+    Args:
+        model: The slug.
+        handlers: The handlers; none where nobody watches.
+    """
+
+    def __init__(self, model: str, handlers: Iterable[SegmindCreditsCallbackHandler] = ()) -> None:
+        self.model = model
+        self.handlers = list(dict.fromkeys(handlers))
+        self.requests = 0
+
+    def attempt(self) -> "Attempt":
+        """Watch one request."""
+        return Attempt(self)
+
+
+def begin_watch(run_manager: BaseRunManager | None, model: str) -> Watch:
+    """Let those who watch, by a block or as handlers that were passed, watch a call.
+
+    Args:
+        run_manager: LangChain's, which knows the handlers that were passed.
+        model: The slug.
+
+    Raises:
+        SegmindBudgetExceededError: If one of them refuses the call.
+    """
+    managed = run_manager.handlers if run_manager else ()
+    passed = [one for one in managed if isinstance(one, SegmindCreditsCallbackHandler)]
+    run = current_run.get()
+    watch = Watch(model, [*watching.get(), *passed, *(run.take_handlers() if run else ())])
+    for handler in watch.handlers:
+        handler.check()
+    return watch
+
+
+class Attempt:
+    """One request of a call, from its start to its answer.
+
+    Attributes:
+        reply: The answer; None until it is there, and where it is an error.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self.reply: Reply | None = None
+        self._watch = watch
+
+    def __enter__(self) -> Self:
+        """Begin the request."""
+        if self._watch.handlers:
+            self._asked_at = monotonic()
+            is_first = not self._watch.requests
+            usage = SegmindUsage(calls=int(is_first), retried_requests=int(not is_first))
+            for handler in self._watch.handlers:
+                handler.add_usage(self._watch.model, usage)
+        self._watch.requests += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Tell what the answer says."""
+        reply = error if isinstance(error, SegmindError) else self.reply
+        if not self._watch.handlers or reply is None:
+            return
+        receipt = Receipt(
+            model=self._watch.model,
+            asked_at=self._asked_at,
+            answered_at=monotonic(),
+            is_success=self.reply is not None,
+            tokens=read_usage(self.reply) if self.reply is not None else None,
+            cost=parse_number(reply.headers.get(COST_HEADER)),
+            balance=parse_number(reply.headers.get(REMAINING_CREDITS_HEADER)),
+        )
+        for handler in self._watch.handlers:
+            handler.add_receipt(receipt)
