@@ -111,7 +111,7 @@ $(VENV)/.embedding: $(VENV)/.base requirements/embedding.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
-	$(PIP) --build-constraint $(PINS) --editable '.[agents,aiohttp,gateway,tokens]' --group test --group lint --group build
+	$(PIP) --build-constraint $(PINS) --editable '.[agents,aiohttp,gateway,limits,tokens]' --group test --group lint --group build
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.base pyproject.toml $(PINS)

@@ -84,6 +84,7 @@ from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
 from langchain_segmind._watch import Watch, begin_watch
 from langchain_segmind.data._profiles import PROFILES
+from langchain_segmind.exceptions import SegmindRateLimitError
 
 
 class ChatSegmind(BaseChatModel):
@@ -600,15 +601,28 @@ class ChatSegmind(BaseChatModel):
 
     def _send(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
         api_key = resolve_api_key(self.segmind_api_key)
-        with watch.attempt() as attempt:
-            attempt.reply = send(request, api_key, deadline, self.http_client)
+        try:
+            with watch.attempt() as attempt:
+                attempt.reply = send(request, api_key, deadline, self.http_client)
+        except SegmindRateLimitError as error:
+            # Not this call alone has to wait, but all who share the limit.
+            hold = getattr(self.rate_limiter, "hold", None)
+            if hold and error.retry_after:
+                hold(error.retry_after)
+            raise
         return attempt.reply
 
     async def _asend(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
         api_key = await aresolve_api_key(self.segmind_api_key)
         client, library = self.http_async_client, self.async_transport
-        with watch.attempt() as attempt:
-            attempt.reply = await asend(request, api_key, deadline, client, library)
+        try:
+            with watch.attempt() as attempt:
+                attempt.reply = await asend(request, api_key, deadline, client, library)
+        except SegmindRateLimitError as error:
+            hold = getattr(self.rate_limiter, "ahold", None)
+            if hold and error.retry_after:
+                await hold(error.retry_after)
+            raise
         return attempt.reply
 
     def _create_chat_request(

@@ -14,6 +14,7 @@ fallbacks and summarization understand it. R marks what may succeed when tried a
     |-- SegmindInvalidRequestError          ModelInvalidRequestError     any other 4xx
     |   `-- SegmindContextOverflowError     ContextOverflowError         by the text of the reply
     |-- SegmindRateLimitError           R   ModelRateLimitError          429
+    |-- SegmindRateLimiterError                                          not sent: no limiter
     |-- SegmindTimeoutError             R   ModelTimeoutError            408, or no answer in time
     |-- SegmindConnectionError          R   ModelConnectionError         no answer, or half of one
     |-- SegmindToolChoiceError              OutputParserException        2xx: not what was forced
@@ -53,6 +54,7 @@ __all__ = [
     "SegmindModelNotFoundError",
     "SegmindPermissionDeniedError",
     "SegmindRateLimitError",
+    "SegmindRateLimiterError",
     "SegmindResponseError",
     "SegmindTimeoutError",
     "SegmindToolChoiceError",
@@ -189,6 +191,15 @@ class SegmindRateLimitError(SegmindError, ModelRateLimitError):
     """The account sends more requests a minute than its plan allows (429)."""
 
     advice = "Send fewer requests a minute: pass a rate_limiter to the model."
+
+
+class SegmindRateLimiterError(SegmindError):
+    """A `SegmindRateLimiter` cannot reach its storage; the request was not sent."""
+
+    advice = (
+        "Start the storage again, or let each worker keep to a share of the limit meanwhile: "
+        'on_storage_error="local".'
+    )
 
 
 class SegmindTimeoutError(SegmindError, ModelTimeoutError):

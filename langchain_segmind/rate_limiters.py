@@ -1,0 +1,379 @@
+"""One account's rate limit, shared by threads, event loops, processes and machines.
+
+Needs the extra `limits`; the only room that knows it.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from importlib import import_module
+from threading import Lock
+from typing import Any, Literal, Self, TypeVar, get_args
+from urllib.parse import urlsplit
+
+from langchain_core.rate_limiters import BaseRateLimiter
+
+from langchain_segmind.exceptions import SegmindRateLimiterError
+
+try:
+    from limits import RateLimitItemPerSecond
+    from limits.errors import ConfigurationError, StorageError
+    from limits.storage import MovingWindowSupport, Storage, storage_from_string
+    from limits.strategies import MovingWindowRateLimiter
+except ImportError as error:
+    raise ImportError(
+        "SegmindRateLimiter needs the library limits: pip install 'langchain-segmind[limits]'"
+    ) from error
+
+__all__ = ["SegmindRateLimiter"]
+
+Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
+
+OnStorageError = Literal["raise", "local"]
+
+MARGIN = 1
+"""Seconds by which the window is longer than the server's: requests travel, and clocks differ."""
+
+SHORTEST_WAIT = 0.01
+"""Seconds: several may wait for the same moment, and only one gets the place."""
+
+STORAGE_PAUSE = 5.0
+"""Seconds for which a storage that failed is not asked again."""
+
+STORAGE_TIMEOUT = 2.0
+"""Seconds that one question to a storage may take."""
+
+UNKNOWN_STORAGE = (
+    "storage must be one of the library limits that knows moving windows, such as memory:// or "
+    "redis://localhost:6379, not {!r}."
+)
+
+LONGEST_HOLD = 3_600.0
+"""Seconds that a server can hold up everybody."""
+
+
+class SegmindRateLimiter(BaseRateLimiter):
+    """Keeps all who share an account within its requests per minute.
+
+    Goes into a model's `rate_limiter`. Every request takes a place in a moving window, retries
+    included; who finds none waits until the oldest leaves it, first come, first served within a
+    process. After a 429 that tells when the limit resets, everybody waits for that moment.
+
+    One limiter may serve any number of models, threads and event loops. With
+    `storage="redis://..."` every process and machine that names the same storage and account
+    shares one window; their clocks must agree to about a second.
+
+    Args:
+        requests_per_minute: What the account's plan allows; at least 1. Segmind publishes 5 to
+            1,000, by plan.
+        storage: Where the window is kept: `"memory://"` for one process, `"redis://host:6379"`,
+            or any other storage of the library limits that knows moving windows.
+        account: Tells accounts that share a storage apart. No API key: it is written there.
+        on_storage_error: What happens while the storage cannot be reached. `"local"` lets each
+            process keep to its own share of the limit, and logs a warning once for each outage;
+            `"raise"` fails the call with a `SegmindRateLimiterError`.
+        workers: How many processes share the account: the share of each is one part in so many,
+            while the storage is down.
+        period: Seconds in which the requests may be made; 60 but for tests.
+
+    Raises:
+        ValueError: If a value cannot be right, or the storage is unknown.
+        ImportError: If the storage's own library is missing.
+
+    Source: https://docs.segmind.com/docs/serverless-api
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmindGPT4Turbo
+        from langchain_segmind.rate_limiters import SegmindRateLimiter
+
+        limiter = SegmindRateLimiter(requests_per_minute=50)
+        model = ChatSegmindGPT4Turbo(rate_limiter=limiter)
+        print(model.batch(["Say one.", "Say two."]))
+        ```
+    """
+
+    def __init__(
+        self,
+        requests_per_minute: int = 50,
+        storage: str = "memory://",
+        *,
+        account: str = "default",
+        on_storage_error: OnStorageError = "local",
+        workers: int = 1,
+        period: int = 60,
+    ) -> None:
+        for name, number in {
+            "requests_per_minute": requests_per_minute,
+            "workers": workers,
+            "period": period,
+        }.items():
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                raise ValueError(f"{name} must be a whole number from 1, not {number!r}.")
+        if on_storage_error not in get_args(OnStorageError):
+            raise ValueError(
+                f'on_storage_error must be "raise" or "local", not {on_storage_error!r}.'
+            )
+        self.requests_per_minute = requests_per_minute
+        self.account = account
+        self.on_storage_error = on_storage_error
+        self.workers = workers
+        self.period = period
+        self._storage_uri = storage
+        self._open()
+
+    def _open(self) -> None:
+        seconds = self.period + MARGIN
+        self._window = Window(
+            open_storage(self._storage_uri), self.requests_per_minute, seconds, self.account
+        )
+        share = max(self.requests_per_minute // self.workers, 1)
+        self._local_window = Window(open_storage("memory://"), share, seconds, self.account)
+        self._is_remote = not self._storage_uri.startswith("memory:")
+        self._is_down = False
+        self._down_until = 0.0
+        self._queue = Queue()
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Take a place for one request.
+
+        Args:
+            blocking: Whether to wait for one.
+
+        Returns:
+            Whether there is one: always, if it waits.
+
+        Raises:
+            SegmindRateLimiterError: If the storage cannot be reached, and `on_storage_error` is
+                `"raise"`.
+        """
+        if not blocking:
+            return self._queue.is_empty and not self._try()
+        place = self._queue.join()
+        try:
+            place.result()
+            while wait := self._try():
+                time.sleep(wait)
+        finally:
+            self._queue.leave(place)
+        return True
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        """Take a place for one request; see `acquire`. The event loop goes on meanwhile.
+
+        Args:
+            blocking: Whether to wait for one.
+        """
+        if not blocking:
+            return self._queue.is_empty and not await self._atry()
+        place = self._queue.join()
+        try:
+            await asyncio.wrap_future(place)
+            while wait := await self._atry():  # noqa: ASYNC110 - another machine may free a place
+                await asyncio.sleep(wait)
+        finally:
+            self._queue.leave(place)
+        return True
+
+    def hold(self, seconds: float) -> None:
+        """Let everybody wait; the models say so after a 429.
+
+        Args:
+            seconds: For how long, an hour at most.
+        """
+        # The error that told of it says more than that nobody else will hear of it.
+        with suppress(SegmindRateLimiterError):
+            self._ask(lambda window: window.hold(min(seconds, LONGEST_HOLD)))
+
+    async def ahold(self, seconds: float) -> None:
+        """Let everybody wait; see `hold`.
+
+        Args:
+            seconds: For how long.
+        """
+        await self._run(lambda: self.hold(seconds))
+
+    def _try(self) -> float:
+        """Take a place, or get the seconds to wait before it is worth to try again."""
+        return self._ask(Window.enter)
+
+    async def _atry(self) -> float:
+        return await self._run(self._try)
+
+    async def _run(self, work: Callable[[], Answer]) -> Answer:
+        # An asynchronous client of the storage would belong to one event loop.
+        return await asyncio.to_thread(work) if self._is_remote else work()
+
+    def _ask(self, question: Callable[["Window"], Answer]) -> Answer:
+        if self._is_remote and time.monotonic() < self._down_until:
+            return question(self._local_window)
+        try:
+            answer = question(self._window)
+        except StorageError as failure:
+            self._note_failure(failure)
+            return question(self._local_window)
+        if self._is_down:
+            self._is_down = False
+            logger.info("The rate limit's storage is back.")
+        return answer
+
+    def _note_failure(self, failure: StorageError) -> None:
+        reason = type(failure.__cause__ or failure).__name__
+        if self.on_storage_error == "raise":
+            raise SegmindRateLimiterError(
+                f"The rate limit's storage cannot be used ({reason}). "
+                f"{SegmindRateLimiterError.advice}"
+            ) from None
+        self._down_until = time.monotonic() + STORAGE_PAUSE
+        if not self._is_down:
+            self._is_down = True
+            logger.warning(
+                "The rate limit's storage cannot be used (%s). Until it is back, this process "
+                "keeps to %d requests in %d s by itself: one part in %d of the limit (workers).",
+                reason,
+                self._local_window.places,
+                self.period,
+                self.workers,
+            )
+
+    def __repr__(self) -> str:
+        """Show the limit; the storage's address may hold a password."""
+        return (
+            f"{type(self).__name__}(requests_per_minute={self.requests_per_minute}, "
+            f"storage={urlsplit(self._storage_uri).scheme!r}, account={self.account!r})"
+        )
+
+    def __copy__(self) -> Self:
+        """Share: copies of a model are on the same account."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Share, likewise."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickle the settings. Where the window is in memory, another process has its own."""
+        return _create, (
+            type(self),
+            (self.requests_per_minute, self._storage_uri),
+            {
+                "account": self.account,
+                "on_storage_error": self.on_storage_error,
+                "workers": self.workers,
+                "period": self.period,
+            },
+        )
+
+
+def _create(cls: type[SegmindRateLimiter], args: Any, options: Any) -> SegmindRateLimiter:
+    return cls(*args, **options)
+
+
+class Window:
+    """A moving window in a storage.
+
+    Args:
+        storage: The storage.
+        places: Requests that fit in.
+        seconds: How long it is.
+        account: Whose requests.
+    """
+
+    def __init__(self, storage: Storage, places: int, seconds: int, account: str) -> None:
+        self.places = places
+        self._storage = storage
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._limit = RateLimitItemPerSecond(places, seconds, namespace="segmind")
+        self._account = account
+        self._hold_key = f"segmind-hold/{account}"
+
+    def enter(self) -> float:
+        """Take a place, or get the seconds until there may be one; 0 for a place."""
+        held = self._storage.get_expiry(self._hold_key) - time.time()
+        if held > 0:
+            return max(held, SHORTEST_WAIT)
+        if self._limiter.hit(self._limit, self._account):
+            return 0
+        stats = self._limiter.get_window_stats(self._limit, self._account)
+        return max(stats.reset_time - time.time(), SHORTEST_WAIT)
+
+    def hold(self, seconds: float) -> None:
+        """Let everybody wait."""
+        until = time.time() + seconds
+        if until > self._storage.get_expiry(self._hold_key):
+            self._storage.clear(self._hold_key)  # the expiry is that of the first who counts
+            self._storage.incr(self._hold_key, math.ceil(seconds))
+
+
+class Queue:
+    """A queue in which threads and the tasks of any event loop stand alike: first come, first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: deque[Future[None]] = deque()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits."""
+        return not self._waiting
+
+    def join(self) -> Future[None]:
+        """Join the end; the future is done once it is one's turn."""
+        place: Future[None] = Future()
+        with self._lock:
+            self._waiting.append(place)
+            self._call_next()
+        return place
+
+    def leave(self, place: Future[None]) -> None:
+        """Leave, from wherever one stands."""
+        with self._lock:
+            self._waiting.remove(place)
+            self._call_next()
+
+    def _call_next(self) -> None:
+        # One that is cancelled leaves by itself, and the next one is called then.
+        with suppress(InvalidStateError, IndexError):
+            self._waiting[0].set_result(None)
+
+
+def get_options(scheme: str) -> dict[str, Any]:
+    """Get the options of a storage's client: it must answer soon, or not at all."""
+    if not scheme.startswith(("redis", "valkey")):
+        return {}
+    library = import_module("valkey" if scheme.startswith("valkey") else "redis")
+    once_more = import_module(f"{library.__name__}.retry").Retry(
+        import_module(f"{library.__name__}.backoff").NoBackoff(), 1
+    )
+    return {
+        "socket_timeout": STORAGE_TIMEOUT,
+        "socket_connect_timeout": STORAGE_TIMEOUT,
+        "retry": once_more,
+    }
+
+
+def open_storage(uri: str) -> Storage:
+    """Open a storage; nothing is sent yet.
+
+    Raises:
+        ValueError: If it is unknown, or knows no moving windows.
+        ImportError: If its library is missing.
+    """
+    scheme = urlsplit(uri).scheme
+    try:
+        storage = storage_from_string(uri, wrap_exceptions=True, **get_options(scheme))
+    except ConfigurationError as error:
+        if "prerequisite" in str(error):
+            raise ImportError(f"The storage's library is missing: {error}") from None
+        raise ValueError(UNKNOWN_STORAGE.format(scheme)) from None
+    # An asynchronous one would belong to one event loop.
+    if not isinstance(storage, Storage) or not isinstance(storage, MovingWindowSupport):
+        raise ValueError(UNKNOWN_STORAGE.format(scheme))
+    return storage

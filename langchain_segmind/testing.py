@@ -1,0 +1,128 @@
+"""A gateway for the tests of applications: what `segmind_gateway`, pytest's fixture, gives.
+
+Needs the extra `gateway`.
+"""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+from langchain_core.messages.tool import tool_call
+
+from langchain_segmind._endpoint import RETRY_AFTER_HEADER, Reply
+from langchain_segmind._tool_calling import render_calls
+from langchain_segmind.gateway import Gateway, Request
+from langchain_segmind.gateway.contract import error_reply
+from langchain_segmind.gateway.fault_replies import fault_reply
+from langchain_segmind.gateway.faults import parse_fault
+
+__all__ = ["SegmindTestGateway"]
+
+NOTHING_TO_SAY = (
+    "The test has no reply for this request; say what the model answers, in order: "
+    "segmind_gateway.reply(...), .tool_call(...) or .fail(...)."
+)
+
+
+class SegmindTestGateway:
+    """Answers the requests of a test with what the test says, in order.
+
+    A request beyond that is refused with a 400 that says so, which no model sends again.
+
+    Attributes:
+        gateway: The gateway itself, with all that it can do (`docs/gateway.md`).
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmindGPT4Turbo
+        from langchain_segmind.gateway import Gateway
+        from langchain_segmind.testing import SegmindTestGateway
+
+        with Gateway() as gateway:
+            test_gateway = SegmindTestGateway(gateway).reply("Hello!")
+            model = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key)
+            assert model.invoke("Hi").text == "Hello!"
+            assert test_gateway.requests[-1].last_message == "Hi"
+        ```
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self._turns: deque[Any] = deque()
+        gateway.script(self._answer)
+
+    def reply(self, content: str, **completion: Any) -> Self:
+        """Let the model answer the next request with a text.
+
+        Args:
+            content: The text.
+            completion: `finish_reason`, `usage` or `model`, as in a script of the gateway.
+        """
+        self._turns.append({"content": content, **completion} if completion else content)
+        return self
+
+    def tool_call(self, name: str, args: Mapping[str, Any] | None = None, **more: Any) -> Self:
+        """Let the model answer the next request with the call of a tool.
+
+        Several calls in one reply are a text: `.reply("[add(a=1, b=2), add(a=3, b=4)]")`.
+
+        Args:
+            name: The tool's name.
+            args: Its arguments.
+            more: Further arguments.
+        """
+        call = tool_call(name=name, args={**(args or {}), **more}, id=None)
+        return self.reply(render_calls([call]))
+
+    def fail(self, fault: int | str, *, retry_after: float | None = 0) -> Self:
+        """Let the next request fail.
+
+        Args:
+            fault: A status from 300 to 599, or `"html"`, `"not-json"`, `"no-choices"`,
+                `"error-body"` or `"empty"` for a success that is none.
+            retry_after: Seconds that the server asks to wait, so that a model that tries again
+                does not keep the test waiting; None sends what Segmind does.
+
+        Raises:
+            ValueError: If there is no such fault.
+        """
+        (action,) = parse_fault(str(fault)).actions
+        answer = fault_reply(action, time.time())
+        if answer is None:
+            raise ValueError(f"{fault!r} is no answer; see segmind_gateway.gateway.faults(...).")
+        if retry_after is not None and answer.status_code >= 400:  # noqa: PLR2004 - errors begin there
+            headers = {**answer.headers, RETRY_AFTER_HEADER: f"{retry_after:g}"}
+            answer = replace(answer, headers=headers)
+        self._turns.append(answer)
+        return self
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests that came, oldest first."""
+        return self.gateway.requests
+
+    @property
+    def pending(self) -> int:
+        """How many answers nobody asked for yet."""
+        return len(self._turns)
+
+    @property
+    def credits(self) -> float:
+        """The credits that are left."""
+        return float(self.gateway.credits())
+
+    def set_credits(self, amount: float) -> None:
+        """Set the credits that are left.
+
+        Args:
+            amount: Credits.
+        """
+        self.gateway.ledger.set_balance(self.gateway.api_key, str(amount))
+
+    async def _answer(self, request: Request) -> Any:  # noqa: ARG002 - a script takes the request
+        return self._turns.popleft() if self._turns else _REFUSAL
+
+
+_REFUSAL: Reply = error_reply(400, NOTHING_TO_SAY)

@@ -1,0 +1,33 @@
+"""Pytest's fixture `segmind_gateway`, from the package langchain-segmind.
+
+A module of its own, since pytest imports its plugins always: the package is imported by the tests
+that use the fixture alone.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_segmind.testing import SegmindTestGateway
+
+
+@pytest.fixture
+def segmind_gateway(monkeypatch: pytest.MonkeyPatch) -> "Iterator[SegmindTestGateway]":
+    """Run a local gateway that answers as the test says; models find it by themselves.
+
+    `SEGMIND_API_BASE` and `SEGMIND_API_KEY` name it while the test runs, so that
+    `ChatSegmindGPT4Turbo()` calls it. Needs the extra `gateway` of langchain-segmind.
+    """
+    from langchain_segmind.gateway import Gateway  # noqa: PLC0415 - only where it is used
+    from langchain_segmind.testing import SegmindTestGateway  # noqa: PLC0415 - likewise
+
+    with Gateway() as gateway:
+        monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
+        monkeypatch.setenv("SEGMIND_API_KEY", gateway.api_key)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, ",".join(filter(None, [os.environ.get(name), gateway.host])))
+        yield SegmindTestGateway(gateway)
