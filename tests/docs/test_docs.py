@@ -14,12 +14,22 @@ import pytest
 
 import langchain_segmind
 import langchain_segmind.gateway
+import langchain_segmind.middleware
+import langchain_segmind.rate_limiters
+import langchain_segmind.testing
 from langchain_segmind.gateway import Gateway
 from langchain_segmind.gateway.backends.llama import find_bundled_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^ *```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+MODULES = [
+    langchain_segmind,
+    langchain_segmind.gateway,
+    langchain_segmind.middleware,
+    langchain_segmind.rate_limiters,
+    langchain_segmind.testing,
+]
 LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -64,7 +74,7 @@ def slugify(heading: str) -> str:
 
 def get_documented() -> Iterator[tuple[str, str]]:
     """Find the public docstrings that show an example."""
-    for module in (langchain_segmind, langchain_segmind.gateway):
+    for module in MODULES:
         for name in module.__all__:
             item = getattr(module, name)
             members = vars(item).items() if inspect.isclass(item) else ()
@@ -92,6 +102,7 @@ def test_the_classes_users_start_with_show_an_example() -> None:
 
 PRINTED = {
     "agent": ["Ordered: 2 x green tea", "3 requests; credits left: "],
+    "credits_dashboard": ["Spending", "gpt-4-turbo", "sent again", "was stopped"],
     "quickstart": ["(scripted) You said: What is gravity?", "get_credits(): "],
     "rag": ["postage", "75 degrees", "August"],
     "structured_output": ["Ann orders:", "3 x box of tea", "parsed: None", "parsing_error: None"],

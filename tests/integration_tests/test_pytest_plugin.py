@@ -62,6 +62,15 @@ def test_an_application_tests_its_agent(tmp_path) -> None:
     assert "2 passed" in run.stdout, run.stdout + run.stderr
 
 
+def test_the_page_about_tests_shows_tests_that_pass(tmp_path, root) -> None:
+    """What a reader copies into a file runs as it stands."""
+    page = (root / "docs" / "testing.md").read_text(encoding="utf-8")
+    block = page.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "test_weather.py").write_text(block, encoding="utf-8")
+    run = run_pytest(tmp_path)
+    assert "3 passed" in run.stdout, run.stdout + run.stderr
+
+
 def test_the_fixture_is_listed_with_its_purpose(tmp_path) -> None:
     """`pytest --fixtures` tells what it is for."""
     listed = run_pytest(tmp_path, "--fixtures").stdout
