@@ -55,8 +55,8 @@ UNKNOWN_STORAGE = (
     "redis://localhost:6379, not {!r}."
 )
 
-LONGEST_HOLD = 3_600.0
-"""Seconds that a server can hold up everybody."""
+LONGEST_HOLD = 300.0
+"""Seconds for which one answer can hold up everybody: limits are by the minute."""
 
 
 class SegmindRateLimiter(BaseRateLimiter):
@@ -186,7 +186,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         """Let everybody wait; the models say so after a 429.
 
         Args:
-            seconds: For how long, an hour at most.
+            seconds: For how long, five minutes at most.
         """
         # The error that told of it says more than that nobody else will hear of it.
         with suppress(SegmindRateLimiterError):

@@ -242,6 +242,13 @@ def test_a_later_end_of_the_hold_counts(storage) -> None:
     assert limiter._try() > 30
 
 
+def test_one_answer_cannot_hold_everybody_for_hours(storage) -> None:
+    """A reset time that is misread, or forged, is over in minutes."""
+    limiter = SegmindRateLimiter(100, storage)
+    limiter.hold(1e9)
+    assert 200 < limiter._try() <= 300
+
+
 def test_many_tasks_stay_within_the_limit(storage) -> None:
     """A burst is spread out: the gateway refuses nobody."""
     with Gateway(api_key=SECRET, credits=10, rpm=10, rate_window=WINDOW) as gateway:
