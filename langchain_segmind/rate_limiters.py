@@ -6,15 +6,18 @@ Needs the extra `limits`; the only room that knows it.
 import asyncio
 import logging
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from functools import cached_property
 from importlib import import_module
 from threading import Lock
 from typing import Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from langchain_core.rate_limiters import BaseRateLimiter
 
@@ -31,6 +34,16 @@ except ImportError as error:
     ) from error
 
 __all__ = ["SegmindRateLimiter"]
+
+SETTINGS = (
+    "requests_per_minute",
+    "storage",
+    "account",
+    "on_storage_error",
+    "workers",
+    "period",
+)
+"""What makes a limiter, and is pickled."""
 
 Answer = TypeVar("Answer")
 
@@ -126,20 +139,26 @@ class SegmindRateLimiter(BaseRateLimiter):
         self.on_storage_error = on_storage_error
         self.workers = workers
         self.period = period
-        self._storage_uri = storage
+        self.storage = storage
         self._open()
 
     def _open(self) -> None:
-        seconds = self.period + MARGIN
-        self._window = Window(
-            open_storage(self._storage_uri), self.requests_per_minute, seconds, self.account
-        )
-        share = max(self.requests_per_minute // self.workers, 1)
-        self._local_window = Window(open_storage("memory://"), share, seconds, self.account)
-        self._is_remote = not self._storage_uri.startswith("memory:")
+        self._window = self._open_window(self.storage, self.requests_per_minute)
+        self.__dict__.pop("_local_window", None)
+        self._is_remote = not self.storage.startswith("memory:")
         self._is_down = False
         self._down_until = 0.0
         self._queue = Queue()
+        limiters.add(self)
+
+    @cached_property
+    def _local_window(self) -> "Window":
+        """This process's share, while the storage is down."""
+        share = max(self.requests_per_minute // self.workers, 1)
+        return self._open_window("memory://", share)
+
+    def _open_window(self, storage: str, places: int) -> "Window":
+        return Window(open_storage(storage), places, self.period + MARGIN, self.account)
 
     def acquire(self, *, blocking: bool = True) -> bool:
         """Take a place for one request.
@@ -247,7 +266,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         """Show the limit; the storage's address may hold a password."""
         return (
             f"{type(self).__name__}(requests_per_minute={self.requests_per_minute}, "
-            f"storage={urlsplit(self._storage_uri).scheme!r}, account={self.account!r})"
+            f"storage={urlsplit(self.storage).scheme!r}, account={self.account!r})"
         )
 
     def __copy__(self) -> Self:
@@ -258,22 +277,25 @@ class SegmindRateLimiter(BaseRateLimiter):
         """Share, likewise."""
         return self
 
-    def __reduce__(self) -> Any:
+    def __getstate__(self) -> dict[str, Any]:
         """Pickle the settings. Where the window is in memory, another process has its own."""
-        return _create, (
-            type(self),
-            (self.requests_per_minute, self._storage_uri),
-            {
-                "account": self.account,
-                "on_storage_error": self.on_storage_error,
-                "workers": self.workers,
-                "period": self.period,
-            },
-        )
+        return {name: self.__dict__[name] for name in SETTINGS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the window that the settings name."""
+        self.__dict__.update(state)
+        self._open()
 
 
-def _create(cls: type[SegmindRateLimiter], args: Any, options: Any) -> SegmindRateLimiter:
-    return cls(*args, **options)
+def open_again() -> None:
+    """Open all windows anew: in a forked process nobody stands in the queues of the other."""
+    for limiter in limiters:
+        limiter._open()  # noqa: SLF001 - of this room
+
+
+limiters: WeakSet[SegmindRateLimiter] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=open_again)
 
 
 class Window:

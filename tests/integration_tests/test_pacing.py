@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -172,6 +173,20 @@ def test_a_pickled_limiter_finds_its_storage(redis) -> None:
     twin = pickle.loads(pickle.dumps(limiter))
     assert not twin.acquire(blocking=False)
     assert (twin.account, twin.workers, twin.on_storage_error) == ("a", 3, "raise")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_waits_for_nobody_of_the_other(redis) -> None:
+    """Who stood in the queue at the fork is not there."""
+    limiter = SegmindRateLimiter(1, redis.url, period=WINDOW)
+    place = limiter._queue.join()
+    child = os.fork()
+    if not child:
+        os._exit(0 if limiter.acquire() and not limiter.acquire(blocking=False) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    limiter._queue.leave(place)
+    assert not limiter.acquire(blocking=False)
 
 
 def test_repr_shows_no_password() -> None:
