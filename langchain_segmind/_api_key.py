@@ -1,13 +1,15 @@
 """Where the API key comes from, read anew for each request so that it can be rotated."""
 
+import asyncio
 import inspect
 import os
 from collections.abc import Awaitable, Callable
 
 from pydantic import SecretStr
 
+from langchain_segmind._deadline import Deadline
 from langchain_segmind._endpoint import API_KEY_ENV
-from langchain_segmind.exceptions import SegmindAuthenticationError
+from langchain_segmind.exceptions import SegmindAuthenticationError, SegmindTimeoutError
 
 ApiKey = SecretStr | str | None
 ApiKeySource = SecretStr | Callable[[], ApiKey | Awaitable[ApiKey]] | None
@@ -50,10 +52,26 @@ def resolve_api_key(source: ApiKeySource | str) -> str:
     return _check_api_key(key)
 
 
-async def aresolve_api_key(source: ApiKeySource | str) -> str:
-    """Get the key for one request; see `resolve_api_key`."""
+async def aresolve_api_key(source: ApiKeySource | str, deadline: Deadline) -> str:
+    """Get the key for one request; see `resolve_api_key`.
+
+    Raises:
+        SegmindTimeoutError: If an asynchronous source takes longer than the call may.
+    """
     key = source() if callable(source) else source
-    return _check_api_key(await key if inspect.isawaitable(key) else key)
+    if inspect.isawaitable(key):
+        limit = asyncio.timeout(deadline.remaining if deadline.is_set else None)
+        try:
+            async with limit:
+                key = await key
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            problem = "segmind_api_key gave no key in the time of the call"
+            raise SegmindTimeoutError(
+                f"{problem}. {SegmindTimeoutError.advice}", phase="connect"
+            ) from None
+    return _check_api_key(key)
 
 
 def _check_api_key(key: ApiKey) -> str:

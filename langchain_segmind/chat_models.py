@@ -613,7 +613,7 @@ class ChatSegmind(BaseChatModel):
         return attempt.reply
 
     async def _asend(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
-        api_key = await aresolve_api_key(self.segmind_api_key)
+        api_key = await aresolve_api_key(self.segmind_api_key, deadline)
         client, library = self.http_async_client, self.async_transport
         try:
             with watch.attempt() as attempt:

@@ -11,7 +11,7 @@ import httpx
 
 from langchain_segmind._deadline import Deadline
 from langchain_segmind._endpoint import Reply
-from langchain_segmind._http._connections import AsyncConnections, Connections
+from langchain_segmind._http._connections import AsyncConnections, Connections, find_proxy
 from langchain_segmind._http._exchange import TRANSPORT_ERRORS, Exchange, Request
 
 CONNECTIONS = Connections()
@@ -101,7 +101,8 @@ def _borrow_sender(exchange: Exchange, client: httpx.Client | None) -> Iterator[
         exchange.set_timeouts()
         yield partial(client.send, **exchange.client_options)
         return
-    with CONNECTIONS.borrow(exchange.outgoing.url) as transport:
+    exchange.proxy = find_proxy(exchange.outgoing.url)
+    with CONNECTIONS.borrow(exchange.proxy) as transport:
         exchange.set_timeouts(as_moments=True)
         yield transport.handle_request
 
@@ -117,12 +118,14 @@ async def _borrow_async_sender(
         exchange.set_timeouts()
         yield partial(client.send, **exchange.client_options)
         return
-    # aiohttp sends a GET that fails again by itself, behind the caller's retries, and warns of a
-    # body that is long, for which it knows no timeout either.
-    if not 0 < int(exchange.outgoing.headers.get("content-length", 0)) <= LONGEST_AIOHTTP_BODY:
+    # aiohttp sends a GET that fails again by itself, behind the caller's retries, warns of a body
+    # that is long, and knows no timeout for writing one.
+    length = int(exchange.outgoing.headers.get("content-length", 0))
+    if not 0 < length <= LONGEST_AIOHTTP_BODY or exchange.has_phases:
         library = "httpx"
+    exchange.proxy = find_proxy(exchange.outgoing.url)
     connections = await ASYNC_CONNECTIONS.get()
-    async with connections.borrow(exchange.outgoing.url, library, deadline) as transport:
+    async with connections.borrow(exchange.proxy, library, deadline) as transport:
         exchange.set_timeouts()
         yield transport.handle_async_request
 

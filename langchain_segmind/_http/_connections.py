@@ -135,13 +135,12 @@ class Connections:
         self._by_proxy: dict[str | None, PrivateTransports[httpx.BaseTransport]] = {}
 
     @contextmanager
-    def borrow(self, url: httpx.URL) -> Iterator[httpx.BaseTransport]:
+    def borrow(self, proxy: str | None) -> Iterator[httpx.BaseTransport]:
         """Get a transport for one request.
 
         Raises:
             ValueError: If the environment's proxy or certificate settings cannot be used.
         """
-        proxy = find_proxy(url.scheme, url.host, url.port)
         with self._lock:
             transports = self._by_proxy.get(proxy)
             if transports is None:
@@ -219,7 +218,7 @@ class LoopConnections:
 
     @asynccontextmanager
     async def borrow(
-        self, url: httpx.URL, library: str, deadline: Deadline
+        self, proxy: str | None, library: str, deadline: Deadline
     ) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """Wait for a turn, which takes nothing of the time, and get a transport for one request.
 
@@ -234,7 +233,7 @@ class LoopConnections:
                 # run while the loop works for the others.
                 async with self._door:
                     await asyncio.sleep(0)
-                    transports = await self._get_transports(url, library)
+                    transports = await self._get_transports(proxy, library)
             transport, is_sound = transports.take(), False
             try:
                 yield transport
@@ -245,8 +244,7 @@ class LoopConnections:
         finally:
             self._turn.release()
 
-    async def _get_transports(self, url: httpx.URL, library: str) -> AsyncTransports:
-        proxy = find_proxy(url.scheme, url.host, url.port)
+    async def _get_transports(self, proxy: str | None, library: str) -> AsyncTransports:
         route = (library, proxy)
         if route not in self._by_route:
             if not get_ssl_context.cache_info().currsize:
@@ -270,9 +268,14 @@ class LoopConnections:
             await self.close()
 
 
+def find_proxy(url: httpx.URL) -> str | None:
+    """Get the proxy that the environment names for a URL's host; None for none."""
+    return find_host_proxy(url.scheme, url.host, url.port)
+
+
 @lru_cache(maxsize=KEPT_ROUTES)
-def find_proxy(scheme: str, host: str, port: int | None) -> str | None:
-    """Get the proxy that the environment names for a host; None for none."""
+def find_host_proxy(scheme: str, host: str, port: int | None) -> str | None:
+    """Read the environment, which takes longer than the rest of a call."""
     if proxy_bypass(host if port is None else f"{host}:{port}"):
         return None
     proxies = getproxies()
@@ -288,7 +291,7 @@ def get_ssl_context() -> SSLContext:
 
 def forget_environment() -> None:
     """Read proxies and certificates anew."""
-    find_proxy.cache_clear()
+    find_host_proxy.cache_clear()
     get_ssl_context.cache_clear()
 
 
@@ -318,8 +321,13 @@ def open_async_transport(context: SSLContext, proxy: str | None) -> httpx.AsyncB
 
 
 def is_aiohttp_usable(proxy: str | None) -> bool:
-    """Tell whether the extra `aiohttp` is installed, and knows this kind of proxy."""
-    return is_aiohttp_installed() and not (proxy or "").startswith("socks")
+    """Tell whether the extra `aiohttp` is installed, and knows this kind of proxy.
+
+    It knows no SOCKS, warns of a password, and takes one in Latin-1 only.
+    """
+    if not is_aiohttp_installed():
+        return False
+    return proxy is None or not (proxy.lower().startswith("socks") or "@" in proxy)
 
 
 @lru_cache(maxsize=1)

@@ -5,6 +5,7 @@ Failures become errors here, whichever of httpx's transports and clients they co
 
 import logging
 import zlib
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,12 @@ GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 DEFLATE_ALONE = -zlib.MAX_WBITS
 """Some servers leave out the frame that the name demands."""
+
+MOST_MEMBERS = 1_000
+"""Members of a gzipped body that are read; servers send one."""
+
+PART = 65_536
+"""Bytes that are unpacked at a time."""
 
 SECRET_HEADERS = (API_KEY_HEADER, "authorization", "cookie", "proxy-authorization")
 """Headers whose values servers must not get back to the user, whoever set them."""
@@ -101,6 +108,7 @@ class Exchange:
         outgoing: The request as httpx's.
         response: The head of the answer; None until it is there.
         failure: What ended the attempt before its end; None for nothing.
+        proxy: The proxy's URL; None for none.
         is_raw: Whether the body is added as it is sent; the user's own client unpacks it.
 
     Raises:
@@ -119,11 +127,14 @@ class Exchange:
         self.response: httpx.Response | None = None
         self.failure: Exception | None = None
         self.is_raw = client is None
+        self.proxy: str | None = None
         self._request = request
         self._deadline = deadline
         self._parts: list[bytes] = []
         self._size = 0
-        headers = {**request.headers, API_KEY_HEADER: api_key}
+        # Names differ by case only: sent as they are, ours and the user's would both be there.
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers[API_KEY_HEADER] = api_key
         if request.content is not None:
             headers["content-type"] = "application/json"
         url = request.url.copy_with(userinfo=b"") if request.url.userinfo else request.url
@@ -146,6 +157,11 @@ class Exchange:
         # A redirect that is followed carries the key to whatever host the server names.
         options: dict[str, Any] = {"stream": True, "follow_redirects": False}
         return {**options, "auth": None} if self._request.url.userinfo else options
+
+    @property
+    def has_phases(self) -> bool:
+        """Whether each phase of the attempt has a time of its own."""
+        return isinstance(self._request.timeout, httpx.Timeout)
 
     def set_timeouts(self, *, as_moments: bool = False) -> None:
         """Tell the transport how long to wait, as late as may be: the clock is running.
@@ -218,7 +234,9 @@ class Exchange:
         names = [*self._request.headers, *SECRET_HEADERS]
         values = [value for name in names if (value := self.outgoing.headers.get(name))]
         words = [word for value in values for word in value.split()]
-        return mask_secrets(text, [*values, *words, self._request.url.password])
+        return mask_secrets(
+            text, [*values, *words, self._request.url.password, *get_proxy_secrets(self.proxy)]
+        )
 
     def _convert_failure(self, error: Exception | None, body: bytes) -> SegmindError:
         cause = self._mask(f"{type(error).__name__}: {error}".removesuffix(": "))
@@ -235,7 +253,7 @@ class Exchange:
         if self.response is not None and isinstance(error, httpx.DecodingError | zlib.error):
             problem = f"The body cannot be unpacked ({cause})"
             return create_error(self._create_reply(), SegmindResponseError, problem)
-        if isinstance(error, httpx.InvalidURL | UnicodeError):
+        if isinstance(error, httpx.InvalidURL | UnicodeError) and not self.is_raw:
             problem = f"The server answered with a redirect that is no URL ({cause})"
             return SegmindResponseError(f"{problem}. {SegmindResponseError.advice}")
         phase = get_phase(error, self.response)
@@ -267,20 +285,51 @@ def unpack(body: bytes, coding: str) -> bytes:
         return body
     if coding.lower() not in PACKED:
         raise zlib.error(f"it is coded as {coding!r:.80}")
-    plain = b""
-    while body:
+    plain, rest = bytearray(), memoryview(body)
+    for _ in range(MOST_MEMBERS):
+        if not rest:
+            break
+        rest = unpack_member(rest, plain)
+        if rest[: len(GZIP_MEMBER)] != GZIP_MEMBER:
+            break
+    else:
+        raise zlib.error(f"it has more than {MOST_MEMBERS:,} members")
+    return bytes(plain)
+
+
+def unpack_member(packed: memoryview, plain: bytearray) -> memoryview:
+    """Unpack what stands first; get what follows it.
+
+    Raises:
+        TooLongError: If it becomes longer than `LONGEST_REPLY`.
+        zlib.error: If it is malformed or breaks off.
+    """
+    size = len(plain)
+    unpacker = zlib.decompressobj(GZIP_OR_ZLIB)
+    position = 0
+    while position < len(packed) and not unpacker.eof:
+        # Each member copies the rest of what it is given: in one piece, many would copy it all.
+        part = packed[position : position + PART]
+        position += len(part)
         try:
-            unpacker = zlib.decompressobj(GZIP_OR_ZLIB)
-            plain += unpacker.decompress(body, LONGEST_REPLY + 1 - len(plain))
+            plain += unpacker.decompress(part, LONGEST_REPLY + 1 - len(plain))
         except zlib.error:
+            if position > PART or len(plain) > size:
+                raise
             unpacker = zlib.decompressobj(DEFLATE_ALONE)
-            plain += unpacker.decompress(body, LONGEST_REPLY + 1 - len(plain))
+            plain += unpacker.decompress(part, LONGEST_REPLY + 1 - len(plain))
         if len(plain) > LONGEST_REPLY:
             raise TooLongError
-        if not unpacker.eof:
-            raise zlib.error("it breaks off")
-        body = unpacker.unused_data if unpacker.unused_data.startswith(GZIP_MEMBER) else b""
-    return plain
+    if not unpacker.eof:
+        raise zlib.error("it breaks off")
+    return packed[position - len(unpacker.unused_data) :]
+
+
+def get_proxy_secrets(proxy: str | None) -> list[str]:
+    """Get what nobody may see of a proxy's URL: a proxy may send it back."""
+    if proxy is None or not (url := httpx.URL(proxy)).userinfo:
+        return []
+    return [url.password, b64encode(f"{url.username}:{url.password}".encode()).decode()]
 
 
 def get_phase(error: Exception | None, response: httpx.Response | None) -> Phase:

@@ -5,6 +5,7 @@ that sends a byte a second is waited for without end. Asynchronous calls are end
 loop instead.
 """
 
+import socket
 from collections.abc import Iterable
 from ssl import SSLContext
 from time import monotonic
@@ -17,6 +18,10 @@ from langchain_segmind._deadline import Moment
 
 LARGEST_WRITE = 65_536
 """Bytes that are written at most before the clock is looked at."""
+
+
+LONGEST_SHARE = 5.0
+"""Seconds for an address that is not the last one of its host."""
 
 
 class PunctualTransport(httpx.HTTPTransport):
@@ -40,23 +45,45 @@ class PunctualNetwork(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first of a host's addresses that answers."""
-        seconds = get_seconds(timeout, httpcore.ConnectTimeout)
-        stream = super().connect_tcp(host, port, seconds, local_address, socket_options)
-        return PunctualStream(stream)
+        options = (local_address, socket_options)
+        if not isinstance(timeout, Moment):
+            return PunctualStream(super().connect_tcp(host, port, timeout, *options))
+        addresses = find_addresses(host, port)
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for number, address in enumerate(addresses, start=1):
+            # The system would give each address all of the time.
+            seconds = get_seconds(timeout, httpcore.ConnectTimeout) or 0.0
+            if others := len(addresses) - number:
+                seconds = min(seconds / (1 + others), LONGEST_SHARE)
+            try:
+                stream = super().connect_tcp(*address, seconds, *options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return PunctualStream(stream, timeout)
+        raise failure
 
 
 class PunctualStream(httpcore.NetworkStream):
-    """A connection whose timeouts may be moments."""
+    """A connection whose timeouts may be moments.
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
+    Args:
+        stream: The connection below.
+        opened_by: By when it must be of use.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream, opened_by: Moment | None = None) -> None:
         self._stream = stream
+        self._opened_by = opened_by
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there, or wait for it."""
+        timeout = self._get_timeout(timeout)
         return self._stream.read(max_bytes, get_seconds(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of a buffer."""
+        timeout = self._get_timeout(timeout)
         for start in range(0, len(buffer), LARGEST_WRITE):
             seconds = get_seconds(timeout, httpcore.WriteTimeout)
             self._stream.write(buffer[start : start + LARGEST_WRITE], seconds)
@@ -73,11 +100,32 @@ class PunctualStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """Agree with the server on encryption."""
         seconds = get_seconds(timeout, httpcore.ConnectTimeout)
-        return PunctualStream(self._stream.start_tls(ssl_context, server_hostname, seconds))
+        stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
+        return PunctualStream(stream, self._opened_by)
+
+    def _get_timeout(self, timeout: float | None) -> float | None:
+        # httpcore names none where it talks to a SOCKS proxy, before the request.
+        if timeout is None:
+            return self._opened_by
+        self._opened_by = None
+        return timeout
 
     def get_extra_info(self, info: str) -> Any:
         """Tell what the connection below tells."""
         return self._stream.get_extra_info(info)
+
+
+def find_addresses(host: str, port: int) -> list[tuple[str, int]]:
+    """Look a host up, which takes as long as the operating system lets it.
+
+    Raises:
+        httpcore.ConnectError: If it has no address.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from None
+    return list(dict.fromkeys((str(address[0]), int(address[1])) for *_, address in found))
 
 
 def get_seconds(timeout: float | None, error_class: type[Exception]) -> float | None:

@@ -10,18 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from langchain_core.rate_limiters import BaseRateLimiter
 
 from langchain_segmind import (
+    ChatSegmindGPT4Turbo,
     SegmindAPIError,
     SegmindConnectionError,
     SegmindError,
     SegmindRateLimitError,
     SegmindTimeoutError,
 )
+from langchain_segmind._deadline import Moment
 from langchain_segmind._http import _connections
+from langchain_segmind._http._network import PunctualNetwork
 from tests.conftest import Way
 from tests.raw_server import (
     ANSWER,
@@ -91,21 +95,123 @@ def test_the_timeout_ends_a_request_that_nobody_reads(way: Way) -> None:
     assert caught.value.phase == "send"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="how a full queue refuses is Linux's own")
-def test_the_timeout_ends_the_opening_of_a_connection(way: Way) -> None:
-    """A host that does not answer at all: its queue of connections is full."""
+def test_a_phases_own_timeout_ends_a_request_that_nobody_reads(way: Way) -> None:
+    """A body of less than a mebibyte, in small packets to a small buffer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        model = way.connect(url, timeout=httpx.Timeout(TIMEOUT), check_context=False, max_retries=0)
+        with pytest.raises(SegmindTimeoutError) as caught:
+            way.invoke(model, "x" * 1_000_000)
+    assert caught.value.phase == "send"
+
+
+@pytest.fixture
+def mute_address() -> Iterator[tuple[str, int]]:
+    """Give an address that does not answer at all: its queue of connections is full."""
+    if sys.platform != "linux":
+        pytest.skip("how a full queue refuses is Linux's own")
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         fillers = [socket.socket() for _ in range(3)]
         for filler in fillers:
             filler.settimeout(0)
             with suppress(BlockingIOError):
                 filler.connect(listener.getsockname())
-        model = way.connect(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", timeout=TIMEOUT)
-        with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-            way.invoke(model, "hi")
+        yield listener.getsockname()
         for filler in fillers:
             filler.close()
+
+
+def test_the_timeout_ends_the_opening_of_a_connection(
+    way: Way, mute_address: tuple[str, int]
+) -> None:
+    """A host that does not answer."""
+    model = way.connect(f"http://127.0.0.1:{mute_address[1]}/v1", timeout=TIMEOUT)
+    with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
+        way.invoke(model, "hi")
     assert caught.value.phase == "connect"
+
+
+def give_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    """Let a host of the tests have these addresses."""
+    look_up = socket.getaddrinfo
+
+    def answer_look_up(host: Any, *args: Any, **options: Any) -> Any:
+        if host in {"several.test", b"several.test"}:
+            kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+            return [(*kind, address) for address in addresses]
+        return look_up(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer_look_up)
+
+
+def test_all_addresses_of_a_host_share_the_time(mute_address, monkeypatch) -> None:
+    """Each of them would take all of it, one after the other."""
+    give_addresses(monkeypatch, mute_address, ("127.0.0.1", mute_address[1]), mute_address)
+    way = Way(None, "auto")
+    model = way.connect("http://several.test/v1", timeout=TIMEOUT)
+    with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
+        way.invoke(model, "hi")
+    assert caught.value.phase == "connect"
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    mute_address, monkeypatch
+) -> None:
+    """One dead record of a name does not make every call fail."""
+    way = Way(None, "auto")
+    with RawServer([answer()]) as server:
+        give_addresses(monkeypatch, mute_address, ("127.0.0.1", server.port))
+        model = way.connect("http://several.test/v1", timeout=2)
+        assert way.invoke(model, "hi").text == "pong"
+
+
+def test_a_host_without_an_address_is_an_error_of_the_connection(monkeypatch) -> None:
+    """Whatever the look-up says."""
+    give_addresses(monkeypatch)
+    way = Way(None, "auto")
+    with pytest.raises(SegmindConnectionError, match="has no address") as caught:
+        way.invoke(way.connect("http://several.test/v1", max_retries=0), "hi")
+    assert caught.value.phase == "connect"
+
+
+def test_what_opens_a_connection_ends_by_the_moment() -> None:
+    """A SOCKS proxy is talked to without a timeout, as far as httpcore is concerned."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        moment = Moment(time.monotonic() + TIMEOUT)
+        stream = PunctualNetwork().connect_tcp(*listener.getsockname(), moment)
+        with stopwatch(TIMEOUT), pytest.raises(httpcore.ReadTimeout):
+            stream.read(1)
+        with pytest.raises(httpcore.WriteTimeout):
+            stream.write(b"too late")
+        stream.write(b"in time", 5.0)
+        stream.write(b"without an end")
+        stream.close()
+
+
+async def test_the_timeout_ends_the_wait_for_a_key() -> None:
+    """An asynchronous source may ask a vault that does not answer."""
+
+    async def ask_vault() -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    model = ChatSegmindGPT4Turbo(api_key=ask_vault, timeout=TIMEOUT, base_url="http://127.0.0.1:9")
+    with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError, match="gave no key") as caught:
+        await model.ainvoke("hi")
+    assert caught.value.phase == "connect"
+
+
+async def test_a_timeout_of_the_keys_own_source_is_handed_on() -> None:
+    """It is no timeout of the call."""
+
+    async def ask_vault() -> str:
+        raise TimeoutError("the vault")
+
+    model = ChatSegmindGPT4Turbo(api_key=ask_vault, base_url="http://127.0.0.1:9")
+    with pytest.raises(TimeoutError, match="the vault"):
+        await model.ainvoke("hi")
 
 
 def test_the_timeout_ends_a_handshake(way: Way) -> None:

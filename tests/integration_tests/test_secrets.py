@@ -1,5 +1,6 @@
 """No secret is shown, stored, traced or logged, wherever a user might look."""
 
+import base64
 import logging
 import pickle
 import traceback
@@ -15,7 +16,8 @@ from langchain_core.tracers import BaseTracer
 from pydantic import ValidationError
 
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError
-from tests.conftest import SECRET
+from tests.conftest import SECRET, Way
+from tests.raw_server import Connection, RawServer, answer
 
 TOKEN = "fake-header-token"
 PASSWORD = "fake-url-password"
@@ -163,6 +165,24 @@ def test_a_proxys_password_is_not_shown(caller) -> None:
     with pytest.raises(SegmindError) as caught:
         caller.invoke(model, "hi")
     assert_hidden(repr(caught.value), *traceback.format_exception(caught.value), repr(model))
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated and will be removed:DeprecationWarning")
+def test_a_proxys_password_is_not_shown_where_it_sends_it_back(way: Way, monkeypatch) -> None:
+    """One that the environment names may answer with all that it was sent."""
+
+    def echo(connection: Connection) -> None:
+        connection.send(answer(connection.server.requests[-1].head, status="407 Log in"))
+
+    with RawServer([echo]) as server:
+        proxy = server.get_url().replace("://", f"://user:{PASSWORD}@").removesuffix("/v1")
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        model = way.connect(f"http://{server.port}.test/v1", api_key=SECRET, max_retries=0)
+        with pytest.raises(SegmindError) as caught:
+            way.invoke(model, "hi")
+    assert "roxy-" in str(caught.value.body)
+    assert_hidden(repr(caught.value), caught.value.body, *traceback.format_exception(caught.value))
+    assert base64.b64encode(f"user:{PASSWORD}".encode()).decode() not in str(caught.value.body)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,19 @@ RIGHT = [
         [answer(gzip.compress(ANSWER[:9]) + gzip.compress(ANSWER[9:]), "content-encoding: gzip")],
         id="gzip of two members",
     ),
+    pytest.param(
+        [
+            answer(
+                b"".join(gzip.compress(ANSWER[n : n + 1]) for n in range(len(ANSWER))),
+                "content-encoding: gzip",
+            )
+        ],
+        id="gzip, a member for each byte",
+    ),
+    pytest.param(
+        [answer(gzip.compress(b" " * 300_000 + ANSWER, 0), "content-encoding: gzip")],
+        id="gzip in several pieces",
+    ),
     pytest.param([answer(zlib.compress(ANSWER), "content-encoding: deflate")], id="deflate"),
     pytest.param(
         [answer(zlib.compress(ANSWER)[2:-4], "content-encoding: deflate")], id="deflate, raw"
@@ -173,6 +186,11 @@ FAULTS = [
         [answer(ZIPPED[:-8] + b"\0" * 8, "content-encoding: gzip")], *NO_ANSWER, id="gzip's sum"
     ),
     pytest.param([answer(b"", "content-encoding: gzip")], *NO_ANSWER, id="empty gzip"),
+    pytest.param(
+        [answer(gzip.compress(b"") * 50_000, "content-encoding: gzip")],
+        *NO_ANSWER,
+        id="a gzip of 50,000 members",
+    ),
     pytest.param([answer(b"no", "content-encoding: deflate")], *NO_ANSWER, id="no deflate"),
     pytest.param([HEAD + b"x" * 1_000_000, close], *NO_HTTP, id="a line of 1 MB"),
     pytest.param([answer(ANSWER, "x: " + "x" * 1_000_000), close], *NO_HTTP, id="1 MB, a header"),

@@ -360,6 +360,13 @@ class TestRequest:
         caller.get_credits(model)
         assert [r.headers["x-token"] for r in gateway.requests] == ["fake-token"] * 2
 
+    def test_a_default_header_takes_the_place_of_ours(self, caller, create_model, gateway) -> None:
+        """However it is capitalized, it is sent once."""
+        headers = {"User-Agent": "mine", "ACCEPT-ENCODING": "identity"}
+        caller.invoke(create_model(default_headers=headers), "hi")
+        sent = gateway.requests[0].headers
+        assert (sent["user-agent"], sent["accept-encoding"]) == ("mine", "identity")
+
     def test_a_clients_own_settings_count_and_it_stays_open(
         self, caller, create_model, gateway
     ) -> None:
