@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.messages.ai import UsageMetadata
 
@@ -22,8 +22,9 @@ class SegmindUsage:
         output_tokens: Tokens of all replies, likewise.
         cost: Credits (1 credit = 1 US dollar).
         is_cost_estimated: Whether a part of the cost was not sent (`x-cost`), but taken from the
-            fall of the balance. Others who draw on the account are in it too, and a first reply
-            has nothing to fall from.
+            fall of the balance: of a reply without a price, or of a request without an answer,
+            such as one that timed out. Others who draw on the account are in it too, and a first
+            reply has nothing to fall from.
 
     Example:
         ```python
@@ -93,16 +94,14 @@ class Balance:
     credits: float
     told_at: float
 
-    def update(self, receipt: Receipt) -> "Balance":
-        """Take the balance of an answer if it is the later one.
+    def update(self, told: "Balance", asked_at: float) -> "Balance":
+        """Take another balance if it is the later one.
 
         Answers overtake each other. One whose request was begun after this balance was told is
         later; of two that were under way together, the lower: they only took from the account.
         """
-        if receipt.balance is None:
-            return self
-        is_later = receipt.asked_at >= self.told_at or receipt.balance <= self.credits
-        return Balance(receipt.balance, receipt.answered_at) if is_later else self
+        is_later = asked_at >= self.told_at or told.credits <= self.credits
+        return told if is_later else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +112,15 @@ class Spending:
         by_model: What each model took, by its slug.
         balance: The latest balance, if one was told.
         lowest: The lowest one.
+        unclaimed: By how much the balance fell since the last success, in credits.
+        is_unanswered: Whether a request since then had no answer, and may have cost something.
     """
 
     by_model: Mapping[str, SegmindUsage]
     balance: Balance | None = None
     lowest: float | None = None
+    unclaimed: float = 0.0
+    is_unanswered: bool = False
 
     @property
     def total(self) -> SegmindUsage:
@@ -127,26 +130,48 @@ class Spending:
     def add(self, model: str, usage: SegmindUsage) -> "Spending":
         """Add what a model took."""
         known = self.by_model.get(model, SegmindUsage())
-        return Spending({**self.by_model, model: known + usage}, self.balance, self.lowest)
+        return replace(self, by_model={**self.by_model, model: known + usage})
+
+    def add_unanswered(self, model: str) -> "Spending":
+        """Add a request without an answer, whose price nobody told."""
+        spending = self.add(model, SegmindUsage(is_cost_estimated=True))
+        return replace(spending, is_unanswered=True)
+
+    def add_balance(self, told: Balance, asked_at: float) -> "Spending":
+        """Take note of a balance; what it fell is claimed by the next success."""
+        latest = told if self.balance is None else self.balance.update(told, asked_at)
+        fall = 0.0 if self.balance is None else self.balance.credits - latest.credits
+        return replace(
+            self,
+            balance=latest,
+            lowest=told.credits if self.lowest is None else min(self.lowest, told.credits),
+            unclaimed=self.unclaimed + max(fall, 0.0),
+        )
 
     def add_receipt(self, receipt: Receipt) -> "Spending":
-        """Add what an answer tells."""
-        tokens, balance = receipt.tokens, self.balance
+        """Add what an answer tells.
+
+        A price is the cost. Without one, or where a request before had no answer, what the balance
+        fell is; an error has no share in it, since its neighbours may have been charged meanwhile.
+        """
+        spending = self
         if receipt.balance is not None:
             told = Balance(receipt.balance, receipt.answered_at)
-            balance = told if self.balance is None else self.balance.update(receipt)
-        fall = self.balance.credits - balance.credits if self.balance and balance else 0.0
+            spending = self.add_balance(told, receipt.asked_at)
+        cost, is_estimate = receipt.cost or 0.0, False
+        if receipt.is_success:
+            is_estimate = receipt.cost is None or self.is_unanswered
+            if is_estimate:
+                cost = max(cost, spending.unclaimed)
+            spending = replace(spending, unclaimed=0.0, is_unanswered=False)
+        tokens = receipt.tokens
         usage = SegmindUsage(
             input_tokens=tokens["input_tokens"] if tokens else 0,
             output_tokens=tokens["output_tokens"] if tokens else 0,
-            cost=max(fall, 0.0) if receipt.cost is None else receipt.cost,
-            is_cost_estimated=receipt.cost is None and (receipt.is_success or fall > 0),
+            cost=cost,
+            is_cost_estimated=is_estimate,
         )
-        spending = self.add(receipt.model, usage)
-        lowest = min(
-            (one for one in (self.lowest, receipt.balance) if one is not None), default=None
-        )
-        return Spending(spending.by_model, balance, lowest)
+        return spending.add(receipt.model, usage)
 
 
 def check_credits(name: str, amount: float | None, *, is_negative_allowed: bool = False) -> None:

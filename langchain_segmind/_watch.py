@@ -1,6 +1,8 @@
 """Tells the handlers that watch a call of each of its requests."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -11,7 +13,13 @@ from langchain_segmind._chat_result import read_usage
 from langchain_segmind._endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, Reply
 from langchain_segmind._headers import parse_number
 from langchain_segmind._usage import Receipt, SegmindUsage
-from langchain_segmind.callbacks import SegmindCreditsCallbackHandler, current_run, watching
+from langchain_segmind.callbacks import (
+    Run,
+    SegmindCreditsCallbackHandler,
+    current_run,
+    select_handlers,
+    watching,
+)
 from langchain_segmind.exceptions import SegmindError
 
 
@@ -33,6 +41,28 @@ class Watch:
         return Attempt(self)
 
 
+@contextmanager
+def begin_run(run_manager: BaseRunManager | None) -> Iterator[None]:
+    """Keep a run's handlers for `_stream`, which LangChain hands no run manager.
+
+    Args:
+        run_manager: The run's.
+    """
+    if run_manager is None:
+        yield
+        return
+    token = current_run.set(Run(run_manager.run_id, run_manager.handlers))
+    try:
+        yield
+    finally:
+        current_run.reset(token)
+
+
+def end_run() -> None:
+    """Forget a run that LangChain began, and of whose end it told nobody."""
+    current_run.set(None)
+
+
 def begin_watch(run_manager: BaseRunManager | None, model: str) -> Watch:
     """Let those who watch, by a block or as handlers that were passed, watch a call.
 
@@ -43,10 +73,12 @@ def begin_watch(run_manager: BaseRunManager | None, model: str) -> Watch:
     Raises:
         SegmindBudgetExceededError: If one of them refuses the call.
     """
-    managed = run_manager.handlers if run_manager else ()
-    passed = [one for one in managed if isinstance(one, SegmindCreditsCallbackHandler)]
-    run = current_run.get()
-    watch = Watch(model, [*watching.get(), *passed, *(run.take_handlers() if run else ())])
+    if run_manager:
+        handlers = select_handlers(run_manager.handlers)
+    else:
+        run = current_run.get()
+        handlers = run.take_handlers() if run else []
+    watch = Watch(model, [*watching.get(), *handlers])
     for handler in watch.handlers:
         handler.check()
     return watch
@@ -80,17 +112,24 @@ class Attempt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Tell what the answer says."""
-        reply = error if isinstance(error, SegmindError) else self.reply
-        if not self._watch.handlers or reply is None:
+        """Tell what the answer says, or that there is none."""
+        if not self._watch.handlers:
             return
+        reply = error if isinstance(error, SegmindError) else self.reply
+        if reply is None or reply.status_code is None:
+            was_sent = getattr(error, "phase", "wait") != "connect"
+            if was_sent and not isinstance(error, ValueError):
+                for handler in self._watch.handlers:
+                    handler.add_unanswered(self._watch.model)
+            return
+        cost = parse_number(reply.headers.get(COST_HEADER))
         receipt = Receipt(
             model=self._watch.model,
             asked_at=self._asked_at,
             answered_at=monotonic(),
-            is_success=self.reply is not None,
+            is_success=reply.status_code < HTTPStatus.MULTIPLE_CHOICES,
             tokens=read_usage(self.reply) if self.reply is not None else None,
-            cost=parse_number(reply.headers.get(COST_HEADER)),
+            cost=None if cost is None or cost < 0 else cost,
             balance=parse_number(reply.headers.get(REMAINING_CREDITS_HEADER)),
         )
         for handler in self._watch.handlers:

@@ -6,17 +6,19 @@ nor what a failed call cost, and would refuse a cached reply, which is free.
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from threading import Lock
+from time import monotonic
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from langchain_segmind._usage import Receipt, SegmindUsage, Spending, check_credits
+from langchain_segmind._endpoint import PROVIDER
+from langchain_segmind._usage import Balance, Receipt, SegmindUsage, Spending, check_credits
 from langchain_segmind.exceptions import SegmindBudgetExceededError
 
 __all__ = ["SegmindCreditsCallbackHandler", "get_segmind_credits_callback"]
@@ -76,7 +78,8 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         check_credits("low_credits", low_credits, is_negative_allowed=True)
         if (low_credits is None) != (on_low_credits is None):
             raise ValueError("low_credits and on_low_credits go together; pass both.")
-        if inspect.iscoroutinefunction(on_low_credits):
+        call = getattr(on_low_credits, "__call__", None)  # noqa: B004 - an object's may be async
+        if inspect.iscoroutinefunction(on_low_credits) or inspect.iscoroutinefunction(call):
             raise ValueError("on_low_credits must be a plain function: nobody would await it.")
         self.budget = budget
         self.min_remaining = min_remaining
@@ -84,7 +87,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         self.on_low_credits = on_low_credits
         self._lock = Lock()
         self._spending = Spending({})
-        self._runs: dict[UUID, Run] = {}
+        self._runs: WeakValueDictionary[UUID, Run] = WeakValueDictionary()
 
     @property
     def by_model(self) -> Mapping[str, SegmindUsage]:
@@ -156,6 +159,42 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
             before = self.remaining_credits
             self._spending = self._spending.add_receipt(receipt)
             after = self.remaining_credits
+        self._tell_of_low_credits(before, after)
+
+    def add_unanswered(self, model: str) -> None:
+        """Count a request without an answer; the models do.
+
+        Args:
+            model: The model's slug.
+        """
+        with self._lock:
+            self._spending = self._spending.add_unanswered(model)
+
+    def update_balance(self, remaining: float) -> None:
+        """Tell the account's credits as they are now, such as after a top-up.
+
+        A guard knows no more than the replies say, and refuses calls until it hears of it.
+
+        Args:
+            remaining: Credits.
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
+
+            handler = SegmindCreditsCallbackHandler(min_remaining=1.0)
+            handler.update_balance(ChatSegmindGPT4Turbo().get_credits().total)
+            print(handler.remaining_credits)
+            ```
+        """
+        now = monotonic()
+        with self._lock:
+            before = self.remaining_credits
+            self._spending = self._spending.add_balance(Balance(remaining, now), now)
+            after = self.remaining_credits
+        self._tell_of_low_credits(before, after)
+
+    def _tell_of_low_credits(self, before: float | None, after: float | None) -> None:
         if self.low_credits is None or self.on_low_credits is None or after is None:
             return
         if after < self.low_credits and (before is None or before >= self.low_credits):
@@ -164,15 +203,20 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
             except Exception:
                 logger.exception("on_low_credits failed")
 
-    def on_chat_model_start(self, *_: Any, run_id: UUID, **__: Any) -> None:
+    def on_chat_model_start(
+        self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
+    ) -> None:
         """Take part in a call that begins.
 
         Args:
             run_id: The call's.
+            metadata: What LangChain traces of it; another provider's call is none of ours.
         """
+        if (metadata or {}).get("ls_provider") != PROVIDER:
+            return
         run = current_run.get()
         if run is None or run.run_id != run_id:
-            run = Run(run_id, set())
+            run = Run(run_id)
             current_run.set(run)
         run.handlers.add(self)
         self._runs[run_id] = run
@@ -196,30 +240,39 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what belongs to this process, so that it can be pickled and copied."""
-        return {**self.__dict__, "_lock": None, "_runs": {}}
+        return {**self.__dict__, "_lock": None, "_runs": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take what was pickled; from here on it counts by itself."""
-        self.__dict__.update(state, _lock=Lock())
+        self.__dict__.update(state, _lock=Lock(), _runs=WeakValueDictionary())
 
 
-@dataclass(frozen=True, slots=True)
 class Run:
     """A call of a chat model that LangChain has begun.
 
+    Args:
+        run_id: LangChain's.
+        handlers: Those that were passed to it.
+
     Attributes:
         run_id: LangChain's.
-        handlers: Ours that were passed to it; none once they watch, or it has ended.
+        handlers: Ours of them; none once they watch, or the call has ended.
     """
 
-    run_id: UUID
-    handlers: set[SegmindCreditsCallbackHandler]
+    def __init__(self, run_id: UUID, handlers: Iterable[BaseCallbackHandler] = ()) -> None:
+        self.run_id = run_id
+        self.handlers = set(select_handlers(handlers))
 
     def take_handlers(self) -> list[SegmindCreditsCallbackHandler]:
         """Take the handlers; the next call in this context is another one."""
         taken = list(self.handlers)
         self.handlers.clear()
         return taken
+
+
+def select_handlers(handlers: Iterable[BaseCallbackHandler]) -> list[SegmindCreditsCallbackHandler]:
+    """Find ours."""
+    return [one for one in handlers if isinstance(one, SegmindCreditsCallbackHandler)]
 
 
 current_run: ContextVar[Run | None] = ContextVar("segmind_run", default=None)
@@ -279,4 +332,6 @@ def get_segmind_credits_callback(
     try:
         yield handler
     finally:
-        watching.reset(token)
+        # A generator may be closed in another context than it was begun in.
+        with suppress(ValueError):
+            watching.reset(token)

@@ -13,9 +13,9 @@ from langchain_core.language_models import (
     LanguageModelInput,
     ModelProfile,
 )
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import (
     ConfigDict,
@@ -82,7 +82,7 @@ from langchain_segmind._tokens import count_tokens, encode
 from langchain_segmind._tool_calling import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
-from langchain_segmind._watch import Watch, begin_watch
+from langchain_segmind._watch import Watch, begin_run, begin_watch, end_run
 from langchain_segmind.data._profiles import PROFILES
 from langchain_segmind.exceptions import SegmindRateLimitError
 
@@ -332,6 +332,16 @@ class ChatSegmind(BaseChatModel):
                 with patience.deadline.paused():
                     await acquire()
 
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        with begin_run(run_manager):
+            return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
+
     async def _agenerate_with_cache(
         self,
         messages: list[BaseMessage],
@@ -340,12 +350,45 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         try:
-            return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
+            with begin_run(run_manager):
+                return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
         except asyncio.CancelledError as error:
             # Core tells of all errors but this one: traces would show a call that never ends.
             if run_manager:
                 await run_manager.on_llm_error(error)
             raise
+
+    def stream(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """Hand on the reply as a stream, whole, since the endpoint does not stream.
+
+        Args:
+            input: As for `invoke`.
+            config: As for `invoke`.
+            kwargs: As for `invoke`.
+        """
+        end_run()
+        return super().stream(input, config, **kwargs)
+
+    def astream(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """Hand on the reply as a stream; see `stream`.
+
+        Args:
+            input: As for `invoke`.
+            config: As for `invoke`.
+            kwargs: As for `invoke`.
+        """
+        end_run()
+        return super().astream(input, config, **kwargs)
 
     def _stream(
         self,

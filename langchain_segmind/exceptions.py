@@ -158,7 +158,10 @@ class SegmindBudgetExceededError(SegmindError):
         min_remaining: Credits that had to remain on the account, or None.
     """
 
-    advice = "Raise the limit, or begin a new one, if more may be spent."
+    advice = (
+        "Raise the limit, or begin a new one, if more may be spent; after a top-up, tell the "
+        "handler by update_balance(...)."
+    )
 
     def __init__(
         self,

@@ -42,27 +42,31 @@ class SegmindCreditsState(AgentState[Any]):
         credits_spent: Credits that were spent in this thread: since its first run where there is
             a checkpointer, else in this run.
         run_credits_spent: Credits that were spent in this run.
-        credits_remaining: The account's credits as the latest reply told them, or None.
+        credits_remaining: The account's credits as the latest reply of this run told them, or None.
     """
 
     credits_spent: NotRequired[Annotated[float, OmitFromInput]]
     run_credits_spent: NotRequired[Annotated[float, UntrackedValue, OmitFromInput]]
-    credits_remaining: NotRequired[Annotated[float | None, OmitFromInput]]
+    credits_remaining: NotRequired[Annotated[float | None, UntrackedValue, OmitFromInput]]
 
 
 class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
     """Ends an agent's run once its budget is spent, and keeps the sums in the agent's state.
 
     The state has `credits_spent`, `run_credits_spent` and `credits_remaining`. Counted are the
-    agent's own calls of its model, retries included; what tools and other middleware call by
-    themselves is not: `get_segmind_credits_callback` around the run counts, and limits, all.
+    agent's own calls of its model, with what the model itself sends again. Put it first: what a
+    middleware before it calls again, such as `ModelRetryMiddleware`, it does not see. Neither does
+    it see what tools and other middleware call by themselves, and a run that raises leaves nothing
+    in the state: `get_segmind_credits_callback` around the run counts, and limits, all.
 
     Args:
-        budget: Credits (1 credit = 1 US dollar) that one run may spend. A call that begins once
-            they are spent is not made. None for no limit.
+        budget: Credits (1 credit = 1 US dollar) that one run may spend; one that is resumed
+            after an interrupt is a new run. A call that begins once they are spent is not made.
+            None for no limit.
         thread_budget: Credits that all runs of a thread may spend together; this needs a
             checkpointer.
-        min_remaining: Credits that must remain on the account.
+        min_remaining: Credits that must remain on the account. A run's first call is made in any
+            case: it tells how many there are.
         exit_behavior: `"end"` ends the run with a last message that says why; `"error"` raises
             the `SegmindBudgetExceededError`.
 

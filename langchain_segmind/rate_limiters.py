@@ -10,12 +10,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from concurrent import futures
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from threading import Lock
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, Protocol, Self, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -24,10 +25,8 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_segmind.exceptions import SegmindRateLimiterError
 
 try:
-    from limits import RateLimitItemPerSecond
     from limits.errors import ConfigurationError, StorageError
     from limits.storage import MovingWindowSupport, Storage, storage_from_string
-    from limits.strategies import MovingWindowRateLimiter
 except ImportError as error:
     raise ImportError(
         "SegmindRateLimiter needs the library limits: pip install 'langchain-segmind[limits]'"
@@ -53,6 +52,12 @@ OnStorageError = Literal["raise", "local"]
 
 MARGIN = 1
 """Seconds by which the window is longer than the server's: requests travel, and clocks differ."""
+
+LONGEST_STANDSTILL = 5.0
+"""Seconds after which one looks for a place out of turn."""
+
+REFUSALS = frozenset({"AuthenticationError", "NoPermissionError", "ResponseError"})
+"""Failures of a Redis that is there, and will not be mended by waiting."""
 
 SHORTEST_WAIT = 0.01
 """Seconds: several may wait for the same moment, and only one gets the place."""
@@ -144,12 +149,17 @@ class SegmindRateLimiter(BaseRateLimiter):
 
     def _open(self) -> None:
         self._window = self._open_window(self.storage, self.requests_per_minute)
-        self.__dict__.pop("_local_window", None)
+        for name in ("_local_window", "_executor"):
+            self.__dict__.pop(name, None)
         self._is_remote = not self.storage.startswith("memory:")
-        self._is_down = False
+        self._failure = ""
         self._down_until = 0.0
         self._queue = Queue()
         limiters.add(self)
+
+    @cached_property
+    def _executor(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(thread_name_prefix="segmind-rate-limit")
 
     @cached_property
     def _local_window(self) -> "Window":
@@ -175,11 +185,17 @@ class SegmindRateLimiter(BaseRateLimiter):
         """
         if not blocking:
             return self._queue.is_empty and not self._try()
-        place = self._queue.join()
+        place: Future[None] = Future()
         try:
-            place.result()
-            while wait := self._try():
-                time.sleep(wait)
+            self._queue.join(place)
+            while True:
+                futures.wait([place], LONGEST_STANDSTILL)
+                if not (wait := self._try()):
+                    break
+                if place.done():
+                    time.sleep(wait)
+            if not place.done():
+                self._queue.pass_by()
         finally:
             self._queue.leave(place)
         return True
@@ -192,12 +208,20 @@ class SegmindRateLimiter(BaseRateLimiter):
         """
         if not blocking:
             return self._queue.is_empty and not await self._atry()
-        place = self._queue.join()
+        place: Future[None] = Future()
+        turn = asyncio.wrap_future(place)
         try:
-            await asyncio.wrap_future(place)
-            while wait := await self._atry():  # noqa: ASYNC110 - another machine may free a place
-                await asyncio.sleep(wait)
+            self._queue.join(place)
+            while True:
+                await asyncio.wait([turn], timeout=LONGEST_STANDSTILL)
+                if not (wait := await self._atry()):
+                    break
+                if place.done():
+                    await asyncio.sleep(wait)
+            if not place.done():
+                self._queue.pass_by()
         finally:
+            turn.cancel()
             self._queue.leave(place)
         return True
 
@@ -228,35 +252,40 @@ class SegmindRateLimiter(BaseRateLimiter):
 
     async def _run(self, work: Callable[[], Answer]) -> Answer:
         # An asynchronous client of the storage would belong to one event loop.
-        return await asyncio.to_thread(work) if self._is_remote else work()
+        if not self._is_remote:
+            return work()
+        # Threads of the event loop's own pool may all be waiting for a place.
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def _ask(self, question: Callable[["Window"], Answer]) -> Answer:
         if self._is_remote and time.monotonic() < self._down_until:
-            return question(self._local_window)
+            return question(self._get_substitute())
         try:
             answer = question(self._window)
         except StorageError as failure:
-            self._note_failure(failure)
-            return question(self._local_window)
-        if self._is_down:
-            self._is_down = False
+            self._note_failure(type(failure.__cause__ or failure).__name__)
+            return question(self._get_substitute())
+        if self._failure:
+            self._failure = ""
             logger.info("The rate limit's storage is back.")
         return answer
 
-    def _note_failure(self, failure: StorageError) -> None:
-        reason = type(failure.__cause__ or failure).__name__
-        if self.on_storage_error == "raise":
+    def _get_substitute(self) -> "Window":
+        if self.on_storage_error == "raise" or self._failure in REFUSALS:
             raise SegmindRateLimiterError(
-                f"The rate limit's storage cannot be used ({reason}). "
+                f"The rate limit's storage cannot be used ({self._failure}). "
                 f"{SegmindRateLimiterError.advice}"
             ) from None
+        return self._local_window
+
+    def _note_failure(self, failure: str) -> None:
         self._down_until = time.monotonic() + STORAGE_PAUSE
-        if not self._is_down:
-            self._is_down = True
+        is_new, self._failure = not self._failure, failure
+        if is_new and self.on_storage_error == "local" and failure not in REFUSALS:
             logger.warning(
                 "The rate limit's storage cannot be used (%s). Until it is back, this process "
                 "keeps to %d requests in %d s by itself: one part in %d of the limit (workers).",
-                reason,
+                failure,
                 self._local_window.places,
                 self.period,
                 self.workers,
@@ -298,6 +327,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=open_again)
 
 
+class Windows(Protocol):
+    """What is asked of a storage."""
+
+    def acquire_entry(self, key: str, limit: int, expiry: int) -> bool: ...
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]: ...
+    def get_expiry(self, key: str) -> float: ...
+    def clear(self, key: str) -> None: ...
+    def incr(self, key: str, expiry: int) -> int: ...
+
+
 class Window:
     """A moving window in a storage.
 
@@ -308,12 +347,12 @@ class Window:
         account: Whose requests.
     """
 
-    def __init__(self, storage: Storage, places: int, seconds: int, account: str) -> None:
+    def __init__(self, storage: Windows, places: int, seconds: int, account: str) -> None:
         self.places = places
         self._storage = storage
-        self._limiter = MovingWindowRateLimiter(storage)
-        self._limit = RateLimitItemPerSecond(places, seconds, namespace="segmind")
-        self._account = account
+        self._seconds = seconds
+        # Without the limit in it: who is told another one shares the window all the same.
+        self._key = f"segmind/{account}"
         self._hold_key = f"segmind-hold/{account}"
 
     def enter(self) -> float:
@@ -321,21 +360,26 @@ class Window:
         held = self._storage.get_expiry(self._hold_key) - time.time()
         if held > 0:
             return max(held, SHORTEST_WAIT)
-        if self._limiter.hit(self._limit, self._account):
+        window = (self._key, self.places, self._seconds)
+        if self._storage.acquire_entry(*window):
             return 0
-        stats = self._limiter.get_window_stats(self._limit, self._account)
-        return max(stats.reset_time - time.time(), SHORTEST_WAIT)
+        oldest, _ = self._storage.get_moving_window(*window)
+        return max(oldest + self._seconds - time.time(), SHORTEST_WAIT)
 
     def hold(self, seconds: float) -> None:
         """Let everybody wait."""
         until = time.time() + seconds
         if until > self._storage.get_expiry(self._hold_key):
             self._storage.clear(self._hold_key)  # the expiry is that of the first who counts
-            self._storage.incr(self._hold_key, math.ceil(seconds))
+            self._storage.incr(self._hold_key, math.ceil(seconds) + 1)  # Redis tells it rounded
 
 
 class Queue:
-    """A queue in which threads and the tasks of any event loop stand alike: first come, first."""
+    """A queue in which threads and the tasks of any event loop stand alike: first come, first.
+
+    Who waits for long looks for a place out of turn: those before may stand still for ever, in an
+    event loop that does not run, or is closed.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -346,23 +390,27 @@ class Queue:
         """Whether nobody waits."""
         return not self._waiting
 
-    def join(self) -> Future[None]:
+    def join(self, place: Future[None]) -> None:
         """Join the end; the future is done once it is one's turn."""
-        place: Future[None] = Future()
         with self._lock:
             self._waiting.append(place)
-            self._call_next()
-        return place
+        self.call_next()
 
     def leave(self, place: Future[None]) -> None:
         """Leave, from wherever one stands."""
-        with self._lock:
+        with self._lock, suppress(ValueError):
             self._waiting.remove(place)
-            self._call_next()
+        self.call_next()
 
-    def _call_next(self) -> None:
-        # One that is cancelled leaves by itself, and the next one is called then.
-        with suppress(InvalidStateError, IndexError):
+    def pass_by(self) -> None:
+        """Go before the first, who stands still: it is called, and had a place to take."""
+        with self._lock, suppress(IndexError):
+            self._waiting.popleft()
+        self.call_next()
+
+    def call_next(self) -> None:
+        """Call the first; one that is cancelled leaves by itself, and the next is called then."""
+        with self._lock, suppress(InvalidStateError, IndexError):
             self._waiting[0].set_result(None)
 
 
@@ -381,21 +429,28 @@ def get_options(scheme: str) -> dict[str, Any]:
     }
 
 
-def open_storage(uri: str) -> Storage:
+def open_storage(uri: str) -> Windows:
     """Open a storage; nothing is sent yet.
 
     Raises:
-        ValueError: If it is unknown, or knows no moving windows.
+        ValueError: If it is unknown, knows no moving windows, or the address is malformed.
         ImportError: If its library is missing.
     """
-    scheme = urlsplit(uri).scheme
     try:
+        scheme = urlsplit(uri).scheme
         storage = storage_from_string(uri, wrap_exceptions=True, **get_options(scheme))
+    except ImportError as error:
+        raise ImportError(f"The storage's library is missing: {error}") from None
     except ConfigurationError as error:
         if "prerequisite" in str(error):
             raise ImportError(f"The storage's library is missing: {error}") from None
         raise ValueError(UNKNOWN_STORAGE.format(scheme)) from None
+    except Exception as error:  # noqa: BLE001 - each library has its own
+        raise ValueError(
+            f"storage cannot be opened ({type(error).__name__}; it is not shown, since it may hold "
+            "a password): check the address, and write special characters of a password as %40."
+        ) from None
     # An asynchronous one would belong to one event loop.
     if not isinstance(storage, Storage) or not isinstance(storage, MovingWindowSupport):
         raise ValueError(UNKNOWN_STORAGE.format(scheme))
-    return storage
+    return cast("Windows", storage)

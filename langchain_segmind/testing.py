@@ -17,6 +17,7 @@ from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.gateway.contract import error_reply
 from langchain_segmind.gateway.fault_replies import fault_reply
 from langchain_segmind.gateway.faults import parse_fault
+from langchain_segmind.gateway.replies import parse_entry
 
 __all__ = ["SegmindTestGateway"]
 
@@ -59,8 +60,11 @@ class SegmindTestGateway:
         Args:
             content: The text.
             completion: `finish_reason`, `usage` or `model`, as in a script of the gateway.
+
+        Raises:
+            ValueError: If there is another one, or a value cannot be right.
         """
-        self._turns.append({"content": content, **completion} if completion else content)
+        self._turns.append(parse_entry({"content": content, **completion}).answer)
         return self
 
     def tool_call(self, name: str, args: Mapping[str, Any] | None = None, **more: Any) -> Self:

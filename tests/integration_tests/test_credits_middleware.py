@@ -92,6 +92,17 @@ def test_requests_that_are_sent_again_are_counted(caller, create_model, gateway)
     assert caller.invoke(agent, QUESTION)["credits_spent"] == 1.25
 
 
+def test_a_reserve_does_not_outlast_a_top_up(caller, create_model, gateway) -> None:
+    """The first call of a run tells how many credits there are."""
+    gateway.script([reply("Two.", "0.5"), reply("Two.", "20")])
+    guard = SegmindCreditsMiddleware(min_remaining=1)
+    agent = create_agent(create_model(), [add], middleware=[guard], checkpointer=InMemorySaver())
+    for _ in range(2):
+        state = caller.invoke(agent, QUESTION, config=THREAD)
+        assert state["messages"][-1].text == "Two."
+    assert state["credits_remaining"] == 20
+
+
 def test_streams_carry_the_sums(caller, create_model, gateway) -> None:
     """They are a part of the updates."""
     gateway.script([reply("Two.", "9.75")])

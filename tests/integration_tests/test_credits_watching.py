@@ -4,23 +4,29 @@ import asyncio
 import contextlib
 import contextvars
 import threading
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, TypedDict
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel
 
 from langchain_segmind import (
+    ChatSegmindGPT4Turbo,
     SegmindBudgetExceededError,
     SegmindCreditsCallbackHandler,
     SegmindError,
+    SegmindTimeoutError,
     SegmindToolChoiceError,
     SegmindUsage,
     get_segmind_credits_callback,
@@ -308,6 +314,103 @@ def test_without_a_price_the_balance_tells_it(caller, create_model, gateway) -> 
         for _ in range(3):
             caller.invoke(create_model(), "Hi")
     assert (credits_.total.cost, credits_.total.is_cost_estimated) == (0.75, True)
+
+
+def test_a_negative_price_is_none(caller, create_model, gateway) -> None:
+    """It would let the budget grow."""
+    gateway.script([write_answer(x_cost="-5")])
+    with get_segmind_credits_callback() as credits_:
+        caller.invoke(create_model(), "Hi")
+    assert credits_.total.cost == 0
+
+
+def test_a_call_that_is_not_answered_in_time_is_marked(caller, create_model, gateway) -> None:
+    """It may have been paid for; the next balance tells."""
+    gateway.faults("ok,latency:60,ok")
+    gateway.script(
+        [write_answer(x_cost="0.25", x_remaining_credits=left) for left in ("9.75", "9")]
+    )
+    model = create_model(max_retries=0)
+    with get_segmind_credits_callback() as credits_:
+        caller.invoke(model, "Hi")
+        with pytest.raises(SegmindTimeoutError):
+            caller.invoke(model, "Hi", timeout=0.2)
+        assert credits_.total == SegmindUsage(
+            calls=2, input_tokens=10, output_tokens=5, cost=0.25, is_cost_estimated=True
+        )
+        caller.invoke(model, "Hi")
+    assert credits_.total.cost == 1.0
+
+
+def test_a_call_that_reached_nobody_cost_nothing(caller) -> None:
+    """There was no connection."""
+    model = ChatSegmindGPT4Turbo(api_key="fake", base_url="http://127.0.0.1:9/v1", max_retries=0)
+    with get_segmind_credits_callback() as credits_, pytest.raises(SegmindError):
+        caller.invoke(model, "Hi")
+    assert not credits_.total.is_cost_estimated
+
+
+async def test_a_stream_that_never_began_leaves_no_handler_behind(create_model) -> None:
+    """LangChain tells nobody of its end: the rate limiter is asked outside of all that."""
+    model = create_model(rate_limiter=FullLimiter())
+    handler = SegmindCreditsCallbackHandler()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            async for part in model.astream("Hi", config={"callbacks": [handler]}):
+                pytest.fail(f"The limiter lets nobody pass, but there is {part}.")
+    free = create_model()
+    await free.ainvoke("Hi")
+    assert [part async for part in free.astream("Hi")]
+    assert (handler.total.calls, len(handler._runs)) == (0, 0)
+
+
+class FullLimiter(BaseRateLimiter):
+    """Lets nobody pass."""
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        return False
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        await asyncio.Event().wait()
+        return False
+
+
+def test_a_model_of_another_provider_that_waits_is_not_taken_for_ours(create_model) -> None:
+    """Its stream is read while ours is called."""
+    handler = SegmindCreditsCallbackHandler()
+    other = FakeListChatModel(responses=["several letters"])
+    for _ in other.stream("Hi", config={"callbacks": [handler]}):
+        create_model().invoke("Hi")
+    assert handler.total.calls == 0
+
+
+def test_several_prompts_that_become_streams_all_count(caller, create_model) -> None:
+    """A handler that reads tokens turns `generate` into streams."""
+
+    class Reader(BaseCallbackHandler, _StreamingCallbackHandler):
+        """Reads tokens."""
+
+        def tap_output_iter(self, run_id, output):
+            return output
+
+        def tap_output_aiter(self, run_id, output):
+            return output
+
+    handler = SegmindCreditsCallbackHandler()
+    prompts = [[HumanMessage(word)] for word in ("one", "two", "three")]
+    caller.generate(create_model(), prompts, callbacks=[handler, Reader()])
+    assert handler.total.calls == 3
+
+
+def test_a_block_may_end_in_another_context_than_it_began() -> None:
+    """As in a generator that a web framework closes."""
+
+    def generate() -> Iterator[SegmindCreditsCallbackHandler]:
+        with get_segmind_credits_callback() as credits_:
+            yield credits_
+
+    generator = contextvars.copy_context().run(lambda: (made := generate(), next(made))[0])
+    generator.close()
 
 
 # --- The low-water mark ---

@@ -5,11 +5,13 @@ import copy
 import logging
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from tests.redis_server import RedisServer, is_redis_installed
 
 pytest.importorskip("limits", reason="the extra limits is not installed")
 
+from langchain_segmind import rate_limiters
 from langchain_segmind.rate_limiters import Queue, SegmindRateLimiter
 
 WINDOW = 1
@@ -94,20 +97,27 @@ def test_accounts_in_one_storage_have_limits_of_their_own(storage) -> None:
     assert passed == [True, True, storage == "memory://"]
 
 
+def join(queue: Queue) -> Future[None]:
+    """Join a queue."""
+    place: Future[None] = Future()
+    queue.join(place)
+    return place
+
+
 def test_the_first_who_waits_is_the_first_who_goes() -> None:
     """Threads and tasks stand in the same queue."""
     queue, order = Queue(), []
-    first = queue.join()
+    first = join(queue)
 
     async def wait_in_loop() -> None:
-        place = queue.join()
+        place = join(queue)
         joined.set()
         await asyncio.wrap_future(place)
         order.append("task")
         queue.leave(place)
 
     def wait_in_thread(name: str) -> None:
-        place = queue.join()
+        place = join(queue)
         joined.set()
         place.result()
         order.append(name)
@@ -175,12 +185,63 @@ def test_a_pickled_limiter_finds_its_storage(redis) -> None:
     assert (twin.account, twin.workers, twin.on_storage_error) == ("a", 3, "raise")
 
 
+# --- Nobody stands still ---
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Look for a place out of turn soon."""
+    monkeypatch.setattr(rate_limiters, "LONGEST_STANDSTILL", 0.05)
+
+
+async def test_who_waits_in_threads_of_the_loop_leaves_one_to_the_first(redis) -> None:
+    """All threads of the event loop's pool may wait for a place that a task is the next to get."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    limiter = SegmindRateLimiter(1, redis.url, period=WINDOW)
+    limiter.acquire()
+    first = asyncio.create_task(limiter.aacquire())
+    await asyncio.sleep(0)
+    others = [asyncio.to_thread(limiter.acquire, blocking=True) for _ in range(2)]
+    assert await asyncio.wait_for(asyncio.gather(first, *others), 60)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_synchronous_call_passes_a_task_that_it_keeps_from_running() -> None:
+    """It stands on the event loop that the first one needs."""
+    limiter = SegmindRateLimiter(1, period=WINDOW)
+    limiter.acquire()
+    first = asyncio.create_task(limiter.aacquire())
+    await asyncio.sleep(0)
+    assert limiter.acquire()
+    assert await asyncio.wait_for(first, 60)
+    assert limiter._queue.is_empty
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "standing"])
+def test_an_event_loop_that_does_not_run_holds_nobody_up(is_closed) -> None:
+    """One of its tasks was the first."""
+    limiter = SegmindRateLimiter(1, period=WINDOW)
+    limiter.acquire()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(limiter.aacquire())
+    loop.run_until_complete(asyncio.sleep(0))
+    if is_closed:
+        loop.close()
+    assert limiter.acquire()
+    assert limiter.acquire()
+    if not is_closed:
+        assert loop.run_until_complete(task)
+        loop.close()
+    assert limiter._queue.is_empty
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_waits_for_nobody_of_the_other(redis) -> None:
     """Who stood in the queue at the fork is not there."""
     limiter = SegmindRateLimiter(1, redis.url, period=WINDOW)
-    place = limiter._queue.join()
+    place = join(limiter._queue)
     child = os.fork()
     if not child:
         os._exit(0 if limiter.acquire() and not limiter.acquire(blocking=False) else 1)
@@ -206,18 +267,23 @@ def test_repr_shows_no_password() -> None:
         pytest.param({"on_storage_error": "ignore"}, '"raise" or "local"', id="no choice"),
         pytest.param({"storage": "carrier-pigeon://"}, "storage must be", id="no storage"),
         pytest.param({"storage": "async+memory://"}, "storage must be", id="asynchronous"),
+        pytest.param({"storage": "memcached://host"}, "storage must be|missing", id="no windows"),
+        pytest.param({"storage": "redis://:fa/ke@host:1"}, "cannot be opened", id="a slash"),
+        pytest.param({"storage": "redis://:fa[ke@host:1"}, "cannot be opened", id="a bracket"),
+        pytest.param({"storage": None}, "cannot be opened", id="no address"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_refused(arguments, told) -> None:
-    """It is refused where it is written."""
-    with pytest.raises(ValueError, match=told):
+    """It is refused where it is written, and a password in it is not shown."""
+    with pytest.raises((ValueError, ImportError), match=told) as caught:
         SegmindRateLimiter(**arguments)
+    assert not re.search(r"fa.ke", str(caught.value))
 
 
 def test_a_missing_library_is_named() -> None:
     """The storage is known, and its library is not there."""
-    with pytest.raises(ImportError, match="memcached|pymemcache"):
-        SegmindRateLimiter(storage="memcached://127.0.0.1:1")
+    with pytest.raises(ImportError, match="library is missing.*valkey"):
+        SegmindRateLimiter(storage="valkey://127.0.0.1:1")
 
 
 # --- Models ---
@@ -261,7 +327,7 @@ def test_one_answer_cannot_hold_everybody_for_hours(storage) -> None:
     """A reset time that is misread, or forged, is over in minutes."""
     limiter = SegmindRateLimiter(100, storage)
     limiter.hold(1e9)
-    assert 200 < limiter._try() <= 300
+    assert 200 < limiter._try() <= 301
 
 
 def test_many_tasks_stay_within_the_limit(storage) -> None:
@@ -352,6 +418,33 @@ def test_without_its_storage_a_process_keeps_to_its_share(redis, caplog) -> None
         limiter._down_until = 0.0
         assert [limiter.acquire(blocking=False) for _ in range(11)] == [True] * 10 + [False]
     assert caplog.text.count("storage is back") == 1
+
+
+def test_a_failure_that_waiting_does_not_mend_is_no_outage(redis) -> None:
+    """A wrong password would let each process quietly keep to itself."""
+    limiter = SegmindRateLimiter(10, redis.url.replace("://", "://user:fake-password@"))
+    for _ in range(2):
+        with pytest.raises(SegmindRateLimiterError, match="AuthenticationError") as caught:
+            limiter.acquire()
+        assert "fake-password" not in str(caught.value)
+
+
+def test_an_outage_is_asked_about_once_in_a_while(redis, monkeypatch) -> None:
+    """Calls that are to fail do so at once, not each after a wait of its own."""
+    limiter = SegmindRateLimiter(10, redis.url, on_storage_error="raise")
+    redis.kill()
+    with pytest.raises(SegmindRateLimiterError):
+        limiter.acquire()
+    monkeypatch.setattr(limiter._window, "enter", pytest.fail)
+    with pytest.raises(SegmindRateLimiterError):
+        limiter.acquire()
+
+
+def test_limiters_that_were_told_different_limits_share_the_window(redis) -> None:
+    """While a new limit is rolled out, the higher one bounds them together."""
+    limiters = [SegmindRateLimiter(limit, redis.url) for limit in (3, 4)]
+    passed = [limiter.acquire(blocking=False) for limiter in limiters * 5]
+    assert sum(passed) <= 4
 
 
 def test_an_error_says_what_to_do(redis, create_model, gateway) -> None:

@@ -95,6 +95,12 @@ def test_a_reply_may_carry_more_than_its_text(caller, segmind_gateway) -> None:
     assert (metadata["finish_reason"], metadata["model_name"]) == ("length", "gpt-4-turbo-x")
 
 
+def test_a_misspelt_part_of_a_reply_is_refused_where_it_is_written(segmind_gateway) -> None:
+    """Not where the application asks."""
+    with pytest.raises(ValueError, match="finish_raeson"):
+        segmind_gateway.reply("Hi.", finish_raeson="stop")
+
+
 def test_a_tool_call_arrives_as_one(caller, segmind_gateway) -> None:
     """Whatever its name and arguments hold."""
     args = {"text": 'say "[no()]"', "items": [1, None, {"a": True}]}

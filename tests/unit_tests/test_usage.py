@@ -5,7 +5,11 @@ import pickle
 
 import pytest
 
-from langchain_segmind import SegmindCreditsCallbackHandler, SegmindUsage
+from langchain_segmind import (
+    SegmindBudgetExceededError,
+    SegmindCreditsCallbackHandler,
+    SegmindUsage,
+)
 from langchain_segmind._usage import Receipt, Spending
 
 MODEL = "gpt-4-turbo"
@@ -57,10 +61,44 @@ def test_a_top_up_costs_nothing() -> None:
     assert spending.lowest == 1.0
 
 
-def test_an_error_without_a_price_and_a_fall_is_no_estimate() -> None:
-    """A request that is refused costs nothing."""
-    refused = Receipt(model=MODEL, asked_at=0, answered_at=1, is_success=False, balance=2.0)
-    assert spend(refused, refused).total == SegmindUsage()
+def refuse(asked: float, answered: float, balance: float) -> Receipt:
+    """Create the receipt of an error without a price."""
+    return Receipt(
+        model=MODEL, asked_at=asked, answered_at=answered, is_success=False, balance=balance
+    )
+
+
+def test_an_error_has_no_share_in_what_its_neighbours_cost() -> None:
+    """The balance that it tells fell for one whose answer is on its way."""
+    spending = spend(
+        tell(0, 1, cost=0.25, balance=9.75),
+        refuse(2, 3, balance=9.5),
+        tell(2, 4, cost=0.25, balance=9.5),
+    )
+    assert spending.total == SegmindUsage(cost=0.5)
+
+
+def test_what_fell_before_an_error_is_claimed_by_the_next_success() -> None:
+    """Where no reply has a price."""
+    spending = spend(tell(0, 1, balance=10.0), refuse(2, 3, balance=9.5), tell(2, 4, balance=9.5))
+    assert spending.total == SegmindUsage(cost=0.5, is_cost_estimated=True)
+
+
+def test_a_request_without_an_answer_is_paid_by_the_fall_of_the_next_balance() -> None:
+    """It may have been run: the fall beyond the next price is taken for its own."""
+    spending = spend(tell(0, 1, cost=0.25, balance=9.75)).add_unanswered(MODEL)
+    assert spending.total == SegmindUsage(cost=0.25, is_cost_estimated=True)
+    spending = spending.add_receipt(tell(4, 5, cost=0.25, balance=9.25))
+    assert spending.total == SegmindUsage(cost=0.75, is_cost_estimated=True)
+    spending = spending.add_receipt(tell(6, 7, cost=0.25, balance=8.0))
+    assert spending.total.cost == 1.0
+
+
+def test_others_who_draw_on_the_account_are_not_charged_for() -> None:
+    """Where every reply has a price, the balance does not matter, before or after."""
+    spending = spend(tell(0, 1, cost=0.1, balance=10), tell(2, 3, cost=0.1, balance=5))
+    spending = spending.add_unanswered(MODEL).add_receipt(tell(6, 7, cost=0.1, balance=4.9))
+    assert spending.total.cost == 0.3
 
 
 # --- The order ---
@@ -130,6 +168,32 @@ def test_an_asynchronous_listener_is_refused() -> None:
 
     with pytest.raises(ValueError, match="must be a plain function"):
         SegmindCreditsCallbackHandler(low_credits=1, on_low_credits=listen)
+
+
+class Listener:
+    """An object that can be called, and has to be awaited."""
+
+    async def __call__(self, handler, remaining) -> None: ...
+
+
+def test_an_object_that_is_to_be_awaited_is_refused() -> None:
+    """As a function would be."""
+    with pytest.raises(ValueError, match="must be a plain function"):
+        SegmindCreditsCallbackHandler(low_credits=1, on_low_credits=Listener())
+
+
+def test_a_guard_hears_of_a_top_up() -> None:
+    """It cannot know: it lets no call through that would tell."""
+    told: list[float] = []
+    handler = SegmindCreditsCallbackHandler(
+        min_remaining=1, low_credits=2, on_low_credits=lambda handler, left: told.append(left)
+    )
+    handler.add_receipt(tell(0, 1, cost=0.5, balance=0.5))
+    with pytest.raises(SegmindBudgetExceededError, match=r"update_balance\("):
+        handler.check()
+    handler.update_balance(20.0)
+    handler.check()
+    assert (handler.remaining_credits, handler.total.cost, told) == (20.0, 0.5, [0.5])
 
 
 def test_a_pickled_handler_goes_on_counting_by_itself() -> None:
