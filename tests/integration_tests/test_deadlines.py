@@ -79,7 +79,7 @@ def test_the_timeout_ends_a_call(way: Way, script: Script, phase: str | None) ->
         model = way.connect(server.get_url(), timeout=TIMEOUT)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError, match="0.5") as caught:
             way.invoke(model, "hi")
-        assert server.connections == 1
+        assert server.connections <= 1  # it may not be accepted yet
     assert caught.value.phase == phase
     assert caught.value.is_retryable
     assert caught.value.__context__ is None
@@ -91,7 +91,7 @@ def test_the_timeout_ends_a_request_that_nobody_reads(way: Way) -> None:
         model = way.connect(server.get_url(), timeout=TIMEOUT, check_context=False)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
             way.invoke(model, BIG)
-        assert server.connections == 1
+        assert server.connections <= 1  # it may not be accepted yet
     assert caught.value.phase == "send"
 
 
@@ -220,7 +220,7 @@ def test_the_timeout_ends_a_handshake(way: Way) -> None:
         model = way.connect(server.get_url("https"), timeout=TIMEOUT)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
             way.invoke(model, "hi")
-        assert server.connections == 1
+        assert server.connections <= 1  # it may not be accepted yet
     assert caught.value.phase == "connect"
 
 
