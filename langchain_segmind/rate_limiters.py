@@ -190,9 +190,12 @@ class SegmindRateLimiter(BaseRateLimiter):
             self._queue.join(place)
             while True:
                 futures.wait([place], LONGEST_STANDSTILL)
+                if not (place.done() or self._queue.stands_still):
+                    continue
                 if not (wait := self._try()):
                     break
                 if place.done():
+                    self._queue.expect_move(wait)
                     time.sleep(wait)
             if not place.done():
                 self._queue.pass_by()
@@ -214,9 +217,12 @@ class SegmindRateLimiter(BaseRateLimiter):
             self._queue.join(place)
             while True:
                 await asyncio.wait([turn], timeout=LONGEST_STANDSTILL)
+                if not (place.done() or self._queue.stands_still):
+                    continue
                 if not (wait := await self._atry()):
                     break
                 if place.done():
+                    self._queue.expect_move(wait)
                     await asyncio.sleep(wait)
             if not place.done():
                 self._queue.pass_by()
@@ -377,18 +383,28 @@ class Window:
 class Queue:
     """A queue in which threads and the tasks of any event loop stand alike: first come, first.
 
-    Who waits for long looks for a place out of turn: those before may stand still for ever, in an
-    event loop that does not run, or is closed.
+    The first may stand still for ever, in an event loop that does not run, or is closed: then the
+    others look for a place out of turn.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: deque[Future[None]] = deque()
+        self._moves_at = 0.0
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody waits."""
         return not self._waiting
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the first is late."""
+        return time.monotonic() > self._moves_at + LONGEST_STANDSTILL
+
+    def expect_move(self, seconds: float) -> None:
+        """Tell in how many seconds the first will move."""
+        self._moves_at = time.monotonic() + seconds
 
     def join(self, place: Future[None]) -> None:
         """Join the end; the future is done once it is one's turn."""
@@ -412,6 +428,7 @@ class Queue:
         """Call the first; one that is cancelled leaves by itself, and the next is called then."""
         with self._lock, suppress(InvalidStateError, IndexError):
             self._waiting[0].set_result(None)
+            self.expect_move(0)
 
 
 def get_options(scheme: str) -> dict[str, Any]:

@@ -206,6 +206,28 @@ async def test_who_waits_in_threads_of_the_loop_leaves_one_to_the_first(redis) -
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_those_behind_the_first_do_not_ask_while_it_sleeps(monkeypatch) -> None:
+    """A thousand of them would keep a storage busy."""
+    limiter = SegmindRateLimiter(1, period=WINDOW)
+    await limiter.aacquire()
+    asked = 0
+    enter = limiter._window.enter
+
+    def count() -> float:
+        nonlocal asked
+        asked += 1
+        return enter()
+
+    monkeypatch.setattr(limiter._window, "enter", count)
+    waiting = [asyncio.create_task(limiter.aacquire()) for _ in range(50)]
+    await waiting[0]
+    for task in waiting[1:]:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert asked < 10
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_synchronous_call_passes_a_task_that_it_keeps_from_running() -> None:
     """It stands on the event loop that the first one needs."""
     limiter = SegmindRateLimiter(1, period=WINDOW)
