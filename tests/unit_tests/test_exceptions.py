@@ -16,6 +16,7 @@ from langchain_segmind.exceptions import SegmindContextOverflowError, SegmindErr
 CORE_CLASSES = {
     "SegmindAPIError": core.ModelAPIError,
     "SegmindAuthenticationError": core.ModelAuthenticationError,
+    "SegmindBudgetExceededError": core.ModelError,
     "SegmindConnectionError": core.ModelConnectionError,
     "SegmindContextOverflowError": core.ContextOverflowError,
     "SegmindError": core.ModelError,
@@ -24,6 +25,7 @@ CORE_CLASSES = {
     "SegmindModelNotFoundError": core.ModelNotFoundError,
     "SegmindPermissionDeniedError": core.ModelPermissionDeniedError,
     "SegmindRateLimitError": core.ModelRateLimitError,
+    "SegmindRateLimiterError": core.ModelError,
     "SegmindResponseError": core.ModelAPIError,
     "SegmindTimeoutError": core.ModelTimeoutError,
     "SegmindToolChoiceError": core.OutputParserException,

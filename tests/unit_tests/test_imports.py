@@ -10,19 +10,24 @@ PUBLIC_NAMES = {
     "ChatSegmindGPT4Turbo",
     "SegmindAPIError",
     "SegmindAuthenticationError",
+    "SegmindBudgetExceededError",
     "SegmindConnectionError",
     "SegmindContextOverflowError",
     "SegmindCredits",
+    "SegmindCreditsCallbackHandler",
     "SegmindError",
     "SegmindInsufficientCreditsError",
     "SegmindInvalidRequestError",
     "SegmindModelNotFoundError",
     "SegmindPermissionDeniedError",
     "SegmindRateLimitError",
+    "SegmindRateLimiterError",
     "SegmindResponseError",
     "SegmindTimeoutError",
     "SegmindToolChoiceError",
+    "SegmindUsage",
     "__version__",
+    "get_segmind_credits_callback",
     "register_init_chat_model",
 }
 
@@ -42,7 +47,7 @@ def test_every_public_name_is_documented() -> None:
 def test_the_import_brings_no_extra_and_no_server() -> None:
     """The library runs without its extras, and no other provider's package is imported."""
     unwanted = {"starlette", "uvicorn", "xllamacpp", "tiktoken", "transformers", "openai"}
-    unwanted |= {"langchain", "langgraph", "langchain_segmind.gateway"}
+    unwanted |= {"langchain", "langgraph", "limits", "langchain_segmind.gateway"}
     code = f"import sys, langchain_segmind; print(set({sorted(unwanted)!r}) & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
