@@ -23,8 +23,8 @@ SECONDS ?= 600
 # On small matrices, one thread does more than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo examples test soak fuzz test_live lint format coverage benchmark probe_peers wheel freeze \
-	clean
+.PHONY: help demo examples test test_scale scale_table soak fuzz test_live lint format coverage benchmark \
+	probe_peers wheel freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,13 @@ examples: $(VENV)/.dev $(VENV)/.embedding ## Run the other examples against a lo
 
 test: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all offline tests
 	$(BIN)/python -m pytest
+
+test_scale: ## Run the example of Ray on two workers, and kill one (needs redis-server)
+	@$(MAKE) --no-print-directory PINS=requirements/scale.txt VENV=$(VENV)-scale $(VENV)-scale/.scale
+	$(VENV)-scale/bin/python -m pytest tests/scale
+
+scale_table: $(VENV)/.dev ## Compute what more workers bring, for docs/scale.md
+	$(BIN)/python -m tests.benchmarks.scale_simulation
 
 soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and show what leaks
 	$(BIN)/python tests/soak.py --seconds $(SECONDS)
@@ -116,4 +123,8 @@ $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
 
 $(VENV)/.peers: $(VENV)/.base pyproject.toml $(PINS)
 	$(PIP) --build-constraint requirements/pins.txt --editable '.$(BENCHMARK_EXTRAS)' --group peers
+	@touch $@
+
+$(VENV)/.scale: $(VENV)/.base pyproject.toml $(PINS)
+	$(PIP) --build-constraint requirements/pins.txt --editable '.[gateway,limits]' --group scale
 	@touch $@
