@@ -30,7 +30,7 @@ from langchain_segmind.rate_limiters import SegmindRateLimiter
 Row = dict[str, Any]
 
 BATCH_ROWS = 32
-"""Rows that Ray hands to a worker at a time; they share a file of results."""
+"""Rows that Ray hands to a worker at a time, at most; they share a file of results."""
 
 CALLS_AT_ONCE = 8
 """Calls that a worker has under way: what a worker that dies may leave paid and unwritten."""
@@ -74,9 +74,8 @@ def run(prompts: Path, folder: Path, limiter: SegmindRateLimiter, workers: int) 
     if not missing:
         return 0, 0
     options = {"folder": begin_run(folder), "limiter": limiter}
-    results = ray.data.from_items(
-        missing, override_num_blocks=math.ceil(len(missing) / BATCH_ROWS)
-    ).map_batches(
+    batches = max(math.ceil(len(missing) / BATCH_ROWS), min(workers, len(missing)))
+    results = ray.data.from_items(missing, override_num_blocks=batches).map_batches(
         Answerer,
         fn_constructor_kwargs=options,
         batch_size=None,  # a block as it is, so that a block that is tried again is the same batch
