@@ -150,12 +150,20 @@ class Book:
         with self.lock:
             self.results[result["id"]] = result
             draft = self.path.with_name(f".{self.path.name}-{os.getpid()}")  # no reader sees it
-            with draft.open("wb") as file:
-                table = pa.Table.from_pylist(list(self.results.values()), SCHEMA)
-                pyarrow.parquet.write_table(table, file)
-                file.flush()
-                os.fsync(file.fileno())
+            table = pa.Table.from_pylist(list(self.results.values()), SCHEMA)
+            pyarrow.parquet.write_table(table, draft)
+            sync(draft)
             draft.replace(self.path)
+            sync(self.path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, would outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_prompts(path: Path) -> list[Row]:
