@@ -43,7 +43,8 @@ SCHEMA = pa.schema(
         "id": pa.string(),
         "answer": pa.string(),  # null where the row failed
         "error": pa.string(),  # null where it was answered
-        "cost": pa.float64(),  # of all of the row's requests; null where it was not told
+        "cost": pa.float64(),  # of all of the row's requests
+        "is_cost_estimated": pa.bool_(),  # a price was not told, so that it may have cost more
         "remaining_credits": pa.float64(),
         "input_tokens": pa.int64(),
         "output_tokens": pa.int64(),
@@ -64,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> None:
         options.requests_per_minute, options.storage, workers=options.workers
     )
     asked, failed = run(options.prompts, options.results, limiter, options.workers)
-    spent = sum(row["cost"] or 0 for row in read_tries(options.results))
+    spent = sum(row["cost"] for row in read_tries(options.results))
     print(f"{asked} rows asked, {failed} of them failed; {spent:.6f} credits spent so far.")
 
 
@@ -124,7 +125,8 @@ def ask(model: ChatSegmindGPT4Turbo, row: Row) -> Row:
         "id": row["id"],
         "answer": answer,
         "error": error,
-        "cost": None if usage.is_cost_estimated else usage.cost,
+        "cost": usage.cost,
+        "is_cost_estimated": usage.is_cost_estimated,
         "remaining_credits": credits_.remaining_credits,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,

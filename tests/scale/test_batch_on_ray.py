@@ -256,6 +256,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_paid_twice(
     assert all(tries[row]["answer"] == f"It is {row}." for row in rows if row not in failed)
     assert script.answered == Counter({*rows} - failed)
     assert get_costs(results) == get_spent(account) > 0
+    assert not any(row["is_cost_estimated"] for row in tries.values())
     # Requests: one for each row, one more where a 503 passed, and those that were cut off. None
     # was refused for the rate.
     assert 1 <= len(script.cut_off) <= CALLS_AT_ONCE
@@ -428,4 +429,21 @@ def test_a_row_that_fails_has_its_error(create_model, gateway) -> None:
     result = ask(create_model(), {"id": "a", "prompt": "?"})
     assert result["answer"] is None
     assert result["error"].startswith("SegmindInvalidRequestError: ")
-    assert result["cost"] == 0
+    assert (result["cost"], result["is_cost_estimated"]) == (0, False)
+
+
+def test_a_row_that_fails_may_have_cost_something(create_model, gateway) -> None:
+    """The connection breaks in the middle of a reply, whose head tells the price."""
+    gateway.faults("cut")
+    result = ask(create_model(), {"id": "a", "prompt": "?"})
+    assert result["error"].startswith("SegmindConnectionError: ")
+    assert Decimal(str(result["cost"])) == CREDITS - gateway.credits() > 0
+    assert not result["is_cost_estimated"]
+
+
+def test_a_price_that_nobody_told_is_marked(create_model, gateway) -> None:
+    """The connection breaks before a reply, and the request is sent again."""
+    gateway.faults("drop")
+    result = ask(create_model(), {"id": "a", "prompt": "?"})
+    assert result["answer"] == "?"
+    assert result["is_cost_estimated"]
