@@ -37,7 +37,9 @@ class RedisServer:
         options = {"bind": "127.0.0.1", "port": self.port, "save": "", "dir": self._folder.name}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self._process = subprocess.Popen(
-            ["redis-server", *words],  # noqa: S607 - wherever it is installed stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["redis-server", *words],  # noqa: S607 - wherever it is installed
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         end = time.monotonic() + STARTUP_SECONDS
         while not self._answers():
