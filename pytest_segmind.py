@@ -28,6 +28,7 @@ def segmind_gateway(monkeypatch: pytest.MonkeyPatch) -> "Iterator[SegmindTestGat
     with Gateway() as gateway:
         monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
         monkeypatch.setenv("SEGMIND_API_KEY", gateway.api_key)
+        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
         for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.setenv(name, ",".join(filter(None, [os.environ.get(name), gateway.host])))
+            monkeypatch.setenv(name, "*" if direct == "*" else f"{direct},{gateway.host}")
         yield SegmindTestGateway(gateway)

@@ -18,13 +18,22 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 import ray
 
-from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
+from langchain_segmind import (
+    ChatSegmindGPT4Turbo,
+    SegmindAuthenticationError,
+    SegmindBudgetExceededError,
+    SegmindCreditsCallbackHandler,
+    SegmindInsufficientCreditsError,
+    SegmindPermissionDeniedError,
+    SegmindRateLimiterError,
+)
 from langchain_segmind.rate_limiters import SegmindRateLimiter
 
 Row = dict[str, Any]
@@ -37,6 +46,15 @@ CALLS_AT_ONCE = 8
 
 CPUS = 0.25
 """Of a core for each worker: it waits for most of the time."""
+
+HOPELESS = (
+    SegmindAuthenticationError,
+    SegmindBudgetExceededError,
+    SegmindInsufficientCreditsError,
+    SegmindPermissionDeniedError,
+    SegmindRateLimiterError,
+)
+"""Errors that end the run."""
 
 SCHEMA = pa.schema(
     {
@@ -59,22 +77,39 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("results", type=Path, help="a folder that all machines see")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--requests-per-minute", type=int, default=50, help="the account's limit")
+    parser.add_argument("--account", default="default", help="tells accounts of one storage apart")
+    parser.add_argument("--min-remaining", type=float, help="credits at which to stop")
     parser.add_argument("--storage", required=True, help="redis://host:6379, for the shared limit")
     options = parser.parse_args(words)
     limiter = SegmindRateLimiter(
-        options.requests_per_minute, options.storage, workers=options.workers
+        options.requests_per_minute,
+        options.storage,
+        account=options.account,
+        workers=options.workers,
     )
-    asked, failed = run(options.prompts, options.results, limiter, options.workers)
+    asked, failed = run(
+        options.prompts, options.results, limiter, options.workers, options.min_remaining
+    )
     spent = sum(row["cost"] for row in read_tries(options.results))
     print(f"{asked} rows asked, {failed} of them failed; {spent:.6f} credits spent so far.")
 
 
-def run(prompts: Path, folder: Path, limiter: SegmindRateLimiter, workers: int) -> tuple[int, int]:
+def run(
+    prompts: Path,
+    folder: Path,
+    limiter: SegmindRateLimiter,
+    workers: int,
+    min_remaining: float | None = None,
+) -> tuple[int, int]:
     """Answer the rows that have no answer yet; give how many were asked, and how many failed."""
     missing = find_missing(read_prompts(prompts), read_tries(folder))
     if not missing:
         return 0, 0
-    options = {"folder": begin_run(folder), "limiter": limiter}
+    options = {
+        "folder": begin_run(folder),
+        "limiter": limiter,
+        "min_remaining": min_remaining,
+    }
     batches = max(math.ceil(len(missing) / BATCH_ROWS), min(workers, len(missing)))
     results = ray.data.from_items(missing, override_num_blocks=batches).map_batches(
         Answerer,
@@ -94,11 +129,15 @@ class Answerer:
     Args:
         folder: Where the results go.
         limiter: The limit that all workers share.
+        min_remaining: Credits of the account at which to stop; None goes on to the last.
     """
 
-    def __init__(self, folder: Path, limiter: SegmindRateLimiter) -> None:
+    def __init__(
+        self, folder: Path, limiter: SegmindRateLimiter, min_remaining: float | None = None
+    ) -> None:
         self.folder = folder
-        self.model = ChatSegmindGPT4Turbo(rate_limiter=limiter)
+        guard = SegmindCreditsCallbackHandler(min_remaining=min_remaining)
+        self.model = ChatSegmindGPT4Turbo(rate_limiter=limiter, callbacks=[guard])
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Answer what a worker that died has not; each answer is on disk before the next call."""
@@ -118,6 +157,8 @@ def ask(model: ChatSegmindGPT4Turbo, row: Row) -> Row:
     answer = error = None
     try:
         answer = str(model.invoke(row["prompt"], config={"callbacks": [credits_]}).text)
+    except HOPELESS:
+        raise  # every other row would fail the same way: start again once it is mended
     except Exception as failure:  # noqa: BLE001 - one row must not end the others
         error = f"{type(failure).__name__}: {failure}"
     usage = credits_.total
@@ -151,7 +192,7 @@ class Book:
         """Add a result. One whole file takes the other's place."""
         with self.lock:
             self.results[result["id"]] = result
-            draft = self.path.with_name(f".{self.path.name}-{os.getpid()}")  # no reader sees it
+            draft = self.path.with_name(f".{self.path.name}-{uuid4().hex}")  # no reader sees it
             table = pa.Table.from_pylist(list(self.results.values()), SCHEMA)
             pyarrow.parquet.write_table(table, draft)
             sync(draft)
@@ -175,10 +216,13 @@ def read_prompts(path: Path) -> list[Row]:
         ValueError: A line is no such row, or its id was there before.
     """
     rows: dict[str, Row] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
-        row = json.loads(line)
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from None
         if not (isinstance(row, dict) and "id" in row and isinstance(row.get("prompt"), str)):
             raise ValueError(f"{path}, line {number}: no object with an id and a prompt.")
         if str(row["id"]) in rows:

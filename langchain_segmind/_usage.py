@@ -15,7 +15,7 @@ class SegmindUsage:
     """What calls took and cost.
 
     Attributes:
-        calls: Calls that sent a request. A cached reply sends none.
+        calls: Calls that began a request. A cached reply and a refused call begin none.
         retried_requests: Requests beyond the first one of a call: sent again after an error, or
             to ask again for a reply that could not be used.
         input_tokens: Tokens of all prompts, as the replies report them.
@@ -89,19 +89,26 @@ class Balance:
     Attributes:
         credits: The credits.
         told_at: When, in seconds of a monotonic clock.
+        risen_at: When they were found to have risen by a top-up, likewise.
     """
 
     credits: float
     told_at: float
+    risen_at: float = -math.inf
 
     def update(self, told: "Balance", asked_at: float) -> "Balance":
         """Take another balance if it is the later one.
 
         Answers overtake each other. One whose request was begun after this balance was told is
-        later; of two that were under way together, the lower: they only took from the account.
+        later; of two that were under way together, the lower: they only took from the account,
+        but for a top-up, of which what was asked before tells nothing.
         """
-        is_later = asked_at >= self.told_at or told.credits <= self.credits
-        return told if is_later else self
+        if asked_at >= self.told_at:
+            has_risen = told.credits > self.credits
+            return replace(told, risen_at=told.told_at if has_risen else self.risen_at)
+        if told.credits <= self.credits and asked_at >= self.risen_at:
+            return replace(told, risen_at=self.risen_at)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

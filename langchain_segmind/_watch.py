@@ -22,6 +22,9 @@ from langchain_segmind.callbacks import (
 )
 from langchain_segmind.exceptions import SegmindError
 
+GAVE_UP_WAITING = frozenset({408, 504, 524})
+"""Statuses that say that somebody did not wait for the model, which may have been run."""
+
 
 class Watch:
     """Tells handlers of one call.
@@ -42,7 +45,7 @@ class Watch:
 
 
 @contextmanager
-def begin_run(run_manager: BaseRunManager | None) -> Iterator[None]:
+def keep_handlers(run_manager: BaseRunManager | None) -> Iterator[None]:
     """Keep a run's handlers for `_stream`, which LangChain hands no run manager.
 
     Args:
@@ -58,8 +61,8 @@ def begin_run(run_manager: BaseRunManager | None) -> Iterator[None]:
         current_run.reset(token)
 
 
-def end_run() -> None:
-    """Forget a run that LangChain began, and of whose end it told nobody."""
+def forget_handlers() -> None:
+    """Forget those of a run that LangChain began and never gave to the model."""
     current_run.set(None)
 
 
@@ -123,6 +126,9 @@ class Attempt:
                     handler.add_unanswered(self._watch.model)
             return
         cost = parse_number(reply.headers.get(COST_HEADER))
+        if cost is None and reply.status_code in GAVE_UP_WAITING:
+            for handler in self._watch.handlers:
+                handler.add_unanswered(self._watch.model)
         receipt = Receipt(
             model=self._watch.model,
             asked_at=self._asked_at,

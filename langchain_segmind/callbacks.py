@@ -13,7 +13,6 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from langchain_core.callbacks import BaseCallbackHandler
 
@@ -87,7 +86,6 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         self.on_low_credits = on_low_credits
         self._lock = Lock()
         self._spending = Spending({})
-        self._runs: WeakValueDictionary[UUID, Run] = WeakValueDictionary()
 
     @property
     def by_model(self) -> Mapping[str, SegmindUsage]:
@@ -219,18 +217,6 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
             run = Run(run_id)
             current_run.set(run)
         run.handlers.add(self)
-        self._runs[run_id] = run
-
-    def on_llm_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        """Take part no longer.
-
-        Args:
-            run_id: The call's.
-        """
-        if run := self._runs.pop(run_id, None):
-            run.handlers.discard(self)
-
-    on_llm_error = on_llm_end
 
     def __repr__(self) -> str:
         """Show what was spent."""
@@ -240,11 +226,11 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what belongs to this process, so that it can be pickled and copied."""
-        return {**self.__dict__, "_lock": None, "_runs": None}
+        return {**self.__dict__, "_lock": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take what was pickled; from here on it counts by itself."""
-        self.__dict__.update(state, _lock=Lock(), _runs=WeakValueDictionary())
+        self.__dict__.update(state, _lock=Lock())
 
 
 class Run:
@@ -256,7 +242,7 @@ class Run:
 
     Attributes:
         run_id: LangChain's.
-        handlers: Ours of them; none once they watch, or the call has ended.
+        handlers: Ours of them; none once they watch.
     """
 
     def __init__(self, run_id: UUID, handlers: Iterable[BaseCallbackHandler] = ()) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Literal, Self, Unpack, cast
 
 import httpx
@@ -82,7 +83,7 @@ from langchain_segmind._tokens import count_tokens, encode
 from langchain_segmind._tool_calling import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._url import create_url, read_api_base_env
 from langchain_segmind._version import __version__
-from langchain_segmind._watch import Watch, begin_run, begin_watch, end_run
+from langchain_segmind._watch import Watch, begin_watch, forget_handlers, keep_handlers
 from langchain_segmind.data._profiles import PROFILES
 from langchain_segmind.exceptions import SegmindRateLimitError
 
@@ -339,7 +340,7 @@ class ChatSegmind(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with begin_run(run_manager):
+        with keep_handlers(run_manager):
             return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
 
     async def _agenerate_with_cache(
@@ -350,7 +351,7 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         try:
-            with begin_run(run_manager):
+            with keep_handlers(run_manager):
                 return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
         except asyncio.CancelledError as error:
             # Core tells of all errors but this one: traces would show a call that never ends.
@@ -371,10 +372,10 @@ class ChatSegmind(BaseChatModel):
             config: As for `invoke`.
             kwargs: As for `invoke`.
         """
-        end_run()
-        return super().stream(input, config, **kwargs)
+        forget_handlers()
+        yield from super().stream(input, config, **kwargs)
 
-    def astream(
+    async def astream(
         self,
         input: LanguageModelInput,  # noqa: A002 - LangChain's name
         config: RunnableConfig | None = None,
@@ -387,8 +388,11 @@ class ChatSegmind(BaseChatModel):
             config: As for `invoke`.
             kwargs: As for `invoke`.
         """
-        end_run()
-        return super().astream(input, config, **kwargs)
+        forget_handlers()
+        chunks = cast("AsyncGenerator[AIMessageChunk]", super().astream(input, config, **kwargs))
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
     def _stream(
         self,

@@ -197,11 +197,11 @@ class SegmindRateLimitError(SegmindError, ModelRateLimitError):
 
 
 class SegmindRateLimiterError(SegmindError):
-    """A `SegmindRateLimiter` cannot reach its storage; the request was not sent."""
+    """A `SegmindRateLimiter` cannot use its storage; the request was not sent."""
 
     advice = (
-        "Start the storage again, or let each worker keep to a share of the limit meanwhile: "
-        'on_storage_error="local".'
+        "Start the storage, or check its address and password; with on_storage_error="
+        '"local", each worker keeps to a share of the limit while it cannot be reached.'
     )
 
 

@@ -125,17 +125,11 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
             runtime: LangGraph's.
         """
         problem = self._find_problem(state)
-        if not problem:
+        if problem is None:
             return None
         if self.exit_behavior == "error":
-            raise SegmindBudgetExceededError(
-                f"The call was not sent: {problem}. {SegmindBudgetExceededError.advice}",
-                spent=state.get("run_credits_spent", 0.0),
-                budget=self.budget,
-                min_remaining=self.min_remaining,
-                remaining_credits=state.get("credits_remaining"),
-            )
-        return {"jump_to": "end", "messages": [AIMessage(f"I stopped here: {problem}.")]}
+            raise problem
+        return {"jump_to": "end", "messages": [AIMessage(f"I stopped here. {problem}")]}
 
     @hook_config(can_jump_to=["end"])
     async def abefore_model(
@@ -169,18 +163,27 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
             response = await handler(request)
         return self._extend(response, request, credits_)
 
-    def _find_problem(self, state: SegmindCreditsState) -> str:
-        """Say which limit is reached; an empty text for none."""
+    def _find_problem(self, state: SegmindCreditsState) -> SegmindBudgetExceededError | None:
+        """Find out which limit is reached."""
         run, thread = state.get("run_credits_spent", 0.0), state.get("credits_spent", 0.0)
-        remaining = state.get("credits_remaining")
-        if self.budget is not None and run >= self.budget:
-            return f"{run:g} of the budget of {self.budget:g} credits are spent"
-        if self.thread_budget is not None and thread >= self.thread_budget:
-            return f"{thread:g} of this thread's budget of {self.thread_budget:g} credits are spent"
-        least = self.min_remaining
-        if least is not None and remaining is not None and remaining < least:
-            return f"{remaining:g} credits remain, and {least:g} must"
-        return ""
+        remaining, least = state.get("credits_remaining"), self.min_remaining
+        budget, spent = self.budget, run
+        if budget is not None and run >= budget:
+            problem = f"{run:g} of the budget of {budget:g} credits are spent."
+        elif self.thread_budget is not None and thread >= self.thread_budget:
+            budget, spent = self.thread_budget, thread
+            problem = f"{thread:g} of this thread's budget of {budget:g} credits are spent."
+        elif least is not None and remaining is not None and remaining < least:
+            problem = f"{remaining:g} credits remain, and {least:g} must."
+        else:
+            return None
+        return SegmindBudgetExceededError(
+            problem,
+            spent=spent,
+            budget=budget,
+            min_remaining=least,
+            remaining_credits=remaining,
+        )
 
     def _extend(
         self,

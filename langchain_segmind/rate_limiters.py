@@ -66,7 +66,7 @@ STORAGE_PAUSE = 5.0
 """Seconds for which a storage that failed is not asked again."""
 
 STORAGE_TIMEOUT = 2.0
-"""Seconds that one question to a storage may take."""
+"""Seconds that one question to a Redis may take; it is asked twice."""
 
 UNKNOWN_STORAGE = (
     "storage must be one of the library limits that knows moving windows, such as memory:// or "
@@ -91,14 +91,16 @@ class SegmindRateLimiter(BaseRateLimiter):
     Args:
         requests_per_minute: What the account's plan allows; at least 1. Segmind publishes 5 to
             1,000, by plan.
-        storage: Where the window is kept: `"memory://"` for one process, `"redis://host:6379"`,
-            or any other storage of the library limits that knows moving windows.
+        storage: Where the window is kept: `"memory://"` in this object, so that models share it by
+            sharing the object; `"redis://host:6379"` for all who name it. Others of the library
+            limits that know moving windows may do, but are not tested.
         account: Tells accounts that share a storage apart. No API key: it is written there.
         on_storage_error: What happens while the storage cannot be reached. `"local"` lets each
             process keep to its own share of the limit, and logs a warning once for each outage;
             `"raise"` fails the call with a `SegmindRateLimiterError`.
         workers: How many processes share the account: the share of each is one part in so many,
-            while the storage is down.
+            while the storage is down. It begins with an empty window, so that for a minute up to
+            twice the limit may be sent.
         period: Seconds in which the requests may be made; 60 but for tests.
 
     Raises:
@@ -125,7 +127,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         *,
         account: str = "default",
         on_storage_error: OnStorageError = "local",
-        workers: int = 1,
+        workers: int = 10,
         period: int = 60,
     ) -> None:
         for name, number in {
@@ -148,7 +150,11 @@ class SegmindRateLimiter(BaseRateLimiter):
         self._open()
 
     def _open(self) -> None:
-        self._window = self._open_window(self.storage, self.requests_per_minute)
+        self._window = Window(
+            open_storage(self.storage),
+            *get_share(self.requests_per_minute, self.period),
+            self.account,
+        )
         for name in ("_local_window", "_executor"):
             self.__dict__.pop(name, None)
         self._is_remote = not self.storage.startswith("memory:")
@@ -164,11 +170,8 @@ class SegmindRateLimiter(BaseRateLimiter):
     @cached_property
     def _local_window(self) -> "Window":
         """This process's share, while the storage is down."""
-        share = max(self.requests_per_minute // self.workers, 1)
-        return self._open_window("memory://", share)
-
-    def _open_window(self, storage: str, places: int) -> "Window":
-        return Window(open_storage(storage), places, self.period + MARGIN, self.account)
+        places, seconds = get_share(self.requests_per_minute, self.period, self.workers)
+        return Window(open_storage("memory://"), places, seconds, self.account)
 
     def acquire(self, *, blocking: bool = True) -> bool:
         """Take a place for one request.
@@ -290,10 +293,8 @@ class SegmindRateLimiter(BaseRateLimiter):
         if is_new and self.on_storage_error == "local" and failure not in REFUSALS:
             logger.warning(
                 "The rate limit's storage cannot be used (%s). Until it is back, this process "
-                "keeps to %d requests in %d s by itself: one part in %d of the limit (workers).",
+                "keeps to one part in %d of the limit by itself (workers).",
                 failure,
-                self._local_window.places,
-                self.period,
                 self.workers,
             )
 
@@ -331,6 +332,12 @@ def open_again() -> None:
 limiters: WeakSet[SegmindRateLimiter] = WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=open_again)
+
+
+def get_share(requests: int, period: int, workers: int = 1) -> tuple[int, int]:
+    """Get one part of a limit, as places and the seconds of their window."""
+    places = requests // workers
+    return (places, period + MARGIN) if places else (1, period * workers // requests + MARGIN)
 
 
 class Windows(Protocol):
@@ -447,7 +454,7 @@ def get_options(scheme: str) -> dict[str, Any]:
 
 
 def open_storage(uri: str) -> Windows:
-    """Open a storage; nothing is sent yet.
+    """Open a storage; to a Redis, nothing is sent yet.
 
     Raises:
         ValueError: If it is unknown, knows no moving windows, or the address is malformed.

@@ -92,10 +92,13 @@ class SegmindTestGateway:
         Raises:
             ValueError: If there is no such fault.
         """
-        (action,) = parse_fault(str(fault)).actions
-        answer = fault_reply(action, time.time())
+        schedule = parse_fault(str(fault))
+        is_one = len(schedule.actions) == 1 and schedule.rate is None
+        answer = fault_reply(schedule.actions[0], time.time()) if is_one else None
         if answer is None:
-            raise ValueError(f"{fault!r} is no answer; see segmind_gateway.gateway.faults(...).")
+            raise ValueError(
+                f"{fault!r} is no answer to one request; see segmind_gateway.gateway.faults(...)."
+            )
         if retry_after is not None and answer.status_code >= 400:  # noqa: PLR2004 - errors begin there
             headers = {**answer.headers, RETRY_AFTER_HEADER: f"{retry_after:g}"}
             answer = replace(answer, headers=headers)

@@ -58,14 +58,18 @@ def test_a_run_ends_gracefully_at_a_limit(caller, create_model, gateway, limits,
     assert len(gateway.requests) == 2
 
 
-def test_a_run_ends_with_the_error_where_that_is_asked_for(caller, create_model, gateway) -> None:
+@pytest.mark.parametrize("limit", ["budget", "thread_budget"])
+def test_a_run_ends_with_the_error_where_that_is_asked_for(
+    caller, create_model, gateway, limit
+) -> None:
     """It is the error of the guard, with its figures."""
     gateway.script([reply(CALL, "9.75")] * 2)
-    guard = SegmindCreditsMiddleware(budget=0.25, exit_behavior="error")
+    guard = SegmindCreditsMiddleware(**{limit: 0.25}, exit_behavior="error")
     agent = create_agent(create_model(), [add], middleware=[guard])
-    with pytest.raises(SegmindBudgetExceededError, match=r"0\.25 of the budget") as caught:
+    with pytest.raises(SegmindBudgetExceededError, match=r"budget of 0\.25") as caught:
         caller.invoke(agent, QUESTION)
-    assert (caught.value.spent, caught.value.remaining_credits) == (0.25, 9.75)
+    error = caught.value
+    assert (error.spent, error.budget, error.remaining_credits) == (0.25, 0.25, 9.75)
     assert len(gateway.requests) == 1
 
 

@@ -361,7 +361,7 @@ async def test_a_stream_that_never_began_leaves_no_handler_behind(create_model) 
     free = create_model()
     await free.ainvoke("Hi")
     assert [part async for part in free.astream("Hi")]
-    assert (handler.total.calls, len(handler._runs)) == (0, 0)
+    assert handler.total.calls == 0
 
 
 class FullLimiter(BaseRateLimiter):
@@ -373,6 +373,17 @@ class FullLimiter(BaseRateLimiter):
     async def aacquire(self, *, blocking: bool = True) -> bool:
         await asyncio.Event().wait()
         return False
+
+
+async def test_a_stream_that_is_read_later_has_its_own_handlers(create_model) -> None:
+    """Another one, of the same task, failed between its making and its reading."""
+    stream = create_model().astream("Hi")
+    guard = SegmindCreditsCallbackHandler(budget=0)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            model = create_model(rate_limiter=FullLimiter())
+            await anext(model.astream("Hi", config={"callbacks": [guard]}))
+    assert [part async for part in stream]
 
 
 def test_a_model_of_another_provider_that_waits_is_not_taken_for_ours(create_model) -> None:

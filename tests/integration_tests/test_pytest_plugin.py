@@ -143,7 +143,9 @@ def test_a_failure_may_ask_to_wait(segmind_gateway) -> None:
     assert told[2] is None or told[2] <= 1
 
 
-@pytest.mark.parametrize("fault", ["drop", "latency:1", "teapot", 200], ids=str)
+@pytest.mark.parametrize(
+    "fault", ["drop", "latency:1", "teapot", 200, "503@0.5", "429,503"], ids=str
+)
 def test_what_is_no_answer_cannot_be_queued(segmind_gateway, fault) -> None:
     """The error says where else it can be had."""
     with pytest.raises(ValueError, match=r"fault|faults\(\.\.\.\)"):

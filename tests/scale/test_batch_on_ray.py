@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
 import pytest
 import ray
 
@@ -23,6 +24,7 @@ from examples import batch_on_ray
 from examples.batch_on_ray import (
     CALLS_AT_ONCE,
     SCHEMA,
+    Answerer,
     Book,
     ask,
     begin_run,
@@ -31,6 +33,11 @@ from examples.batch_on_ray import (
     read_prompts,
     read_tries,
     run,
+)
+from langchain_segmind import (
+    SegmindAuthenticationError,
+    SegmindBudgetExceededError,
+    SegmindInsufficientCreditsError,
 )
 from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.rate_limiters import SegmindRateLimiter
@@ -357,9 +364,17 @@ def test_prompts_are_read_with_ids_as_texts(tmp_path) -> None:
     assert read_prompts(path) == [{"id": "1", "prompt": "One?"}, {"id": "b", "prompt": "Two?"}]
 
 
+def test_a_prompt_may_hold_what_other_tools_take_for_the_end_of_a_line(tmp_path) -> None:
+    """JSON allows it within a text."""
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"id": "a", "prompt": "One\u2028two\u0085?"}\n', encoding="utf-8")
+    assert read_prompts(path) == [{"id": "a", "prompt": "One\u2028two\u0085?"}]
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        pytest.param("{", id="no JSON"),
         pytest.param("[1]", id="no object"),
         pytest.param('{"prompt": "One?"}', id="no id"),
         pytest.param('{"id": 2}', id="no prompt"),
@@ -430,6 +445,34 @@ def test_a_row_that_fails_has_its_error(create_model, gateway) -> None:
     assert result["answer"] is None
     assert result["error"].startswith("SegmindInvalidRequestError: ")
     assert (result["cost"], result["is_cost_estimated"]) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_class"),
+    [(401, SegmindAuthenticationError), (406, SegmindInsufficientCreditsError)],
+    ids=str,
+)
+def test_what_every_row_would_fail_by_ends_the_run(
+    create_model, gateway, fault, error_class
+) -> None:
+    """A row that is not asked is missing, and asked by the next run."""
+    gateway.faults(str(fault))
+    with pytest.raises(error_class):
+        ask(create_model(), {"id": "a", "prompt": "?"})
+
+
+def test_a_worker_stops_where_too_few_credits_remain(gateway, tmp_path, monkeypatch) -> None:
+    """What was answered before is on disk."""
+    monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+    monkeypatch.setattr(batch_on_ray, "CALLS_AT_ONCE", 1)
+    gateway.script(["One."])
+    answerer = Answerer(tmp_path, SegmindRateLimiter(100), min_remaining=2 * CREDITS)
+    rows = [{"id": row, "prompt": "?"} for row in ("a", "b")]
+    with pytest.raises(SegmindBudgetExceededError):
+        answerer(pa.Table.from_pylist(rows))
+    (path,) = tmp_path.glob("*.parquet")
+    assert list(Book(path).results) == ["a"]
 
 
 def test_a_row_that_fails_may_have_cost_something(create_model, gateway) -> None:

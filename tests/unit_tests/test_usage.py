@@ -10,7 +10,7 @@ from langchain_segmind import (
     SegmindCreditsCallbackHandler,
     SegmindUsage,
 )
-from langchain_segmind._usage import Receipt, Spending
+from langchain_segmind._usage import Balance, Receipt, Spending
 
 MODEL = "gpt-4-turbo"
 
@@ -120,6 +120,17 @@ def test_a_late_answer_does_not_bring_an_old_balance_back() -> None:
     assert spending.balance.credits == 8.0
     later = spend(slow, tell(10, 11, balance=20.0))
     assert later.balance.credits == 20.0
+
+
+def test_an_answer_from_before_a_top_up_does_not_undo_it() -> None:
+    """Its balance is lower, and older all the same; what was topped up is not spent."""
+    before = tell(2, 6, balance=0.45)
+    spending = spend(tell(0, 1, balance=0.5), tell(4, 5, balance=100.45), before)
+    assert spending.balance.credits == 100.45
+    assert spending.total.cost == 0.0
+    told = spend(tell(0, 1, balance=0.5)).add_balance(Balance(100.5, 4), 4).add_receipt(before)
+    assert (told.balance.credits, told.lowest) == (100.5, 0.45)
+    assert told.add_receipt(tell(7, 8, balance=100.25)).total.cost == 0.25
 
 
 # --- Usages ---
