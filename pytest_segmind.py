@@ -31,4 +31,6 @@ def segmind_gateway(monkeypatch: pytest.MonkeyPatch) -> "Iterator[SegmindTestGat
         direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.setenv(name, "*" if direct == "*" else f"{direct},{gateway.host}")
-        yield SegmindTestGateway(gateway)
+        test_gateway = SegmindTestGateway(gateway)
+        yield test_gateway
+        test_gateway.check_pending()

@@ -191,5 +191,5 @@ def check_credits(name: str, amount: float | None, *, is_negative_allowed: bool 
         return
     is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
     if not is_number or not math.isfinite(amount) or (amount < 0 and not is_negative_allowed):
-        kind = "a number" if is_negative_allowed else "a number that is not negative"
-        raise ValueError(f"{name} must be {kind} of credits, or None, not {amount!r}.")
+        kind = "a number of credits" if is_negative_allowed else "a number of credits from 0"
+        raise ValueError(f"{name} must be {kind}, or None, not {amount!r}.")

@@ -63,8 +63,8 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         budget: Credits (1 credit = 1 US dollar) that one run may spend; one that is resumed
             after an interrupt is a new run. A call that begins once they are spent is not made.
             None for no limit.
-        thread_budget: Credits that all runs of a thread may spend together; this needs a
-            checkpointer.
+        thread_budget: Credits that all runs of a thread may spend together. A checkpointer keeps
+            the sum; without one it bounds one run only.
         min_remaining: Credits that must remain on the account. A run's first call is made in any
             case: it tells how many there are.
         exit_behavior: `"end"` ends the run with a last message that says why; `"error"` raises

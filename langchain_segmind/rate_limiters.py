@@ -22,6 +22,7 @@ from weakref import WeakSet
 
 from langchain_core.rate_limiters import BaseRateLimiter
 
+from langchain_segmind._masking import strip_url_credentials
 from langchain_segmind.exceptions import SegmindRateLimiterError
 
 try:
@@ -52,6 +53,9 @@ OnStorageError = Literal["raise", "local"]
 
 MARGIN = 1
 """Seconds by which the window is longer than the server's: requests travel, and clocks differ."""
+
+LONG_WAIT = 5.0
+"""Seconds of a wait that the log tells of."""
 
 LONGEST_STANDSTILL = 5.0
 """Seconds after which one looks for a place out of turn."""
@@ -198,7 +202,7 @@ class SegmindRateLimiter(BaseRateLimiter):
                 if not (wait := self._try()):
                     break
                 if place.done():
-                    self._queue.expect_move(wait)
+                    self._note_wait(wait)
                     time.sleep(wait)
             if not place.done():
                 self._queue.pass_by()
@@ -225,7 +229,7 @@ class SegmindRateLimiter(BaseRateLimiter):
                 if not (wait := await self._atry()):
                     break
                 if place.done():
-                    self._queue.expect_move(wait)
+                    self._note_wait(wait)
                     await asyncio.sleep(wait)
             if not place.done():
                 self._queue.pass_by()
@@ -282,27 +286,39 @@ class SegmindRateLimiter(BaseRateLimiter):
     def _get_substitute(self) -> "Window":
         if self.on_storage_error == "raise" or self._failure in REFUSALS:
             raise SegmindRateLimiterError(
-                f"The rate limit's storage cannot be used ({self._failure}). "
+                f"The rate limit's storage at {self._address} cannot be used ({self._failure}). "
                 f"{SegmindRateLimiterError.advice}"
             ) from None
         return self._local_window
+
+    def _note_wait(self, seconds: float) -> None:
+        self._queue.expect_move(seconds)
+        if seconds >= LONG_WAIT:
+            logger.info("The next place for a request is free in %.0f s.", seconds)
 
     def _note_failure(self, failure: str) -> None:
         self._down_until = time.monotonic() + STORAGE_PAUSE
         is_new, self._failure = not self._failure, failure
         if is_new and self.on_storage_error == "local" and failure not in REFUSALS:
             logger.warning(
-                "The rate limit's storage cannot be used (%s). Until it is back, this process "
-                "keeps to one part in %d of the limit by itself (workers).",
+                "The rate limit's storage at %s cannot be used (%s). Until it is back, this "
+                "process keeps to one part in %d (workers) of %d requests in %d s by itself.",
+                self._address,
                 failure,
                 self.workers,
+                self.requests_per_minute,
+                self.period,
             )
+
+    @property
+    def _address(self) -> str:
+        return strip_url_credentials(self.storage)
 
     def __repr__(self) -> str:
         """Show the limit; the storage's address may hold a password."""
         return (
             f"{type(self).__name__}(requests_per_minute={self.requests_per_minute}, "
-            f"storage={urlsplit(self.storage).scheme!r}, account={self.account!r})"
+            f"storage={self._address!r}, account={self.account!r})"
         )
 
     def __copy__(self) -> Self:

@@ -67,7 +67,9 @@ class SegmindTestGateway:
         self._turns.append(parse_entry({"content": content, **completion}).answer)
         return self
 
-    def tool_call(self, name: str, args: Mapping[str, Any] | None = None, **more: Any) -> Self:
+    def tool_call(
+        self, name: str, args: Mapping[str, Any] | None = None, **completion: Any
+    ) -> Self:
         """Let the model answer the next request with the call of a tool.
 
         Several calls in one reply are a text: `.reply("[add(a=1, b=2), add(a=3, b=4)]")`.
@@ -75,10 +77,10 @@ class SegmindTestGateway:
         Args:
             name: The tool's name.
             args: Its arguments.
-            more: Further arguments.
+            completion: As for `reply`.
         """
-        call = tool_call(name=name, args={**(args or {}), **more}, id=None)
-        return self.reply(render_calls([call]))
+        call = tool_call(name=name, args=dict(args or {}), id=None)
+        return self.reply(render_calls([call]), **completion)
 
     def fail(self, fault: int | str, *, retry_after: float | None = 0) -> Self:
         """Let the next request fail.
@@ -114,6 +116,23 @@ class SegmindTestGateway:
     def pending(self) -> int:
         """How many answers nobody asked for yet."""
         return len(self._turns)
+
+    def check_pending(self) -> None:
+        """Check that every answer was asked for; the fixture does so at the end of a test.
+
+        Raises:
+            AssertionError: If there are answers left.
+        """
+        if self._turns:
+            raise AssertionError(
+                f"{self.pending} of the test's answers were never asked for. A model that is made "
+                "before the test, or has a base_url of its own, does not call this gateway; "
+                "segmind_gateway.clear() where it is meant."
+            )
+
+    def clear(self) -> None:
+        """Take back the answers that nobody asked for."""
+        self._turns.clear()
 
     @property
     def credits(self) -> float:

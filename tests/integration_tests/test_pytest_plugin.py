@@ -104,11 +104,14 @@ def test_a_misspelt_part_of_a_reply_is_refused_where_it_is_written(segmind_gatew
 def test_a_tool_call_arrives_as_one(caller, segmind_gateway) -> None:
     """Whatever its name and arguments hold."""
     args = {"text": 'say "[no()]"', "items": [1, None, {"a": True}]}
-    segmind_gateway.tool_call("look up", args, more=2.5).tool_call("look up")
+    usage = {"prompt_tokens": 900, "completion_tokens": 100}
+    segmind_gateway.tool_call("look up", args, usage=usage).tool_call("look up")
     tool = {"title": "look up", "type": "object", "properties": {}, "additionalProperties": True}
     model = ChatSegmindGPT4Turbo().bind_tools([{**tool, "description": "Look something up."}])
-    (call,) = caller.invoke(model, "Hi").tool_calls
-    assert (call["name"], call["args"]) == ("look up", {**args, "more": 2.5})
+    message = caller.invoke(model, "Hi")
+    (call,) = message.tool_calls
+    assert (call["name"], call["args"]) == ("look up", args)
+    assert message.usage_metadata["input_tokens"] == 900
     assert caller.invoke(model, "Hi").tool_calls[0]["args"] == {}
 
 
@@ -164,6 +167,18 @@ def test_replies_that_nobody_asked_for_are_counted(segmind_gateway) -> None:
     segmind_gateway.reply("One.").reply("Two.")
     ChatSegmindGPT4Turbo().invoke("Hi")
     assert segmind_gateway.pending == 1
+    with pytest.raises(AssertionError, match="1 of the test's answers were never asked for"):
+        segmind_gateway.check_pending()
+    segmind_gateway.clear()
+
+
+def test_a_test_whose_answers_are_not_used_fails(tmp_path) -> None:
+    """Its model may have called the service itself."""
+    test = "def test_app(segmind_gateway):\n    segmind_gateway.reply('never')\n"
+    (tmp_path / "test_app.py").write_text(test, encoding="utf-8")
+    run = run_pytest(tmp_path)
+    assert "1 passed, 1 error" in run.stdout
+    assert "never asked for" in run.stdout
 
 
 def test_credits_can_be_set(segmind_gateway) -> None:
@@ -173,3 +188,4 @@ def test_credits_can_be_set(segmind_gateway) -> None:
     with pytest.raises(SegmindInsufficientCreditsError):
         ChatSegmindGPT4Turbo(max_retries=0).invoke("Hi")
     assert segmind_gateway.credits == 0.000001
+    segmind_gateway.clear()

@@ -157,7 +157,7 @@ def test_usages_add_up_field_by_field() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        pytest.param({"budget": -1}, "budget must be a number that is not negative", id="negative"),
+        pytest.param({"budget": -1}, "budget must be a number of credits from 0", id="negative"),
         pytest.param({"budget": float("nan")}, "budget must be", id="no number"),
         pytest.param({"budget": "0.5"}, "budget must be", id="a text"),
         pytest.param({"budget": True}, "budget must be", id="a truth"),
