@@ -304,7 +304,7 @@ def test_repr_shows_no_password() -> None:
         pytest.param({"on_storage_error": "ignore"}, '"raise" or "local"', id="no choice"),
         pytest.param({"storage": "carrier-pigeon://"}, "storage must be", id="no storage"),
         pytest.param({"storage": "async+memory://"}, "storage must be", id="asynchronous"),
-        pytest.param({"storage": "memcached://host"}, "storage must be|missing", id="no windows"),
+        pytest.param({"storage": "memcached://host:1"}, "storage must be|missing", id="no windows"),
         pytest.param({"storage": "redis://:fa/ke@host:1"}, "cannot be opened", id="a slash"),
         pytest.param({"storage": "redis://:fa[ke@host:1"}, "cannot be opened", id="a bracket"),
         pytest.param({"storage": None}, "cannot be opened", id="no address"),
