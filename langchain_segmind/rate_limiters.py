@@ -1,37 +1,27 @@
 """One account's rate limit, shared by threads, event loops, processes and machines.
 
-Needs the extra `limits`; the only room that knows it.
+Needs the extra `limits`.
 """
 
 import asyncio
 import logging
-import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent import futures
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from importlib import import_module
-from threading import Lock
-from typing import Any, Literal, Protocol, Self, TypeVar, cast, get_args
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self, TypeVar, get_args
 from weakref import WeakSet
 
 from langchain_core.rate_limiters import BaseRateLimiter
 
+from langchain_segmind import _rate_queue
 from langchain_segmind._masking import strip_url_credentials
+from langchain_segmind._rate_queue import Queue
+from langchain_segmind._rate_window import StorageError, Window, get_share, open_storage
 from langchain_segmind.exceptions import SegmindRateLimiterError
-
-try:
-    from limits.errors import ConfigurationError, StorageError
-    from limits.storage import MovingWindowSupport, Storage, storage_from_string
-except ImportError as error:
-    raise ImportError(
-        "SegmindRateLimiter needs the library limits: pip install 'langchain-segmind[limits]'"
-    ) from error
 
 __all__ = ["SegmindRateLimiter"]
 
@@ -51,31 +41,14 @@ logger = logging.getLogger(__name__)
 
 OnStorageError = Literal["raise", "local"]
 
-MARGIN = 1
-"""Seconds by which the window is longer than the server's: requests travel, and clocks differ."""
-
 LONG_WAIT = 5.0
 """Seconds of a wait that the log tells of."""
-
-LONGEST_STANDSTILL = 5.0
-"""Seconds after which one looks for a place out of turn."""
 
 REFUSALS = frozenset({"AuthenticationError", "NoPermissionError", "ResponseError"})
 """Failures of a Redis that is there, and will not be mended by waiting."""
 
-SHORTEST_WAIT = 0.01
-"""Seconds: several may wait for the same moment, and only one gets the place."""
-
 STORAGE_PAUSE = 5.0
 """Seconds for which a storage that failed is not asked again."""
-
-STORAGE_TIMEOUT = 2.0
-"""Seconds that one question to a Redis may take; it is asked twice."""
-
-UNKNOWN_STORAGE = (
-    "storage must be one of the library limits that knows moving windows, such as memory:// or "
-    "redis://localhost:6379, not {!r}."
-)
 
 LONGEST_HOLD = 300.0
 """Seconds for which one answer can hold up everybody: limits are by the minute."""
@@ -196,7 +169,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         try:
             self._queue.join(place)
             while True:
-                futures.wait([place], LONGEST_STANDSTILL)
+                futures.wait([place], _rate_queue.LONGEST_STANDSTILL)
                 if not (place.done() or self._queue.stands_still):
                     continue
                 if not (wait := self._try()):
@@ -223,7 +196,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         try:
             self._queue.join(place)
             while True:
-                await asyncio.wait([turn], timeout=LONGEST_STANDSTILL)
+                await asyncio.wait([turn], timeout=_rate_queue.LONGEST_STANDSTILL)
                 if not (place.done() or self._queue.stands_still):
                     continue
                 if not (wait := await self._atry()):
@@ -348,149 +321,3 @@ def open_again() -> None:
 limiters: WeakSet[SegmindRateLimiter] = WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=open_again)
-
-
-def get_share(requests: int, period: int, workers: int = 1) -> tuple[int, int]:
-    """Get one part of a limit, as places and the seconds of their window."""
-    places = requests // workers
-    return (places, period + MARGIN) if places else (1, period * workers // requests + MARGIN)
-
-
-class Windows(Protocol):
-    """What is asked of a storage."""
-
-    def acquire_entry(self, key: str, limit: int, expiry: int) -> bool: ...
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]: ...
-    def get_expiry(self, key: str) -> float: ...
-    def clear(self, key: str) -> None: ...
-    def incr(self, key: str, expiry: int) -> int: ...
-
-
-class Window:
-    """A moving window in a storage.
-
-    Args:
-        storage: The storage.
-        places: Requests that fit in.
-        seconds: How long it is.
-        account: Whose requests.
-    """
-
-    def __init__(self, storage: Windows, places: int, seconds: int, account: str) -> None:
-        self.places = places
-        self._storage = storage
-        self._seconds = seconds
-        # Without the limit in it: who is told another one shares the window all the same.
-        self._key = f"segmind/{account}"
-        self._hold_key = f"segmind-hold/{account}"
-
-    def enter(self) -> float:
-        """Take a place, or get the seconds until there may be one; 0 for a place."""
-        held = self._storage.get_expiry(self._hold_key) - time.time()
-        if held > 0:
-            return max(held, SHORTEST_WAIT)
-        window = (self._key, self.places, self._seconds)
-        if self._storage.acquire_entry(*window):
-            return 0
-        oldest, _ = self._storage.get_moving_window(*window)
-        return max(oldest + self._seconds - time.time(), SHORTEST_WAIT)
-
-    def hold(self, seconds: float) -> None:
-        """Let everybody wait."""
-        until = time.time() + seconds
-        if until > self._storage.get_expiry(self._hold_key):
-            self._storage.clear(self._hold_key)  # the expiry is that of the first who counts
-            self._storage.incr(self._hold_key, math.ceil(seconds) + 1)  # Redis tells it rounded
-
-
-class Queue:
-    """A queue in which threads and the tasks of any event loop stand alike: first come, first.
-
-    The first may stand still for ever, in an event loop that does not run, or is closed: then the
-    others look for a place out of turn.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._waiting: deque[Future[None]] = deque()
-        self._moves_at = 0.0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nobody waits."""
-        return not self._waiting
-
-    @property
-    def stands_still(self) -> bool:
-        """Whether the first is late."""
-        return time.monotonic() > self._moves_at + LONGEST_STANDSTILL
-
-    def expect_move(self, seconds: float) -> None:
-        """Tell in how many seconds the first will move."""
-        self._moves_at = time.monotonic() + seconds
-
-    def join(self, place: Future[None]) -> None:
-        """Join the end; the future is done once it is one's turn."""
-        with self._lock:
-            self._waiting.append(place)
-        self.call_next()
-
-    def leave(self, place: Future[None]) -> None:
-        """Leave, from wherever one stands."""
-        with self._lock, suppress(ValueError):
-            self._waiting.remove(place)
-        self.call_next()
-
-    def pass_by(self) -> None:
-        """Go before the first, who stands still: it is called, and had a place to take."""
-        with self._lock, suppress(IndexError):
-            self._waiting.popleft()
-        self.call_next()
-
-    def call_next(self) -> None:
-        """Call the first; one that is cancelled leaves by itself, and the next is called then."""
-        with self._lock, suppress(InvalidStateError, IndexError):
-            self._waiting[0].set_result(None)
-            self.expect_move(0)
-
-
-def get_options(scheme: str) -> dict[str, Any]:
-    """Get the options of a storage's client: it must answer soon, or not at all."""
-    if not scheme.startswith(("redis", "valkey")):
-        return {}
-    library = import_module("valkey" if scheme.startswith("valkey") else "redis")
-    once_more = import_module(f"{library.__name__}.retry").Retry(
-        import_module(f"{library.__name__}.backoff").NoBackoff(), 1
-    )
-    return {
-        "socket_timeout": STORAGE_TIMEOUT,
-        "socket_connect_timeout": STORAGE_TIMEOUT,
-        "retry": once_more,
-    }
-
-
-def open_storage(uri: str) -> Windows:
-    """Open a storage; to a Redis, nothing is sent yet.
-
-    Raises:
-        ValueError: If it is unknown, knows no moving windows, or the address is malformed.
-        ImportError: If its library is missing.
-    """
-    try:
-        scheme = urlsplit(uri).scheme
-        storage = storage_from_string(uri, wrap_exceptions=True, **get_options(scheme))
-    except ImportError as error:
-        raise ImportError(f"The storage's library is missing: {error}") from None
-    except ConfigurationError as error:
-        if "prerequisite" in str(error):
-            raise ImportError(f"The storage's library is missing: {error}") from None
-        raise ValueError(UNKNOWN_STORAGE.format(scheme)) from None
-    except Exception as error:  # noqa: BLE001 - each library has its own
-        raise ValueError(
-            f"storage cannot be opened ({type(error).__name__}; it is not shown, since it may hold "
-            "a password): check the address, and write special characters of a password as %40."
-        ) from None
-    # An asynchronous one would belong to one event loop.
-    if not isinstance(storage, Storage) or not isinstance(storage, MovingWindowSupport):
-        raise ValueError(UNKNOWN_STORAGE.format(scheme))
-    return cast("Windows", storage)

@@ -28,8 +28,9 @@ from tests.redis_server import RedisServer, is_redis_installed
 
 pytest.importorskip("limits", reason="the extra limits is not installed")
 
-from langchain_segmind import rate_limiters
-from langchain_segmind.rate_limiters import Queue, SegmindRateLimiter
+from langchain_segmind import _rate_queue, _rate_window
+from langchain_segmind._rate_queue import Queue
+from langchain_segmind.rate_limiters import SegmindRateLimiter
 
 WINDOW = 1
 """Seconds of the gateway's window in these tests; the limiter's is one longer."""
@@ -56,7 +57,7 @@ def storage(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def exact_window(monkeypatch) -> None:
     """Let a window be as long as it says: no server counts the requests of the test."""
-    monkeypatch.setattr(rate_limiters, "MARGIN", 0)
+    monkeypatch.setattr(_rate_window, "MARGIN", 0)
 
 
 # --- Places ---
@@ -201,7 +202,7 @@ def test_a_pickled_limiter_finds_its_storage(redis) -> None:
 @pytest.fixture
 def impatient(monkeypatch) -> None:
     """Look for a place out of turn soon."""
-    monkeypatch.setattr(rate_limiters, "LONGEST_STANDSTILL", 0.05)
+    monkeypatch.setattr(_rate_queue, "LONGEST_STANDSTILL", 0.05)
 
 
 @pytest.mark.usefixtures("exact_window")
