@@ -14,16 +14,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 
-# The extras of this package that `make benchmark` measures it with, such as [aiohttp].
-BENCHMARK_EXTRAS ?= [aiohttp]
-
 # How long `make soak` and `make fuzz` go on.
 SECONDS ?= 600
 
 # On small matrices, one thread does more than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo examples test test_scale scale_table soak fuzz test_live lint format coverage benchmark \
+.PHONY: help demo examples test test_scale soak fuzz test_live lint format coverage benchmark \
 	probe_peers wheel freeze clean
 
 help: ## Show this list
@@ -44,15 +41,12 @@ test_scale: ## Run the example of Ray on two workers, and kill one (needs redis-
 	@$(MAKE) --no-print-directory PINS=requirements/scale.txt VENV=$(VENV)-scale $(VENV)-scale/.scale
 	$(VENV)-scale/bin/python -m pytest tests/scale
 
-scale_table: $(VENV)/.dev ## Compute what more workers bring, for docs/scale.md
-	$(BIN)/python -m tests.benchmarks.scale_simulation
-
 soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and show what leaks
-	$(BIN)/python tests/soak.py --seconds $(SECONDS)
+	$(BIN)/python tools/soak.py --seconds $(SECONDS)
 
 fuzz: $(VENV)/.dev ## Let atheris look for replies that break the reader, for SECONDS (600)
 	@$(PIP) --only-binary :all: atheris || { echo "No wheel of atheris fits this Python."; exit 1; }
-	$(BIN)/python -m tests.fuzz -max_total_time=$(SECONDS)
+	$(BIN)/python -m tools.fuzz -max_total_time=$(SECONDS)
 
 test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
 	@test -n "$$SEGMIND_API_KEY" || { echo "SEGMIND_API_KEY is not set."; exit 1; }
@@ -76,11 +70,11 @@ format: $(VENV)/.dev ## Format the code and mend what can be mended
 
 benchmark: ## Measure this package beside other chat models of LangChain, for docs/performance.md
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
-	@$(VENV)-peers/bin/python -m tests.benchmarks.peers
+	@$(VENV)-peers/bin/python -m benchmarks.peers
 
 probe_peers: ## Probe the same packages under bad conditions, for docs/reliability.md
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
-	@$(VENV)-peers/bin/python -m tests.benchmarks.peers.probe_peers
+	@$(VENV)-peers/bin/python -m benchmarks.peers.probe_peers
 
 wheel: $(VENV)/.dev ## Build the wheel and check that it runs in an environment of its own
 	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist
@@ -118,11 +112,11 @@ $(VENV)/.embedding: $(VENV)/.base requirements/embedding.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
-	$(PIP) --build-constraint $(PINS) --editable '.[agents,aiohttp,gateway,limits,tokens]' --group test --group lint --group build
+	$(PIP) --build-constraint $(PINS) --editable '.[agents,gateway,limits,tokens]' --group test --group lint --group build
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.base pyproject.toml $(PINS)
-	$(PIP) --build-constraint requirements/pins.txt --editable '.$(BENCHMARK_EXTRAS)' --group peers
+	$(PIP) --build-constraint requirements/pins.txt --editable . --group peers
 	@touch $@
 
 $(VENV)/.scale: $(VENV)/.base pyproject.toml $(PINS)

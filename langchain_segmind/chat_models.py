@@ -28,17 +28,38 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_segmind._api_key import (
-    ApiKeySource,
-    aresolve_api_key,
-    find_api_key_fault,
-    read_api_key_env,
-    resolve_api_key,
+from langchain_segmind._api.api_key import ApiKeySource, find_api_key_fault, read_api_key_env
+from langchain_segmind._api.balance import SegmindCredits, create_credits
+from langchain_segmind._api.endpoint import (
+    API_KEY_ENV,
+    CREDITS_PATH,
+    PROVIDER,
+    Reply,
 )
-from langchain_segmind._arguments import (
+from langchain_segmind._api.secrets import MASK, strip_url_credentials
+from langchain_segmind._api.url import create_url, read_api_base_env
+from langchain_segmind._chat.context import check_context, count_wire_tokens
+from langchain_segmind._chat.reask import converse
+from langchain_segmind._chat.request import (
+    convert_messages_to_wire,
+    create_payload,
+    encode_payload,
+)
+from langchain_segmind._chat.response import convert_result_to_chunks
+from langchain_segmind._chat.tokens import count_tokens, encode
+from langchain_segmind._http import Request, aclose, asend, close, send
+from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
+from langchain_segmind._http.deadline import Deadline
+from langchain_segmind._http.retries import Patience, create_async_retrying, create_retrying
+from langchain_segmind._output.structured_output import (
+    create_demand,
+    create_parser,
+    create_structured_output,
+    create_tracing_format,
+)
+from langchain_segmind._settings.arguments import (
     ApiBase,
     Arguments,
-    AsyncTransport,
     Headers,
     MaxTokens,
     ModelKwargs,
@@ -53,37 +74,10 @@ from langchain_segmind._arguments import (
     check_names,
     parse_call_arguments,
 )
-from langchain_segmind._call_settings import CallSettings, create_call_settings
-from langchain_segmind._chat_result import convert_result_to_chunks
-from langchain_segmind._context import check_context, count_wire_tokens
-from langchain_segmind._conversation import converse
-from langchain_segmind._credits import SegmindCredits, create_credits
-from langchain_segmind._deadline import Deadline
-from langchain_segmind._endpoint import (
-    API_KEY_ENV,
-    CREDITS_PATH,
-    PROVIDER,
-    Reply,
-)
-from langchain_segmind._http import Request, aclose, asend, close, send
-from langchain_segmind._masking import MASK, strip_url_credentials
-from langchain_segmind._payload import (
-    convert_messages_to_wire,
-    create_payload,
-    encode_payload,
-)
-from langchain_segmind._retries import Patience, create_async_retrying, create_retrying
-from langchain_segmind._structured_output import (
-    create_demand,
-    create_parser,
-    create_structured_output,
-    create_tracing_format,
-)
-from langchain_segmind._tokens import count_tokens, encode
-from langchain_segmind._tool_calling import convert_tools, create_toolset, parse_tool_choice
-from langchain_segmind._url import create_url, read_api_base_env
+from langchain_segmind._settings.call_settings import CallSettings, create_call_settings
+from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
-from langchain_segmind._watch import Watch, begin_watch, forget_handlers, keep_handlers
+from langchain_segmind.callbacks.tracking import Watch, begin_watch, forget_handlers, keep_handlers
 from langchain_segmind.data._profiles import PROFILES
 from langchain_segmind.exceptions import SegmindRateLimitError
 
@@ -163,10 +157,6 @@ class ChatSegmind(BaseChatModel):
 
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
     """An httpx client of your own for asynchronous calls; it belongs to one event loop."""
-
-    async_transport: AsyncTransport = "auto"
-    """Which library carries asynchronous calls: "aiohttp" (extra `aiohttp`) takes the least time a
-    call, "httpx" needs no extra; "auto" is aiohttp where it is installed."""
 
     model_kwargs: ModelKwargs = Field(default_factory=dict)
     """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
@@ -661,10 +651,10 @@ class ChatSegmind(BaseChatModel):
 
     async def _asend(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
         api_key = await aresolve_api_key(self.segmind_api_key, deadline)
-        client, library = self.http_async_client, self.async_transport
+        client = self.http_async_client
         try:
             with watch.attempt() as attempt:
-                attempt.reply = await asend(request, api_key, deadline, client, library)
+                attempt.reply = await asend(request, api_key, deadline, client)
         except SegmindRateLimitError as error:
             hold = getattr(self.rate_limiter, "ahold", None)
             if hold and error.retry_after:

@@ -40,8 +40,6 @@ from langchain_core.exceptions import (
 )
 from langchain_core.messages import AIMessage
 
-from langchain_segmind._endpoint import API_KEY_ENV
-
 __all__ = [
     "SegmindAPIError",
     "SegmindAuthenticationError",
@@ -120,7 +118,7 @@ class SegmindAuthenticationError(SegmindError, ModelAuthenticationError):
     """The API key is missing, unreadable or refused (401)."""
 
     advice = (
-        f"Set a valid key by the environment variable {API_KEY_ENV} or by segmind_api_key=...; "
+        "Set a valid key by the environment variable SEGMIND_API_KEY or by segmind_api_key=...; "
         "keys are made at https://platform.segmind.com/api-keys."
     )
 

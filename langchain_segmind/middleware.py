@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, NotRequired, get_args
 
 from langchain_core.messages import AIMessage
 
-from langchain_segmind._usage import COST_DIGITS, check_credits
 from langchain_segmind.callbacks import SegmindCreditsCallbackHandler, get_segmind_credits_callback
+from langchain_segmind.callbacks.usage import COST_DIGITS, check_credits
 from langchain_segmind.exceptions import SegmindBudgetExceededError
 
 try:

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from langchain_core.messages.tool import tool_call
 
-from langchain_segmind._endpoint import RETRY_AFTER_HEADER, Reply
-from langchain_segmind._tool_calling import render_calls
+from langchain_segmind._api.endpoint import RETRY_AFTER_HEADER, Reply
+from langchain_segmind._tools import render_calls
 from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.gateway.contract import error_reply
 from langchain_segmind.gateway.fault_replies import fault_reply

@@ -64,6 +64,10 @@ class Caller:
 
     runner: asyncio.Runner | None
 
+    def connect(self, base_url: str, **fields: Any) -> ChatSegmindGPT4Turbo:
+        """Create a model for a server of the test's own."""
+        return ChatSegmindGPT4Turbo(**{"base_url": base_url, "api_key": SECRET, **fields})
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """Find the way to call a method by its synchronous name."""
 
@@ -92,30 +96,6 @@ def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
         return
     with asyncio.Runner() as runner:
         yield Caller(runner)
-
-
-@dataclass
-class Way(Caller):
-    """One of the three ways to call: synchronously, by httpx, by aiohttp."""
-
-    library: str
-
-    def connect(self, base_url: str, **fields: Any) -> ChatSegmindGPT4Turbo:
-        """Create a model that calls this way."""
-        fields = {"async_transport": self.library, "api_key": SECRET, **fields}
-        return ChatSegmindGPT4Turbo(base_url=base_url, **fields)
-
-
-@pytest.fixture(params=["sync", "httpx", "aiohttp"])
-def way(request: pytest.FixtureRequest) -> Iterator[Way]:
-    """Run a test three times from one definition: synchronously, by httpx and by aiohttp."""
-    if request.param == "sync":
-        yield Way(None, "auto")
-        return
-    if request.param == "aiohttp":
-        pytest.importorskip("httpx_aiohttp", reason="the extra aiohttp is not installed")
-    with asyncio.Runner() as runner:
-        yield Way(runner, request.param)
 
 
 @pytest.fixture(scope="session")

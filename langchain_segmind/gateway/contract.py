@@ -5,7 +5,7 @@ from collections.abc import Collection, Container, Mapping
 from http import HTTPStatus
 from typing import Any, Literal, get_args
 
-from langchain_segmind._endpoint import API_KEY_HEADER, CREDITS_PATH, SLUG, Reply, Role
+from langchain_segmind._api.endpoint import API_KEY_HEADER, CREDITS_PATH, SLUG, Reply, Role
 from langchain_segmind.gateway.request import Request
 
 JSON_TYPE = "application/json"

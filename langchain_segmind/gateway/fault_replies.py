@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from langchain_segmind._endpoint import RATE_LIMIT_RESET_HEADER, Reply
+from langchain_segmind._api.endpoint import RATE_LIMIT_RESET_HEADER, Reply
 from langchain_segmind.gateway.contract import (
     HTML_TYPE,
     INVALID_KEY,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from langchain_segmind._endpoint import Reply
+from langchain_segmind._api.endpoint import Reply
 from langchain_segmind.gateway.contract import HTML_TYPE, JSON_TYPE, json_reply
 from langchain_segmind.gateway.pricing import count_prompt_tokens, count_tokens
 from langchain_segmind.gateway.request import Request, parse_json, text_of

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from langchain_segmind._endpoint import (
+from langchain_segmind._api.endpoint import (
     COST_HEADER,
     GENERATION_TIME_HEADER,
     RATE_LIMIT_RESET_HEADER,

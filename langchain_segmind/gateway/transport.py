@@ -5,7 +5,7 @@ import asyncio
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from langchain_segmind._endpoint import Reply
+from langchain_segmind._api.endpoint import Reply
 from langchain_segmind.gateway.service import Delivery
 
 _STATE_KEY = "gateway_transport"

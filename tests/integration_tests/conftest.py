@@ -8,14 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import EchoServer
-from tests.transports import TRANSPORTS
-
-
-@pytest.fixture(params=TRANSPORTS)
-def async_transport(request: pytest.FixtureRequest) -> str:
-    """Run a test with each library that carries asynchronous calls."""
-    return request.param
+from tests.support.servers import EchoServer
 
 
 @pytest.fixture

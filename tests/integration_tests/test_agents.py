@@ -18,7 +18,7 @@ from langgraph.types import Command
 from pydantic import BaseModel
 
 from langchain_segmind import SegmindToolChoiceError
-from tests.scripts import CALL_ID, get_last_message, get_offered, play, show_result
+from tests.support.scripts import CALL_ID, get_last_message, get_offered, play, show_result
 
 
 @tool

@@ -36,7 +36,6 @@ IRRELEVANT = {
     "timeout": 3,
     "max_retries": 7,
     "retry_read_timeouts": True,
-    "async_transport": "httpx",
     "default_headers": {"x-token": "fake"},
     "http_client": httpx.Client(),
     "http_async_client": httpx.AsyncClient(),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
-from tests.servers import EchoServer
+from tests.support.servers import EchoServer
 
 
 class Recorder(BaseCallbackHandler):
@@ -57,13 +57,11 @@ def silent(echo_server) -> EchoServer:
         pytest.param("abatch", {}, id="abatch"),
     ],
 )
-async def test_a_call_that_takes_too_long_is_given_up(
-    create_model, silent, async_transport, method, fields
-) -> None:
+async def test_a_call_that_takes_too_long_is_given_up(create_model, silent, method, fields) -> None:
     """Its connection is closed at once, and LangChain hears of one start and one error."""
     recorder = Recorder()
     config = {"callbacks": [recorder]}
-    model = create_model(base_url=silent.base_url, async_transport=async_transport, **fields)
+    model = create_model(base_url=silent.base_url, **fields)
     silent.latency = 0
     await model.ainvoke("warm up")
     silent.latency = None
@@ -87,11 +85,9 @@ async def test_a_call_that_takes_too_long_is_given_up(
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_a_cancelled_group_of_calls_leaves_nothing_behind(
-    create_model, silent, async_transport
-) -> None:
+async def test_a_cancelled_group_of_calls_leaves_nothing_behind(create_model, silent) -> None:
     """No task, no connection, and no turn: more calls are given up than have one at a time."""
-    model = create_model(base_url=silent.base_url, async_transport=async_transport)
+    model = create_model(base_url=silent.base_url)
 
     async def fail_once_asked() -> None:
         assert await silent.await_until(lambda server: len(server.arrivals) >= 400)
@@ -116,11 +112,9 @@ async def test_a_cancelled_group_of_calls_leaves_nothing_behind(
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_a_call_may_be_cancelled_at_any_moment(
-    create_model, echo_server, async_transport
-) -> None:
+async def test_a_call_may_be_cancelled_at_any_moment(create_model, echo_server) -> None:
     """Whichever round of the loop it comes in, connections are closed and the next call works."""
-    model = create_model(base_url=echo_server.base_url, async_transport=async_transport)
+    model = create_model(base_url=echo_server.base_url)
     for rounds in range(40):
         task = asyncio.create_task(model.ainvoke("hi"))
         for _ in range(rounds):
@@ -134,9 +128,9 @@ async def test_a_call_may_be_cancelled_at_any_moment(
 
 
 @pytest.mark.usefixtures("nothing_left")
-def test_the_end_of_a_loop_ends_its_calls(create_model, silent, async_transport) -> None:
+def test_the_end_of_a_loop_ends_its_calls(create_model, silent) -> None:
     """A task that nobody waits for is cancelled by `asyncio.run`, and its connection closed."""
-    model = create_model(base_url=silent.base_url, async_transport=async_transport)
+    model = create_model(base_url=silent.base_url)
 
     async def leave() -> None:
         task = asyncio.create_task(model.ainvoke("hi"))

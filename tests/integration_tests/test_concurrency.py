@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from langchain_segmind import SegmindAPIError
-from tests.servers import EchoServer
+from tests.support.servers import EchoServer
 
 RETRIES = pytest.mark.parametrize(
     "fields", [pytest.param({"max_retries": 0}, id="no retries"), pytest.param({}, id="retries")]
@@ -28,9 +28,9 @@ def count(requests) -> Counter:
 
 @RETRIES
 @pytest.mark.usefixtures("nothing_left")
-def test_one_model_serves_loop_after_loop(create_model, gateway, async_transport, fields) -> None:
+def test_one_model_serves_loop_after_loop(create_model, gateway, fields) -> None:
     """Connections of a loop that is over are not used in the next one."""
-    model = create_model(async_transport=async_transport, **fields)
+    model = create_model(**fields)
     texts = [str(number) for number in range(10)]
     assert [asyncio.run(model.ainvoke(text)).text for text in texts] == texts
     assert count(gateway.requests) == Counter(texts)
@@ -38,11 +38,9 @@ def test_one_model_serves_loop_after_loop(create_model, gateway, async_transport
 
 @RETRIES
 @pytest.mark.usefixtures("nothing_left")
-def test_one_model_serves_threads_and_their_loops_at_once(
-    create_model, gateway, async_transport, fields
-) -> None:
+def test_one_model_serves_threads_and_their_loops_at_once(create_model, gateway, fields) -> None:
     """8 threads with 5 loops each, and synchronous calls inside and outside of them."""
-    model = create_model(async_transport=async_transport, **fields)
+    model = create_model(**fields)
     start = threading.Barrier(8)
 
     async def work(name: str) -> list[str]:
@@ -78,12 +76,10 @@ def test_synchronous_calls_keep_their_connection_between_loops(create_model, gat
     assert len({request.client for request in gateway.requests}) == 1
 
 
-async def test_asynchronous_calls_keep_their_connection(
-    create_model, gateway, async_transport
-) -> None:
+async def test_asynchronous_calls_keep_their_connection(create_model, gateway) -> None:
     """A connection is opened once, not once a call, and models of one loop share it."""
     for _ in range(5):
-        await create_model(max_retries=0, async_transport=async_transport).ainvoke("hi")
+        await create_model(max_retries=0).ainvoke("hi")
     assert len({request.client for request in gateway.requests}) == 1
 
 
@@ -91,7 +87,7 @@ async def test_asynchronous_calls_keep_their_connection(
 
 SERVE = """
 import sys
-from tests.servers import EchoServer
+from tests.support.servers import EchoServer
 
 with EchoServer(float(sys.argv[1])) as server:
     print(server.base_url, flush=True)
@@ -129,28 +125,20 @@ def test_a_batch_of_500_has_no_failure(create_model) -> None:
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_an_asynchronous_batch_of_500_has_no_failure(
-    create_model, async_transport, root
-) -> None:
+async def test_an_asynchronous_batch_of_500_has_no_failure(create_model, root) -> None:
     """All are under way at once, and in time."""
     texts = [str(number) for number in range(500)]
     with serve_elsewhere(0.8, root) as base_url:
-        model = create_model(
-            base_url=base_url, timeout=1.5, max_retries=0, async_transport=async_transport
-        )
+        model = create_model(base_url=base_url, timeout=1.5, max_retries=0)
         replies = await model.abatch(texts)
         assert [reply.text for reply in replies] == texts
         await model.aclose()
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_2000_calls_at_once_are_all_answered(
-    create_model, echo_server, async_transport
-) -> None:
+async def test_2000_calls_at_once_are_all_answered(create_model, echo_server) -> None:
     """Each with its own answer; the wait for a turn is no part of the timeout."""
-    model = create_model(
-        base_url=echo_server.base_url, max_retries=0, async_transport=async_transport
-    )
+    model = create_model(base_url=echo_server.base_url, max_retries=0)
     texts = [str(number) for number in range(2000)]
     replies = await asyncio.gather(*(model.ainvoke(text) for text in texts))
     assert [reply.text for reply in replies] == texts

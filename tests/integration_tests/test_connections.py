@@ -16,18 +16,16 @@ import httpx
 import pytest
 
 from langchain_segmind import SegmindConnectionError
-from langchain_segmind._http._connections import PrivateTransports
-from tests.servers import EchoServer
+from langchain_segmind._http.pools import PrivateTransports
+from tests.support.servers import EchoServer
 
 # --- Closing ---
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_closing_can_be_repeated_and_is_no_end(
-    create_model, echo_server, async_transport
-) -> None:
+async def test_closing_can_be_repeated_and_is_no_end(create_model, echo_server) -> None:
     """Each way to close closes all connections, and the next call opens new ones."""
-    model = create_model(base_url=echo_server.base_url, async_transport=async_transport)
+    model = create_model(base_url=echo_server.base_url)
     model.close()
     await model.aclose()
     for _ in range(2):
@@ -60,13 +58,9 @@ def test_closing_loses_no_call_of_other_threads(create_model, echo_server) -> No
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_closing_loses_no_other_call_of_a_loop(
-    create_model, echo_server, async_transport
-) -> None:
+async def test_closing_loses_no_other_call_of_a_loop(create_model, echo_server) -> None:
     """What is in use is closed once it is free."""
-    model = create_model(
-        base_url=echo_server.base_url, max_retries=0, async_transport=async_transport
-    )
+    model = create_model(base_url=echo_server.base_url, max_retries=0)
     texts = [str(number) for number in range(200)]
     calls = asyncio.gather(*(model.ainvoke(text) for text in texts))
     for number in range(1, 200, 20):
@@ -140,11 +134,11 @@ def fresh_environment(create_model) -> Iterator[pytest.MonkeyPatch]:
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 async def test_a_proxy_is_asked_as_the_environment_says(
-    create_model, echo_server, fresh_environment, async_transport, name
+    create_model, echo_server, fresh_environment, name
 ) -> None:
     """For a host that only the proxy knows."""
     fresh_environment.setenv(name, echo_server.base_url.removesuffix("/v1"))
-    model = create_model(base_url="http://models.invalid/v1", async_transport=async_transport)
+    model = create_model(base_url="http://models.invalid/v1")
     assert model.invoke("sync").text == "sync"
     assert (await model.ainvoke("async")).text == "async"
     targets = [arrival.target for arrival in echo_server.arrivals]
@@ -156,12 +150,12 @@ async def test_a_proxy_is_asked_as_the_environment_says(
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("hosts", ["127.0.0.1", "example.com,127.0.0.1", "*"])
 async def test_no_proxy_is_asked_for_hosts_that_need_none(
-    create_model, gateway, echo_server, fresh_environment, async_transport, hosts
+    create_model, gateway, echo_server, fresh_environment, hosts
 ) -> None:
     """`NO_PROXY` names them."""
     fresh_environment.setenv("HTTP_PROXY", echo_server.base_url.removesuffix("/v1"))
     fresh_environment.setenv("NO_PROXY", hosts)
-    model = create_model(async_transport=async_transport)
+    model = create_model()
     model.invoke("sync")
     await model.ainvoke("async")
     assert len(gateway.requests) == 2
@@ -220,11 +214,11 @@ def tls_server(certificates: Path) -> Iterator[EchoServer]:
 
 @pytest.mark.usefixtures("nothing_left")
 async def test_a_certificate_is_trusted_as_the_environment_says(
-    create_model, certificates, tls_server, fresh_environment, async_transport
+    create_model, certificates, tls_server, fresh_environment
 ) -> None:
     """`SSL_CERT_FILE` names the authority."""
     fresh_environment.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
-    model = create_model(base_url=tls_server.base_url, async_transport=async_transport)
+    model = create_model(base_url=tls_server.base_url)
     for _ in range(2):
         assert model.invoke("sync").text == "sync"
         assert (await model.ainvoke("async")).text == "async"
@@ -235,13 +229,9 @@ async def test_a_certificate_is_trusted_as_the_environment_says(
 
 
 @pytest.mark.usefixtures("nothing_left", "fresh_environment")
-async def test_a_certificate_of_nobody_known_is_refused(
-    create_model, tls_server, async_transport
-) -> None:
+async def test_a_certificate_of_nobody_known_is_refused(create_model, tls_server) -> None:
     """Nothing is sent, and the error says why."""
-    model = create_model(
-        base_url=tls_server.base_url, async_transport=async_transport, max_retries=0
-    )
+    model = create_model(base_url=tls_server.base_url, max_retries=0)
     with pytest.raises(SegmindConnectionError, match="certificate") as caught:
         model.invoke("hi")
     assert caught.value.phase == "connect"

@@ -10,7 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_segmind import SegmindBudgetExceededError
 from langchain_segmind.middleware import SegmindCreditsMiddleware
-from tests.scripts import write_answer
+from tests.support.scripts import write_answer
 
 THREAD = {"configurable": {"thread_id": "1"}}
 QUESTION = {"messages": [HumanMessage("1 + 1?")]}

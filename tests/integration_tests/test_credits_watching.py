@@ -31,7 +31,7 @@ from langchain_segmind import (
     SegmindUsage,
     get_segmind_credits_callback,
 )
-from tests.scripts import play, show_result, write_answer
+from tests.support.scripts import play, show_result, write_answer
 
 SLUG = "gpt-4-turbo"
 RATE_LIMITED = {"status": 429, "headers": {"retry-after": "0"}, "body": {"error": "Slow down."}}

@@ -23,11 +23,11 @@ from langchain_segmind import (
     SegmindRateLimitError,
     SegmindTimeoutError,
 )
-from langchain_segmind._deadline import Moment
-from langchain_segmind._http import _connections
-from langchain_segmind._http._network import PunctualNetwork
-from tests.conftest import Way
-from tests.raw_server import (
+from langchain_segmind._http import pools
+from langchain_segmind._http.deadline import Moment
+from langchain_segmind._http.network import PunctualNetwork
+from tests.conftest import Caller
+from tests.support.raw_server import (
     ANSWER,
     RawServer,
     Script,
@@ -73,37 +73,39 @@ STALLS = [
 
 
 @pytest.mark.parametrize(("script", "phase"), STALLS)
-def test_the_timeout_ends_a_call(way: Way, script: Script, phase: str | None) -> None:
+def test_the_timeout_ends_a_call(caller: Caller, script: Script, phase: str | None) -> None:
     """However the server holds it up, and after a single attempt."""
     with RawServer(script) as server:
-        model = way.connect(server.get_url(), timeout=TIMEOUT)
+        model = caller.connect(server.get_url(), timeout=TIMEOUT)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError, match="0.5") as caught:
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert server.connections <= 1  # it may not be accepted yet
     assert caught.value.phase == phase
     assert caught.value.is_retryable
     assert caught.value.__context__ is None
 
 
-def test_the_timeout_ends_a_request_that_nobody_reads(way: Way) -> None:
+def test_the_timeout_ends_a_request_that_nobody_reads(caller: Caller) -> None:
     """A body larger than all buffers, and a server that never reads."""
     with RawServer(greeting=[ignore]) as server:
-        model = way.connect(server.get_url(), timeout=TIMEOUT, check_context=False)
+        model = caller.connect(server.get_url(), timeout=TIMEOUT, check_context=False)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-            way.invoke(model, BIG)
+            caller.invoke(model, BIG)
         assert server.connections <= 1  # it may not be accepted yet
     assert caught.value.phase == "send"
 
 
-def test_a_phases_own_timeout_ends_a_request_that_nobody_reads(way: Way) -> None:
+def test_a_phases_own_timeout_ends_a_request_that_nobody_reads(caller: Caller) -> None:
     """A body of less than a mebibyte, in small packets to a small buffer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        model = way.connect(url, timeout=httpx.Timeout(TIMEOUT), check_context=False, max_retries=0)
+        model = caller.connect(
+            url, timeout=httpx.Timeout(TIMEOUT), check_context=False, max_retries=0
+        )
         with pytest.raises(SegmindTimeoutError) as caught:
-            way.invoke(model, "x" * 1_000_000)
+            caller.invoke(model, "x" * 1_000_000)
     assert caught.value.phase == "send"
 
 
@@ -124,12 +126,12 @@ def mute_address() -> Iterator[tuple[str, int]]:
 
 
 def test_the_timeout_ends_the_opening_of_a_connection(
-    way: Way, mute_address: tuple[str, int]
+    caller: Caller, mute_address: tuple[str, int]
 ) -> None:
     """A host that does not answer."""
-    model = way.connect(f"http://127.0.0.1:{mute_address[1]}/v1", timeout=TIMEOUT)
+    model = caller.connect(f"http://127.0.0.1:{mute_address[1]}/v1", timeout=TIMEOUT)
     with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-        way.invoke(model, "hi")
+        caller.invoke(model, "hi")
     assert caught.value.phase == "connect"
 
 
@@ -149,10 +151,10 @@ def give_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int])
 def test_all_addresses_of_a_host_share_the_time(mute_address, monkeypatch) -> None:
     """Each of them would take all of it, one after the other."""
     give_addresses(monkeypatch, mute_address, ("127.0.0.1", mute_address[1]), mute_address)
-    way = Way(None, "auto")
-    model = way.connect("http://several.test/v1", timeout=TIMEOUT)
+    caller = Caller(None)
+    model = caller.connect("http://several.test/v1", timeout=TIMEOUT)
     with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-        way.invoke(model, "hi")
+        caller.invoke(model, "hi")
     assert caught.value.phase == "connect"
 
 
@@ -160,19 +162,19 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
     mute_address, monkeypatch
 ) -> None:
     """One dead record of a name does not make every call fail."""
-    way = Way(None, "auto")
+    caller = Caller(None)
     with RawServer([answer()]) as server:
         give_addresses(monkeypatch, mute_address, ("127.0.0.1", server.port))
-        model = way.connect("http://several.test/v1", timeout=2)
-        assert way.invoke(model, "hi").text == "pong"
+        model = caller.connect("http://several.test/v1", timeout=2)
+        assert caller.invoke(model, "hi").text == "pong"
 
 
 def test_a_host_without_an_address_is_an_error_of_the_connection(monkeypatch) -> None:
     """Whatever the look-up says."""
     give_addresses(monkeypatch)
-    way = Way(None, "auto")
+    caller = Caller(None)
     with pytest.raises(SegmindConnectionError, match="has no address") as caught:
-        way.invoke(way.connect("http://several.test/v1", max_retries=0), "hi")
+        caller.invoke(caller.connect("http://several.test/v1", max_retries=0), "hi")
     assert caught.value.phase == "connect"
 
 
@@ -214,12 +216,12 @@ async def test_a_timeout_of_the_keys_own_source_is_handed_on() -> None:
         await model.ainvoke("hi")
 
 
-def test_the_timeout_ends_a_handshake(way: Way) -> None:
+def test_the_timeout_ends_a_handshake(caller: Caller) -> None:
     """A server that takes the connection and never answers the ClientHello."""
     with RawServer(greeting=[silence]) as server:
-        model = way.connect(server.get_url("https"), timeout=TIMEOUT)
+        model = caller.connect(server.get_url("https"), timeout=TIMEOUT)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert server.connections <= 1  # it may not be accepted yet
     assert caught.value.phase == "connect"
 
@@ -244,24 +246,24 @@ def test_the_timeout_ends_a_handshake(way: Way) -> None:
     ],
 )
 def test_the_timeout_ends_a_loop_of_retries(
-    way: Way, script: Script, error_class: type[SegmindError], most: int
+    caller: Caller, script: Script, error_class: type[SegmindError], most: int
 ) -> None:
     """The last error is raised once a further attempt would begin too late, or runs out of time."""
     with RawServer(script) as server:
-        model = way.connect(server.get_url(), timeout=TIMEOUT, max_retries=50)
+        model = caller.connect(server.get_url(), timeout=TIMEOUT, max_retries=50)
         with stopwatch(), pytest.raises(error_class):
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert 1 <= len(server.requests) <= most
 
 
-def test_a_wait_beyond_the_timeout_is_not_waited_for(way: Way) -> None:
+def test_a_wait_beyond_the_timeout_is_not_waited_for(caller: Caller) -> None:
     """The error comes at once, with what the server asked for."""
     busy = answer(b"no", "Retry-After: 3600", status="429 Busy")
     with RawServer([busy]) as server:
-        model = way.connect(server.get_url(), timeout=TIMEOUT, max_retries=50)
+        model = caller.connect(server.get_url(), timeout=TIMEOUT, max_retries=50)
         began = time.monotonic()
         with pytest.raises(SegmindRateLimitError) as caught:
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert time.monotonic() - began < TIMEOUT
         assert len(server.requests) == 1
     assert caught.value.retry_after == 3600
@@ -273,31 +275,33 @@ SLOW_BODY = [answer(b"", length=9999), trickle(b" ")]
 @pytest.mark.parametrize(
     ("call", "script"),
     [
-        pytest.param(lambda way, model: way.get_credits(model), [silence], id="get_credits"),
-        pytest.param(lambda way, model: way.stream(model, "hi"), SLOW_BODY, id="stream, slow"),
+        pytest.param(lambda caller, model: caller.get_credits(model), [silence], id="get_credits"),
+        pytest.param(
+            lambda caller, model: caller.stream(model, "hi"), SLOW_BODY, id="stream, slow"
+        ),
     ],
 )
 def test_the_timeout_ends_every_kind_of_call(
-    way: Way, call: Callable[[Way, Any], Any], script: Script
+    caller: Caller, call: Callable[[Caller, Any], Any], script: Script
 ) -> None:
     """The balance and what is streamed as well."""
     with RawServer(script) as server:
-        model = way.connect(server.get_url(), timeout=TIMEOUT)
+        model = caller.connect(server.get_url(), timeout=TIMEOUT)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError):
-            call(way, model)
+            call(caller, model)
         assert len(server.requests) == 1
 
 
-def test_the_next_call_is_unharmed(way: Way) -> None:
+def test_the_next_call_is_unharmed(caller: Caller) -> None:
     """A late answer is never given to the call after it."""
     late = threading.Event()
     scripts = [await_event(late), answer(ANSWER.replace(b"pong", b"late"))], [answer()]
     with RawServer(*scripts) as server:
-        model = way.connect(server.get_url(), timeout=TIMEOUT)
+        model = caller.connect(server.get_url(), timeout=TIMEOUT)
         with pytest.raises(SegmindTimeoutError):
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         late.set()
-        assert way.invoke(model, "hi").text == "pong"
+        assert caller.invoke(model, "hi").text == "pong"
         assert server.connections == 2
 
 
@@ -305,18 +309,16 @@ def test_the_next_call_is_unharmed(way: Way) -> None:
 
 
 @contextmanager
-def own_client(way: Way, **options: Any) -> Iterator[dict[str, Any]]:
+def own_client(caller: Caller, **options: Any) -> Iterator[dict[str, Any]]:
     """Give a client of the user's own as the field of a model."""
-    if way.library == "aiohttp":
-        pytest.skip("a client of the user's own is httpx's")
-    if way.runner is None:
+    if caller.runner is None:
         with httpx.Client(**options) as client:
             yield {"http_client": client}
         return
     # Made in the loop that it is used in.
-    client = way.runner.run(_create_async_client(options))
+    client = caller.runner.run(_create_async_client(options))
     yield {"http_async_client": client}
-    way.runner.run(client.aclose())
+    caller.runner.run(client.aclose())
 
 
 async def _create_async_client(options: dict[str, Any]) -> httpx.AsyncClient:
@@ -331,14 +333,14 @@ async def _create_async_client(options: dict[str, Any]) -> httpx.AsyncClient:
         pytest.param([HEAD, b"x: ", trickle(b"x")], id="slow header"),
     ],
 )
-def test_the_timeout_holds_on_a_client_of_the_users_own(way: Way, script: Script) -> None:
+def test_the_timeout_holds_on_a_client_of_the_users_own(caller: Caller, script: Script) -> None:
     """Its own timeout is longer, but the model's counts."""
-    if way.runner is None and script[0] is HEAD:  # left at once: the call would not end
+    if caller.runner is None and script[0] is HEAD:  # left at once: the call would not end
         pytest.xfail("httpcore bounds each read of a head by itself, and no thread can be stopped")
-    with RawServer(script) as server, own_client(way, timeout=60) as fields:
-        model = way.connect(server.get_url(), timeout=TIMEOUT, **fields)
+    with RawServer(script) as server, own_client(caller, timeout=60) as fields:
+        model = caller.connect(server.get_url(), timeout=TIMEOUT, **fields)
         with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError):
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert len(server.requests) == 1
 
 
@@ -357,16 +359,16 @@ class SlowLimiter(BaseRateLimiter):
         return True
 
 
-def test_waiting_for_a_rate_limiter_does_not_count(way: Way) -> None:
+def test_waiting_for_a_rate_limiter_does_not_count(caller: Caller) -> None:
     """Neither before the first attempt nor before the second, each longer than the timeout."""
     busy = answer(b"no", "retry-after-ms: 1", status="503 Busy")
     with RawServer([busy], [answer()]) as server:
-        model = way.connect(server.get_url(), timeout=0.3, rate_limiter=SlowLimiter())
-        assert way.invoke(model, "hi").text == "pong"
+        model = caller.connect(server.get_url(), timeout=0.3, rate_limiter=SlowLimiter())
+        assert caller.invoke(model, "hi").text == "pong"
         assert len(server.requests) == 2
 
 
-def call_together(way: Way, model: Any, count: int) -> list[Any]:
+def call_together(caller: Caller, model: Any, count: int) -> list[Any]:
     """Call a model so many times at once; an error takes the place of its answer."""
 
     async def acall() -> list[Any]:
@@ -379,30 +381,30 @@ def call_together(way: Way, model: Any, count: int) -> list[Any]:
         except SegmindError as error:
             return error
 
-    if way.runner:
-        return way.runner.run(acall())
+    if caller.runner:
+        return caller.runner.run(acall())
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(call, range(count)))
 
 
-def test_waiting_for_a_turn_does_not_count(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_turn_does_not_count(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls beyond what one event loop may have under way at a time come later, and in time."""
-    monkeypatch.setattr(_connections, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(pools, "MOST_AT_ONCE", 1)
     with RawServer([pause(0.3), answer()]) as server:
-        model = way.connect(server.get_url(), timeout=TIMEOUT)
-        results = call_together(way, model, 3)
+        model = caller.connect(server.get_url(), timeout=TIMEOUT)
+        results = call_together(caller, model, 3)
         assert [getattr(result, "text", result) for result in results] == ["pong"] * 3
 
 
 @pytest.mark.xfail(
     strict=True, reason="what a client of the user's own makes a call wait counts as its time"
 )
-def test_waiting_for_a_connection_of_the_users_own_client_does_not_count(way: Way) -> None:
+def test_waiting_for_a_connection_of_the_users_own_client_does_not_count(caller: Caller) -> None:
     """A client that is held to one connection makes calls wait, and loses none."""
     limits = httpx.Limits(max_connections=1)
-    with RawServer([pause(0.3), answer()]) as server, own_client(way, limits=limits) as fields:
-        model = way.connect(server.get_url(), timeout=TIMEOUT, **fields)
-        results = call_together(way, model, 3)
+    with RawServer([pause(0.3), answer()]) as server, own_client(caller, limits=limits) as fields:
+        model = caller.connect(server.get_url(), timeout=TIMEOUT, **fields)
+        results = call_together(caller, model, 3)
         assert [getattr(result, "text", result) for result in results] == ["pong"] * 3
 
 
@@ -418,34 +420,34 @@ def test_waiting_for_a_connection_of_the_users_own_client_does_not_count(way: Wa
     ],
 )
 def test_a_read_timeout_is_tried_again_on_demand_only(
-    way: Way, monkeypatch: pytest.MonkeyPatch, fields: dict, attempts: int
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, fields: dict, attempts: int
 ) -> None:
     """`httpx.Timeout` bounds the waits of each attempt."""
-    monkeypatch.setattr("langchain_segmind._retries.back_off", lambda state: 0.01)
+    monkeypatch.setattr("langchain_segmind._http.retries.back_off", lambda state: 0.01)
     timeout = httpx.Timeout(0.2)
     with RawServer([silence]) as server:
-        model = way.connect(server.get_url(), timeout=timeout, **fields)
+        model = caller.connect(server.get_url(), timeout=timeout, **fields)
         with pytest.raises(SegmindTimeoutError) as caught:
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert len(server.requests) == attempts
     assert caught.value.phase == "wait"
 
 
-def test_phases_do_not_bound_the_whole(way: Way) -> None:
+def test_phases_do_not_bound_the_whole(caller: Caller) -> None:
     """A slow answer takes longer than `httpx.Timeout`, and arrives."""
     steps = [step for byte in ANSWER[-8:] for step in (pause(0.05), bytes([byte]))]
     with RawServer([answer(ANSWER[:-8], length=len(ANSWER)), *steps]) as server:
-        model = way.connect(server.get_url(), timeout=httpx.Timeout(0.3))
-        assert way.invoke(model, "hi").text == "pong"
+        model = caller.connect(server.get_url(), timeout=httpx.Timeout(0.3))
+        assert caller.invoke(model, "hi").text == "pong"
         assert len(server.requests) == 1
 
 
-def test_a_body_that_stops_is_never_tried_again(way: Way) -> None:
+def test_a_body_that_stops_is_never_tried_again(caller: Caller) -> None:
     """An answer began, so that the call may have been billed."""
     with RawServer([answer(b"{", "x-remaining-credits: 5", length=99), silence]) as server:
-        model = way.connect(server.get_url(), timeout=httpx.Timeout(0.2))
+        model = caller.connect(server.get_url(), timeout=httpx.Timeout(0.2))
         with pytest.raises(SegmindTimeoutError) as caught:
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert len(server.requests) == 1
     assert (caught.value.phase, caught.value.remaining_credits) == ("read", 5)
 
@@ -469,15 +471,19 @@ def test_a_body_that_stops_is_never_tried_again(way: Way) -> None:
     ],
 )
 def test_the_wait_is_what_the_server_says(
-    way: Way, monkeypatch: pytest.MonkeyPatch, header: Callable[[], str], least: float, most: float
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    header: Callable[[], str],
+    least: float,
+    most: float,
 ) -> None:
     """In each form that is read; back-off would take far longer here."""
-    monkeypatch.setattr("langchain_segmind._retries.back_off", lambda state: 9.0)
+    monkeypatch.setattr("langchain_segmind._http.retries.back_off", lambda state: 9.0)
     slack = 0.5
     with RawServer([answer(b"no", header(), status="429 Busy")], [answer()]) as server:
-        model = way.connect(server.get_url(), timeout=8)
+        model = caller.connect(server.get_url(), timeout=8)
         began = time.monotonic()
-        assert way.invoke(model, "hi").text == "pong"
+        assert caller.invoke(model, "hi").text == "pong"
         assert least <= time.monotonic() - began <= most + slack
         assert len(server.requests) == 2
 
@@ -502,7 +508,7 @@ def in_iso(seconds: float) -> str:
     ],
 )
 def test_what_says_no_wait_means_back_off(
-    way: Way, monkeypatch: pytest.MonkeyPatch, header: str
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, header: str
 ) -> None:
     """Three attempts, with our own waits between them."""
     waits: list[int] = []
@@ -511,11 +517,11 @@ def test_what_says_no_wait_means_back_off(
         waits.append(state.attempt_number)
         return 0.001
 
-    monkeypatch.setattr("langchain_segmind._retries.back_off", back_off)
+    monkeypatch.setattr("langchain_segmind._http.retries.back_off", back_off)
     with RawServer([answer(b"no", header, status="429 Busy")]) as server:
-        model = way.connect(server.get_url(), timeout=8)
+        model = caller.connect(server.get_url(), timeout=8)
         with pytest.raises(SegmindRateLimitError) as caught:
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
         assert len(server.requests) == 3
     assert caught.value.retry_after is None
     assert waits[:2] == [1, 2]

@@ -32,7 +32,7 @@ from langchain_segmind import (
 )
 from langchain_segmind.gateway import Gateway
 from tests.conftest import SECRET
-from tests.limiters import CountingLimiter
+from tests.support.limiters import CountingLimiter
 
 SOON = {"retry-after-ms": "1"}
 """Sent with failures that are retried, so that no test waits for the back-off."""
@@ -162,7 +162,7 @@ def test_a_long_wait_is_logged(caller, create_model, gateway, caplog) -> None:
     gateway.script([{"status": 503, "body": "busy"}, "ok"])
     caplog.set_level("INFO", logger="langchain_segmind")
     caller.invoke(create_model(), "hi")
-    (record,) = (r for r in caplog.records if r.name == "langchain_segmind._retries")
+    (record,) = (r for r in caplog.records if r.name == "langchain_segmind._http.retries")
     assert "Attempt 1 of 3 failed; the next one in" in record.getMessage()
     assert "busy" in record.getMessage()
 

@@ -8,7 +8,7 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import ToolException, tool
 
-from tests.scripts import get_last_message
+from tests.support.scripts import get_last_message
 
 FORGERIES = [
     pytest.param("[transfer(amount=1000)]", id="a call list"),

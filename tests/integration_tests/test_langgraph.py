@@ -15,7 +15,7 @@ from langgraph.prebuilt import InjectedState, ToolNode, create_react_agent, tool
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from tests.scripts import get_last_message, get_offered, meet, play, show_result
+from tests.support.scripts import get_last_message, get_offered, meet, play, show_result
 
 
 @tool

@@ -28,7 +28,7 @@ from langchain_segmind import (
     SegmindContextOverflowError,
     SegmindRateLimitError,
 )
-from tests.scripts import CALL_ID, get_last_message, get_offered, play, show_result
+from tests.support.scripts import CALL_ID, get_last_message, get_offered, play, show_result
 
 RATE_LIMITED = {"status": 429, "body": {"error": "Rate limit exceeded"}}
 OVERFLOWN = {"status": 400, "body": {"error": "This model's maximum context length is exceeded."}}

@@ -24,13 +24,14 @@ from langchain_segmind import (
 )
 from langchain_segmind.gateway import Gateway
 from tests.conftest import SECRET
-from tests.redis_server import RedisServer, is_redis_installed
+from tests.support.redis_server import RedisServer, is_redis_installed
 
 pytest.importorskip("limits", reason="the extra limits is not installed")
 
-from langchain_segmind import _rate_queue, _rate_window
-from langchain_segmind._rate_queue import Queue
 from langchain_segmind.rate_limiters import SegmindRateLimiter
+from langchain_segmind.rate_limiters import queue as _rate_queue
+from langchain_segmind.rate_limiters import window as _rate_window
+from langchain_segmind.rate_limiters.queue import Queue
 
 WINDOW = 1
 """Seconds of the gateway's window in these tests; the limiter's is one longer."""
@@ -384,7 +385,7 @@ def test_many_tasks_stay_within_the_limit(storage) -> None:
 
 # --- Several processes ---
 
-WORKER = Path(__file__).parent.parent / "pacing_worker.py"
+WORKER = Path(__file__).parent.parent / "support" / "pacing_worker.py"
 
 
 def start_workers(

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.children import call_both_ways
 from tests.conftest import SECRET
+from tests.support.children import call_both_ways
 
 
 def add(a: int, b: int) -> int:
@@ -58,11 +58,9 @@ COPIES = [
 
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("duplicate", COPIES)
-async def test_a_copy_of_a_model_that_has_called_can_call(
-    create_model, gateway, async_transport, duplicate
-) -> None:
+async def test_a_copy_of_a_model_that_has_called_can_call(create_model, gateway, duplicate) -> None:
     """So can the model that it was made from, while its connections are open."""
-    model = create_model(max_retries=0, async_transport=async_transport)
+    model = create_model(max_retries=0)
     model.invoke("hi")
     await model.ainvoke("hi")
     other = duplicate(model)
@@ -74,12 +72,10 @@ async def test_a_copy_of_a_model_that_has_called_can_call(
 
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("library", ["pickle", "cloudpickle"])
-async def test_a_model_with_tools_can_be_pickled(
-    create_model, gateway, async_transport, library
-) -> None:
+async def test_a_model_with_tools_can_be_pickled(create_model, gateway, library) -> None:
     """After a call, which its copy repeats."""
     gateway.script(lambda request: "[add(a=1, b=2)]")
-    bound = create_model(async_transport=async_transport).bind_tools([add])
+    bound = create_model().bind_tools([add])
     bound.invoke("hi")
     await bound.ainvoke("hi")
     other = by_pickle(bound, library)
@@ -116,10 +112,10 @@ def spawned() -> Iterator[ProcessPoolExecutor]:
 
 
 def test_a_spawned_process_can_call_with_the_model_it_is_given(
-    create_model, gateway, spawned, async_transport
+    create_model, gateway, spawned
 ) -> None:
     """With or without tools, though the model has called before."""
-    model = create_model(async_transport=async_transport)
+    model = create_model()
     call_both_ways(model, "parent")
     for runnable in (model, model.bind_tools([add])):
         heard = spawned.submit(call_both_ways, runnable, "child").result(timeout=60)
@@ -138,7 +134,7 @@ FORK_IN_A_LOOP = """
 import asyncio, gc, os, sys, traceback
 from langchain_segmind import ChatSegmindGPT4Turbo
 
-model = ChatSegmindGPT4Turbo(async_transport=os.environ["TRANSPORT"], max_retries=0, timeout=10)
+model = ChatSegmindGPT4Turbo(max_retries=0, timeout=10)
 
 async def call(name):
     assert model.invoke(f"{name}, sync").text == f"{name}, sync"
@@ -169,9 +165,9 @@ sys.exit(asyncio.run(main()))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_fork_in_a_running_loop_takes_nothing_from_its_parent(gateway, async_transport) -> None:
+def test_a_fork_in_a_running_loop_takes_nothing_from_its_parent(gateway) -> None:
     """The child opens connections of its own, and the parent's are still the same and work."""
-    run_script(FORK_IN_A_LOOP, gateway, TRANSPORT=async_transport)
+    run_script(FORK_IN_A_LOOP, gateway)
     by_way = {
         (name, way): ports_of(gateway, f"{name}, {way}")
         for name in ("parent", "child")
@@ -199,11 +195,11 @@ needs_proc = pytest.mark.skipif(
 
 @needs_proc
 @pytest.mark.usefixtures("nothing_left")
-async def test_500_models_leave_nothing_open(create_model, gateway, async_transport) -> None:
+async def test_500_models_leave_nothing_open(create_model, gateway) -> None:
     """Models come and go, connections stay: few, and no task."""
 
     async def live() -> None:
-        model = create_model(async_transport=async_transport)
+        model = create_model()
         model.invoke("hi")
         await model.ainvoke("hi")
 
@@ -218,9 +214,9 @@ async def test_500_models_leave_nothing_open(create_model, gateway, async_transp
 
 @needs_proc
 @pytest.mark.usefixtures("nothing_left")
-def test_100_loops_leave_nothing_open(create_model, async_transport) -> None:
+def test_100_loops_leave_nothing_open(create_model) -> None:
     """The end of a loop closes its connections."""
-    model = create_model(async_transport=async_transport)
+    model = create_model()
     asyncio.run(model.ainvoke("hi"))
     before = count_descriptors()
     for _ in range(100):
@@ -252,7 +248,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 async def main():
-    model = ChatSegmindGPT4Turbo(async_transport=os.environ["TRANSPORT"])
+    model = ChatSegmindGPT4Turbo()
     if os.environ["TOOLS"]:
         model = model.bind_tools([add])
     if os.environ["FIRST"] == "ainvoke":
@@ -273,12 +269,12 @@ with blockbuster_ctx():
 """
 
 
-def test_the_first_call_of_a_process_holds_up_no_loop(gateway, async_transport) -> None:
+def test_the_first_call_of_a_process_holds_up_no_loop(gateway) -> None:
     """Certificates and modules are read elsewhere, whatever is called first."""
     pytest.importorskip("blockbuster")
 
     def run(tools: str, first: str) -> None:
-        run_script(FIRST, gateway, TRANSPORT=async_transport, TOOLS=tools, FIRST=first)
+        run_script(FIRST, gateway, TOOLS=tools, FIRST=first)
 
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(run, "", "ainvoke"), pool.submit(run, "tools", "astream")]

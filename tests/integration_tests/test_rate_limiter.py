@@ -6,7 +6,7 @@ import pytest
 from langchain_core.caches import InMemoryCache
 
 from langchain_segmind import SegmindAPIError
-from tests.limiters import CountingLimiter
+from tests.support.limiters import CountingLimiter
 
 BUSY = {"status": 503, "headers": {"retry-after-ms": "1"}, "body": "busy"}
 
@@ -66,10 +66,10 @@ def test_every_way_to_call_asks_once_a_request(
     assert_asked(limiter, caller, len(gateway.requests))
 
 
-def test_the_libraries_behind_ask_alike(create_model, gateway, async_transport) -> None:
+def test_the_libraries_behind_ask_alike(create_model, gateway) -> None:
     """Each with retries."""
     gateway.script([BUSY, BUSY, "ok"])
     limiter = CountingLimiter()
-    model = create_model(rate_limiter=limiter, async_transport=async_transport)
+    model = create_model(rate_limiter=limiter)
     asyncio.run(model.ainvoke("hi"))
     assert (limiter.sync_calls, limiter.async_calls) == (0, len(gateway.requests)) == (0, 3)

@@ -22,7 +22,7 @@ from langchain_segmind import (
     SegmindRateLimitError,
     SegmindResponseError,
 )
-from tests.scripts import get_offered, meet, play, refuse, show_result
+from tests.support.scripts import get_offered, meet, play, refuse, show_result
 
 RATE_LIMITED = {"status": 429, "body": {"error": "Rate limit exceeded"}}
 BUSY = {"status": 503, "body": "busy"}

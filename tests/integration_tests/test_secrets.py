@@ -16,8 +16,8 @@ from langchain_core.tracers import BaseTracer
 from pydantic import ValidationError
 
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError
-from tests.conftest import SECRET, Way
-from tests.raw_server import Connection, RawServer, answer
+from tests.conftest import SECRET, Caller
+from tests.support.raw_server import Connection, RawServer, answer
 
 TOKEN = "fake-header-token"
 PASSWORD = "fake-url-password"
@@ -168,7 +168,7 @@ def test_a_proxys_password_is_not_shown(caller) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated and will be removed:DeprecationWarning")
-def test_a_proxys_password_is_not_shown_where_it_sends_it_back(way: Way, monkeypatch) -> None:
+def test_a_proxys_password_is_not_shown_where_it_sends_it_back(caller: Caller, monkeypatch) -> None:
     """One that the environment names may answer with all that it was sent."""
 
     def echo(connection: Connection) -> None:
@@ -177,9 +177,9 @@ def test_a_proxys_password_is_not_shown_where_it_sends_it_back(way: Way, monkeyp
     with RawServer([echo]) as server:
         proxy = server.get_url().replace("://", f"://user:{PASSWORD}@").removesuffix("/v1")
         monkeypatch.setenv("HTTP_PROXY", proxy)
-        model = way.connect(f"http://{server.port}.test/v1", api_key=SECRET, max_retries=0)
+        model = caller.connect(f"http://{server.port}.test/v1", api_key=SECRET, max_retries=0)
         with pytest.raises(SegmindError) as caught:
-            way.invoke(model, "hi")
+            caller.invoke(model, "hi")
     assert "roxy-" in str(caught.value.body)
     assert_hidden(repr(caught.value), caught.value.body, *traceback.format_exception(caught.value))
     assert base64.b64encode(f"user:{PASSWORD}".encode()).decode() not in str(caught.value.body)

@@ -21,11 +21,11 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from langchain_segmind import SegmindRateLimitError, SegmindToolChoiceError
-from langchain_segmind._structured_output import create_structured_output
-from langchain_segmind._tool_calling import render_calls
+from langchain_segmind._output.structured_output import create_structured_output
+from langchain_segmind._tools import render_calls
 from tests.conftest import SECRET
-from tests.limiters import CountingLimiter
-from tests.schemas import FITTING, PERSON, UNTITLED, Even, Node, Numbers, Person
+from tests.support.limiters import CountingLimiter
+from tests.support.schemas import FITTING, PERSON, UNTITLED, Even, Node, Numbers, Person
 
 METHODS = ["function_calling", "json_schema", "json_mode"]
 

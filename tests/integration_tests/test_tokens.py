@@ -5,7 +5,8 @@ import sys
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim_messages
 
-from langchain_segmind import SegmindContextOverflowError, _tokens
+from langchain_segmind import SegmindContextOverflowError
+from langchain_segmind._chat import tokens as _tokens
 
 PROFILE = {"max_input_tokens": 100}
 LONG = ("word " * 200).strip()

@@ -12,7 +12,7 @@ from langchain_core.outputs import LLMResult
 from langchain_core.tools import tool
 
 from langchain_segmind import SegmindToolChoiceError
-from tests.limiters import CountingLimiter
+from tests.support.limiters import CountingLimiter
 
 
 def add(a: int, b: int) -> int:

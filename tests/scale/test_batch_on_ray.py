@@ -42,7 +42,7 @@ from langchain_segmind import (
 from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.rate_limiters import SegmindRateLimiter
 from tests.conftest import SECRET
-from tests.redis_server import RedisServer, is_redis_installed
+from tests.support.redis_server import RedisServer, is_redis_installed
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray warns of what itself does
 

@@ -22,8 +22,8 @@ from langchain_segmind import (
     SegmindAuthenticationError,
     SegmindCredits,
 )
-from langchain_segmind._arguments import Arguments
 from langchain_segmind._http import close
+from langchain_segmind._settings.arguments import Arguments
 from tests.conftest import SECRET
 
 

@@ -8,9 +8,10 @@ import pytest
 from langchain_core import exceptions as core
 
 import langchain_segmind
-from langchain_segmind import _error_reply, exceptions
-from langchain_segmind._endpoint import Reply
-from langchain_segmind._error_reply import create_error, get_error_class, parse_error_text
+from langchain_segmind import exceptions
+from langchain_segmind._api import errors as _error_reply
+from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.errors import create_error, get_error_class, parse_error_text
 from langchain_segmind.exceptions import SegmindContextOverflowError, SegmindError
 
 CORE_CLASSES = {

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any
 
-from langchain_segmind._endpoint import Reply
+from langchain_segmind._api.endpoint import Reply
 from langchain_segmind.gateway.contract import PARAMETERS
 from langchain_segmind.gateway.replies import Completion
 from langchain_segmind.gateway.request import Request

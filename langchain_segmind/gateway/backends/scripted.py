@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from langchain_segmind._endpoint import Reply
+from langchain_segmind._api.endpoint import Reply
 from langchain_segmind.gateway.backends._base import Backend, BackendError
 from langchain_segmind.gateway.replies import Completion, Entry, parse_entry, read_entries
 from langchain_segmind.gateway.request import Request

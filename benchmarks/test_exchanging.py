@@ -1,0 +1,45 @@
+"""How long a request takes to write and a reply to read, and how that grows."""
+
+import json
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._chat.request import create_payload, encode_payload
+from langchain_segmind._chat.response import convert_result_to_chunks, create_chat_result
+from langchain_segmind._settings.call_settings import CallSettings
+
+
+@pytest.mark.parametrize("count", [10, 1_000, 10_000])
+@pytest.mark.benchmark(group="requests")
+def test_write_a_request(benchmark, count) -> None:
+    """Messages to the bytes of a body."""
+    messages = [HumanMessage("What is this?"), AIMessage("A question.")] * (count // 2)
+    body = benchmark(lambda: encode_payload(create_payload(messages, {"temperature": 0})))
+    assert len(json.loads(body)["messages"]) == count
+
+
+@pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
+@pytest.mark.benchmark(group="replies")
+def test_read_a_reply(benchmark, size) -> None:
+    """The bytes of a body to a message."""
+    text = "Nothing much. " * (size // 14)
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 9, "completion_tokens": size // 4, "total_tokens": 9 + size // 4}
+    body = json.dumps({"id": "1", "model": "gpt-4-turbo", "choices": [choice], "usage": usage})
+    reply = Reply(200, {"x-remaining-credits": "9.5"}, body.encode())
+    settings = CallSettings(model="gpt-4-turbo")
+    result = benchmark(lambda: create_chat_result(reply, settings))
+    assert result.generations[0].message.text == text
+
+
+@pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
+@pytest.mark.benchmark(group="streamed replies")
+def test_stream_a_reply(benchmark, size) -> None:
+    """A message to its chunks."""
+    choice = {"message": {"role": "assistant", "content": "x" * size}}
+    reply = Reply(200, {}, json.dumps({"choices": [choice]}).encode())
+    result = create_chat_result(reply, CallSettings(model="gpt-4-turbo"))
+    chunks = benchmark(lambda: convert_result_to_chunks(result))
+    assert len(chunks) == 1

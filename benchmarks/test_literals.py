@@ -1,0 +1,34 @@
+"""How the time to read a text grows: a hostile one takes no longer than its length asks for."""
+
+import contextlib
+
+import pytest
+
+from langchain_segmind._tools.literal_parser import Scanner, UnreadableError
+
+HOSTILE = [
+    pytest.param("'{0}'", "x" * 100, id="one string"),
+    pytest.param("[{0}]", "'a', ", id="many strings"),
+    pytest.param("'{0}'", "'a ", id="unescaped quotes"),
+    pytest.param("'{0}", "\\'", id="escaped quotes without an end"),
+    pytest.param("'{0}", "' ", id="quotes without an end"),
+    pytest.param("f({0}", "'", id="quotes in what is no literal"),
+    pytest.param("[{0}]", "x y, ", id="sources"),
+    pytest.param("{0}", "[", id="openers"),
+    pytest.param("'{0}'", "   ' x", id="blanks"),
+    pytest.param("[{0}]", "12, ", id="numbers"),
+    pytest.param("[" * 40 + "{0}" + "] y" * 40, "'a', ", id="literals that go on, nested"),
+]
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000, 1_000_000])
+@pytest.mark.parametrize(("frame", "part"), HOSTILE)
+def test_reading_a_hostile_text(benchmark, frame: str, part: str, size: int) -> None:
+    """From a kilobyte to a megabyte; the table of the benchmark shows the growth."""
+    text = frame.replace("{0}", part * (size // len(part)))
+
+    def read() -> None:
+        with contextlib.suppress(UnreadableError):
+            Scanner(text).read_value()
+
+    benchmark(read)

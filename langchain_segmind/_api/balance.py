@@ -1,0 +1,58 @@
+"""The balance that the account endpoint reports; pure.
+
+Source: https://docs.segmind.com/api-reference/account-and-billing-apis
+"""
+
+import json
+from dataclasses import dataclass
+
+from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.errors import create_error
+from langchain_segmind._api.headers import parse_number
+from langchain_segmind.exceptions import SegmindResponseError
+
+
+@dataclass(frozen=True, slots=True)
+class SegmindCredits:
+    """An account's balance, in credits (1 credit = 1 US dollar).
+
+    Attributes:
+        credits: Bought credits; may be negative.
+        free_credits: Credits that were given.
+
+    Source: https://docs.segmind.com/api-reference/account-and-billing-apis
+
+    Example:
+        ```python
+        from langchain_segmind import SegmindCredits
+
+        balance = SegmindCredits(credits=4.5, free_credits=0.5)
+        assert balance.total == 5.0
+        ```
+    """
+
+    credits: float
+    free_credits: float
+
+    @property
+    def total(self) -> float:
+        """Both together, in credits."""
+        return self.credits + self.free_credits
+
+
+def create_credits(reply: Reply) -> SegmindCredits:
+    """Read the balance.
+
+    Raises:
+        SegmindResponseError: If the reply holds no balance.
+    """
+    try:
+        balance = json.loads(reply.body)
+        credits_ = parse_number(str(balance["credits"]))
+        free_credits = parse_number(str(balance.get("free-credits", 0)))
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        credits_ = free_credits = None
+    if credits_ is None or free_credits is None:
+        problem = f"The server answered {reply.status_code}, but the body holds no balance"
+        raise create_error(reply, SegmindResponseError, problem)
+    return SegmindCredits(credits=credits_, free_credits=free_credits)

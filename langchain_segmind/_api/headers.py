@@ -1,0 +1,73 @@
+"""Header texts to numbers. Whatever cannot be read is None, never an error."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from langchain_segmind._api.endpoint import (
+    RATE_LIMIT_RESET_HEADER,
+    RETRY_AFTER_HEADER,
+    RETRY_AFTER_MS_HEADER,
+)
+
+EPOCH_MILLISECONDS_FROM = 1e11
+"""An epoch time above this is in milliseconds: as seconds it lies in the year 5138."""
+
+
+def parse_number(text: str | None) -> float | None:
+    """Read a finite number, such as a balance; it may be negative."""
+    if text is None or "_" in text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Read how long the server asks to wait.
+
+    Args:
+        headers: The reply's headers, names in lower case.
+        now: The time in seconds since the epoch.
+
+    Returns:
+        Seconds from now, or None where nothing readable is sent or the time has passed.
+    """
+    milliseconds = parse_number(headers.get(RETRY_AFTER_MS_HEADER))
+    candidates = (
+        None if milliseconds is None else milliseconds / 1000,
+        parse_number(headers.get(RETRY_AFTER_HEADER)),
+        _seconds_until(_parse_http_date(headers.get(RETRY_AFTER_HEADER)), now),
+        _seconds_until(_parse_timestamp(headers.get(RATE_LIMIT_RESET_HEADER)), now),
+    )
+    return next((wait for wait in candidates if wait is not None and wait >= 0), None)
+
+
+def _seconds_until(timestamp: float | None, now: float) -> float | None:
+    return None if timestamp is None else timestamp - now
+
+
+def _parse_http_date(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _parse_timestamp(text: str | None) -> float | None:
+    """Read epoch seconds, epoch milliseconds or ISO 8601: Segmind publishes no format."""
+    number = parse_number(text)
+    if number is not None:
+        return number / 1000 if number > EPOCH_MILLISECONDS_FROM else number
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,42 @@
+"""Keeps keys, tokens and passwords out of whatever is shown, logged or stored."""
+
+import html
+import re
+from collections.abc import Iterable
+
+from langchain_segmind._api.endpoint import KEY_SHAPE
+
+MASK = "**********"
+SHORTEST_SECRET = 6
+"""Shorter secrets are no secrets, and masking them would garble ordinary words."""
+
+URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+
+
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Mask secrets in a text, also where they are escaped for JSON, HTML or a URL.
+
+    Anything shaped like a Segmind key and any credentials in a URL are masked as well.
+    """
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = re.sub("".join(map(_match_any_spelling, secret)), MASK, text)
+    return mask_url_credentials(KEY_SHAPE.sub(MASK, text))
+
+
+def _match_any_spelling(character: str) -> str:
+    if character.isalnum():
+        return character
+    code = ord(character)
+    plain, entity = re.escape(character), re.escape(html.escape(character))
+    return rf"(?:\\?{plain}|{entity}|(?i:\\u{code:04x}|%{code:02x}|&#0*{code};|&#x0*{code:x};))"
+
+
+def mask_url_credentials(text: str) -> str:
+    """Mask `user:password@` in the URLs of a text."""
+    return URL_CREDENTIALS.sub(f"{MASK}@", text)
+
+
+def strip_url_credentials(url: str) -> str:
+    """Take `user:password@` out of a URL."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)

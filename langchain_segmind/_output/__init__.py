@@ -1,0 +1,1 @@
+"""Structured output: schemas, and replies that are JSON. No I/O."""

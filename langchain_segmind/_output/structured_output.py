@@ -1,0 +1,303 @@
+"""Schemas of any kind -> a JSON schema for the model, and its reply -> an object of the schema."""
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import (
+    convert_to_json_schema,
+    convert_to_openai_function,
+)
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from typing_extensions import is_typeddict
+
+from langchain_segmind._output.response_format import (
+    NotJSONError,
+    check_fit,
+    read_json,
+    write_json,
+)
+from langchain_segmind._output.typed_dict import convert_typed_dict
+from langchain_segmind._tools import coerce_value, resolve
+
+DEFAULT_NAME = "answer"
+"""The name of a schema without a title."""
+
+KEPT_ADAPTERS = 128
+"""Dataclasses and TypedDicts whose validator is kept."""
+
+FAULTS = (TypeError, ValueError, AttributeError, NameError, RuntimeError, KeyError)
+"""What LangChain and pydantic raise where a schema cannot be used."""
+
+
+class QuietJsonSchema(GenerateJsonSchema):
+    """Leaves out a default that is no JSON without a warning, which is none of the user's."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+
+
+@dataclass(frozen=True)
+class StructuredOutput:
+    """What a reply is read as.
+
+    Attributes:
+        name: The schema's name, which is the name of the function that the model calls.
+        description: What it is; may be empty.
+        schema: The JSON schema.
+        validate_json: Makes an object of JSON text, or raises; None where values stay as they are.
+        class_name: The full name of the class that objects are made of; empty where they are dicts.
+    """
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    validate_json: Callable[[str], Any] | None = None
+    class_name: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Equal for what reads replies alike: the class with its validators, and the schema."""
+        return f"{self.class_name} {self.name} {self.schema!r}"
+
+    @property
+    def openai_tool(self) -> dict[str, Any]:
+        """The schema as a function that the model calls with the answer.
+
+        Raises:
+            ValueError: If the answer is no object, whose fields could be arguments.
+        """
+        parameters = {**resolve(self.schema, self.schema)}
+        if parameters.get("type", "object") != "object" or parameters.keys() & {"anyOf", "oneOf"}:
+            raise ValueError(
+                f"{self.name} is no object whose fields could be a function's arguments; put it "
+                "into a field of one, or pass method='json_schema'."
+            )
+        for key in ("title", "description"):
+            parameters.pop(key, None)
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        return {"type": "function", "function": function}
+
+    @property
+    def response_format(self) -> dict[str, Any]:
+        """The schema as OpenAI's `response_format`."""
+        named = {"name": self.name, "description": self.description, "schema": dict(self.schema)}
+        return {"type": "json_schema", "json_schema": named}
+
+    def convert(self, value: Any) -> Any:
+        """Make an object of the schema.
+
+        Raises:
+            ValueError: If the value does not fit; the message says why, for the model to read.
+        """
+        coerced = coerce_value(value, self.schema)
+        text = write_json(coerced.value)
+        if self.validate_json is None:
+            check_fit(coerced)
+            return coerced.value
+        try:
+            return self.validate_json(text)
+        except Exception as error:  # validators are the user's code
+            raise ValueError(_describe_error(error)) from error
+
+
+def _describe_error(error: Exception) -> str:
+    """Say what is wrong with a value: of pydantic's errors, where and what."""
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+    return "; ".join(": ".join(filter(None, fault)) for fault in faults)
+
+
+def create_structured_output(schema: Any) -> StructuredOutput:
+    """Read a schema.
+
+    Args:
+        schema: A pydantic class (v2 or v1), dataclass, TypedDict, function, JSON schema, or
+            OpenAI's dict of a tool, function or `response_format`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    try:
+        if isinstance(schema, Mapping):
+            return _create_from_dict(schema)
+        if isinstance(schema, type) and issubclass(schema, BaseModel):
+            json_schema = schema.model_json_schema(schema_generator=QuietJsonSchema)
+            return _create(schema, json_schema, schema.model_validate_json)
+        if isinstance(schema, type) and is_basemodel_subclass(schema):
+            return _create(schema, schema.schema(), schema.parse_raw)  # type: ignore[attr-defined] # pydantic 1
+        if is_typeddict(schema) or (isinstance(schema, type) and is_dataclass(schema)):
+            json_schema = _get_adapter(schema).json_schema(schema_generator=QuietJsonSchema)
+            return _create(schema, json_schema, partial(_validate_json, schema))
+        if isinstance(schema, BaseTool) or inspect.isroutine(schema):
+            return _create_from_dict(convert_to_openai_function(schema))
+    except FAULTS as error:
+        raise ValueError(_explain(schema, str(error).rstrip("."))) from error
+    raise ValueError(_explain(schema, "it is of no kind that can be"))
+
+
+def _explain(schema: Any, reason: str) -> str:
+    return (
+        f"{schema!r:.200} cannot be used as a schema: {reason}. Pass a pydantic class, a "
+        "dataclass, a TypedDict or a JSON schema of an object; what is no object, such as a list, "
+        "goes into a field of one."
+    )
+
+
+@lru_cache(maxsize=KEPT_ADAPTERS)
+def _get_adapter(schema: type) -> TypeAdapter[Any]:
+    return TypeAdapter(convert_typed_dict(schema) if is_typeddict(schema) else schema)
+
+
+def _validate_json(schema: type, text: str) -> Any:
+    return _get_adapter(schema).validate_json(text)
+
+
+def _create(
+    given: type, schema: Mapping[str, Any], validate_json: Callable[[str], Any]
+) -> StructuredOutput:
+    description = str(resolve(schema, schema).get("description") or "")
+    class_name = f"{given.__module__}.{given.__qualname__}"
+    return StructuredOutput(given.__name__, description, schema, validate_json, class_name)
+
+
+def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:
+    """Read a JSON schema, whichever of OpenAI's dicts it stands in."""
+    inner = (given.get(key) for key in ("function", "json_schema"))
+    outer = next((part for part in inner if isinstance(part, Mapping)), given)
+    schema = next((outer[key] for key in ("parameters", "schema") if key in outer), outer)
+    if not isinstance(schema, Mapping):
+        raise ValueError("its schema is no dict")
+    resolved = resolve(schema, schema)
+    if not {"properties", "type", "anyOf", "oneOf"} & resolved.keys():
+        raise ValueError("it has no properties")
+    return StructuredOutput(
+        name=str(outer.get("name") or resolved.get("title") or DEFAULT_NAME),
+        description=str(outer.get("description") or resolved.get("description") or ""),
+        schema=schema,
+    )
+
+
+def create_demand(output: StructuredOutput | None, method: str) -> dict[str, Any]:
+    """Get the arguments of a call that demands an object.
+
+    Raises:
+        ValueError: If the method is unknown, or needs a schema and there is none.
+    """
+    match method:
+        case "json_mode":
+            return {"response_format": {"type": "json_object"}}
+        case "function_calling" | "json_schema" if output is None:
+            raise ValueError(f"method={method!r} needs a schema; only 'json_mode' goes without.")
+        case "function_calling" if output:
+            return {
+                "tools": [output.openai_tool],
+                "tool_choice": {"type": "function", "function": {"name": output.name}},
+                "parallel_tool_calls": False,
+            }
+        case "json_schema" if output:
+            return {"response_format": output.response_format}
+        case _:
+            raise ValueError(
+                f"method={method!r} is unknown; pass 'function_calling', 'json_schema' or "
+                "'json_mode'."
+            )
+
+
+def read_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
+    """Read the object that a reply holds, in a call or as JSON.
+
+    Args:
+        message: The reply.
+        output: What it is read as; None for any JSON object.
+
+    Raises:
+        NotJSONError: If there is neither a call nor JSON.
+        ValueError: If what there is cannot be used; the message says why.
+    """
+    if message.tool_calls:
+        value: Any = message.tool_calls[0]["args"]
+    elif faults := describe_invalid_calls(message):
+        raise ValueError(faults)
+    else:
+        value = _read_text(message, output)
+    if output is not None:
+        return output.convert(value)
+    if not isinstance(value, dict):
+        raise NotJSONError("it is no JSON object")
+    return value
+
+
+def _read_text(message: AIMessage, output: StructuredOutput | None) -> Any:
+    try:
+        return read_json(str(message.text))
+    except NotJSONError as error:
+        raise NotJSONError(
+            str(error) if output is None else "it is neither a call nor JSON"
+        ) from None
+
+
+def describe_invalid_calls(message: AIMessage) -> str:
+    """Say what is wrong with a reply's calls that cannot be run; an empty text without any."""
+    # Merging chunks leaves the errors out.
+    noted = message.response_metadata.get("invalid_tool_call_errors", {})
+    errors = [call["error"] or noted.get(call["id"], "") for call in message.invalid_tool_calls]
+    return "; ".join(
+        f"{call['name']}: {error}"
+        for call, error in zip(message.invalid_tool_calls, errors, strict=True)
+    )
+
+
+def parse_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
+    """Read the object that a reply holds, as LangChain's parsers do.
+
+    Raises:
+        OutputParserException: If there is none, or it does not fit.
+    """
+    try:
+        return read_structured_output(message, output)
+    except ValueError as error:
+        written = str(message.text) or str([call["args"] for call in message.invalid_tool_calls])
+        raise OutputParserException(
+            f"The reply holds no {output.name if output else 'JSON object'}: {error}",
+            llm_output=written,
+        ) from error
+
+
+def parse_beside_raw(message: AIMessage, output: StructuredOutput | None) -> dict[str, Any]:
+    """Give a reply beside what is read of it: `raw`, `parsed` and `parsing_error`."""
+    try:
+        parsed = parse_structured_output(message, output)
+    except OutputParserException as error:
+        return {"raw": message, "parsed": None, "parsing_error": error}
+    return {"raw": message, "parsed": parsed, "parsing_error": None}
+
+
+def create_parser(
+    output: StructuredOutput | None, *, include_raw: bool
+) -> Runnable[AIMessage, Any]:
+    """Create the runnable that reads replies."""
+    parse = parse_beside_raw if include_raw else parse_structured_output
+    return RunnableLambda(partial(parse, output=output), name=parse.__name__)
+
+
+def create_tracing_format(
+    output: StructuredOutput | None, given: Any, *, method: str, strict: bool | None
+) -> dict[str, Any]:
+    """Tell traces what is asked for, as LangChain's own packages do."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            schema: Any = convert_to_json_schema(given)
+    except FAULTS:
+        schema = {"title": output.name, **output.schema} if output else None
+    kwargs = {"method": method} if strict is None else {"method": method, "strict": strict}
+    return {"kwargs": kwargs, "schema": schema}

@@ -1,0 +1,1 @@
+"""What one call uses: arguments, validated once."""

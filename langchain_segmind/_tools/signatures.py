@@ -1,0 +1,258 @@
+"""Tools as signatures: the types of Python, and comments for what the types do not say."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_segmind._tools.json_schema import (
+    Schema,
+    get_alternatives,
+    get_choices,
+    get_properties,
+    get_reference,
+    get_required,
+    get_type,
+    look_up,
+    resolve,
+)
+from langchain_segmind._tools.syntax import neutralize, render_name, render_value
+from langchain_segmind._tools.tools import Tool
+
+DEEPEST = 20
+"""Levels of nesting that are written."""
+
+SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
+"""Types that need no name where they are referred to."""
+
+TYPES: Mapping[str, str] = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "null": "None",
+    "array": "list",
+    "object": "dict",
+}
+
+CONSTRAINTS: Mapping[str, str] = {
+    "format": "format {}",
+    "pattern": "matches {}",
+    "minimum": ">= {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "<= {}",
+    "exclusiveMaximum": "< {}",
+    "multipleOf": "multiple of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "minProperties": "at least {} keys",
+    "maxProperties": "at most {} keys",
+    "patternProperties": "further keys match {}",
+    "examples": "such as {}",
+    "example": "such as {}",
+    "not": "not {}",
+    "contentEncoding": "{}",
+    "deprecated": "deprecated",
+    "uniqueItems": "no item twice",
+}
+"""What a schema may say beyond its type, and how it is put in a comment."""
+
+NO_NAME = re.compile(r"\W")
+"""What cannot stand in the name of a type."""
+
+Comment = Sequence[str]
+"""What follows a `#`, in lines."""
+
+
+def render_tools(tools: Sequence[Tool]) -> str:
+    """Write tools as signatures, with the types that they name above them."""
+    names = TypeNames()
+    return neutralize(
+        "\n".join(SignatureWriter(tool.root, names).render_tool(tool) for tool in tools)
+    )
+
+
+def render_schema(schema: Schema) -> str:
+    """Write the type of a value, with the types that it names above it."""
+    return neutralize(SignatureWriter(schema, TypeNames()).render_value_type())
+
+
+class TypeNames:
+    """Names for the types that schemas refer to: one name, one schema."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[str, Any] = {}
+
+    def get(self, ref: str, schema: Schema) -> tuple[str, bool]:
+        """Get a type's name, and whether it was given just now."""
+        wanted = name = NO_NAME.sub("_", ref.rsplit("/", 1)[-1]) or "Self"
+        number = 1
+        while name in self._schemas and self._schemas[name] != schema:
+            number += 1
+            name = f"{wanted}{number}"
+        is_new = name not in self._schemas
+        self._schemas[name] = schema
+        return name, is_new
+
+
+class SignatureWriter:
+    """Writes the signatures of one schema and collects the types that they name.
+
+    Attributes:
+        definitions: The named types, written.
+    """
+
+    def __init__(self, root: Schema, names: TypeNames) -> None:
+        self.definitions: list[str] = []
+        self._root = root
+        self._names = names
+        self._nesting = 0
+
+    def render_tool(self, tool: Tool) -> str:
+        """Write a tool's description, the types that it names, and its signature."""
+        body = self._render_properties(tool.parameters, 1)
+        signature = f"{render_name(tool.name)}({body})"
+        return "\n".join(
+            [*self.definitions, *_render_comment(tool.description.splitlines(), ""), signature]
+        )
+
+    def render_value_type(self) -> str:
+        """Write the type of the whole schema below its description and the types that it names."""
+        written = self.render_type(self._root)
+        comment = _render_comment(self._get_comment(self._root), "")
+        return "\n".join([*self.definitions, *comment, written])
+
+    def render_type(self, schema: Any, indent: int = 0) -> str:
+        """Write a schema as a type."""
+        if self._nesting == DEEPEST:
+            return "any"
+        self._nesting += 1
+        try:
+            return self._render_type(schema, resolve(schema, self._root), indent)
+        finally:
+            self._nesting -= 1
+
+    def _render_type(self, schema: Any, resolved: Schema, indent: int) -> str:
+        if ref := get_named_reference(schema, resolved):
+            return self._render_name(ref)
+        if (choices := get_choices(resolved)) is not None:
+            return " | ".join(map(render_value, choices)) or "any"
+        kind = get_type(resolved)
+        if alternatives := get_alternatives(resolved):
+            written = (self.render_type(alternative, indent) for alternative in alternatives)
+            return " | ".join(dict.fromkeys(written))
+        if kind == "array":
+            return self._render_array(resolved, indent)
+        if kind == "object":
+            return self._render_object(resolved, indent)
+        return TYPES.get(str(kind), "any")
+
+    def _render_name(self, ref: str) -> str:
+        schema = look_up(ref, self._root)
+        name, is_new = self._names.get(ref, schema)
+        if is_new:
+            comment = _render_comment(self._get_comment(schema), "")
+            definition = f"{name} = {self.render_type(schema)}"
+            self.definitions.append("\n".join([*comment, definition]))
+        return name
+
+    def _render_array(self, schema: Schema, indent: int) -> str:
+        if isinstance(schema.get("prefixItems"), list):
+            items = (self.render_type(item, indent) for item in schema["prefixItems"])
+            return f"[{', '.join(items)}]"
+        if not schema.get("items"):
+            return "list"
+        return f"list[{self.render_type(schema['items'], indent)}]"
+
+    def _render_object(self, schema: Schema, indent: int) -> str:
+        if get_properties(schema):
+            return f"{{{self._render_properties(schema, indent + 1)}}}"
+        values = schema.get("additionalProperties")
+        if isinstance(values, Mapping) and values:
+            return f"dict[str, {self.render_type(values, indent)}]"
+        return "dict"
+
+    def _render_properties(self, schema: Schema, indent: int) -> str:
+        pad = " " * indent
+        lines = []
+        for name, value in get_properties(schema).items():
+            is_required = name in get_required(schema)
+            first, *more = self._get_comment(value, show_default=is_required) or [""]
+            entry = self._render_property(name, value, schema, indent)
+            lines.append(f"{pad}{entry},{f' # {first}' if first else ''}")
+            lines += _render_comment(more, pad)
+        others = schema.get("additionalProperties")
+        if others and (lines or others is not True):
+            lines.append(f"{pad}**others: {self.render_type(others, indent)},")
+        return "".join(f"\n{line}" for line in lines) + f"\n{pad[1:]}" if lines else ""
+
+    def _render_property(self, name: str, schema: Any, parent: Schema, indent: int) -> str:
+        resolved = resolve(schema, self._root)
+        type_ = self.render_type(schema, indent)
+        if name in get_required(parent):
+            return f"{render_name(name)}: {type_}"
+        if "default" in resolved:
+            return f"{render_name(name)}: {type_} = {render_value(resolved['default'])}"
+        return f"{render_name(name)}?: {type_}"
+
+    def _get_comment(self, schema: Any, *, show_default: bool = False) -> Comment:
+        """Say what a schema demands beyond its type: the description first, in its own lines."""
+        description, *demands = self._describe(schema, 0)
+        resolved = resolve(schema, self._root)
+        if show_default and "default" in resolved:
+            demands.append(f"default {render_value(resolved['default'])}")
+        said = f" ({'; '.join(demands)})" if demands else ""
+        return f"{description}{said}".strip().splitlines()
+
+    def _describe(self, schema: Any, depth: int) -> list[str]:
+        """Get a schema's description, which may be empty, and what it demands."""
+        resolved = resolve(schema, self._root)
+        if depth > DEEPEST:
+            return [""]
+        if get_named_reference(schema, resolved):  # what it demands stands above its type
+            resolved = {"description": schema.get("description")}
+        said = [str(resolved.get("description") or "").strip()]
+        for key, phrase in CONSTRAINTS.items():
+            if (value := resolved.get(key)) is not None and value is not False:
+                said.append(phrase.format(self._render_constraint(key, value)))
+        for label, part in self._get_parts(resolved):
+            if words := "; ".join(filter(None, self._describe(part, depth + 1))):
+                said.append(f"{label}{words}")
+        return said
+
+    def _get_parts(self, schema: Schema) -> list[tuple[str, Any]]:
+        """Get the schemas within one that have no line of their own, and what to call them."""
+        alternatives = [] if isinstance(schema.get("type"), list) else get_alternatives(schema)
+        several = sum(get_type(resolve(part, self._root)) != "null" for part in alternatives) > 1
+        parts = [(f"{self._get_label(part)}: " if several else "", part) for part in alternatives]
+        if schema.get("items"):
+            parts.append(("each: ", schema["items"]))
+        if isinstance(schema.get("additionalProperties"), Mapping):
+            parts.append(("each value: ", schema["additionalProperties"]))
+        return parts
+
+    def _get_label(self, schema: Any) -> str:
+        """Get a short name of a type."""
+        resolved = resolve(schema, self._root)
+        short = str(resolved.get("title") or TYPES.get(str(get_type(resolved)), "any"))
+        return self.render_type(schema) if get_choices(resolved) is not None else short
+
+    def _render_constraint(self, key: str, value: Any) -> str:
+        if key == "examples" and isinstance(value, list):
+            return ", ".join(map(render_value, value))
+        if key == "patternProperties" and isinstance(value, Mapping):
+            return ", ".join(map(str, value))
+        if key == "not":
+            return self.render_type(value)
+        return value if isinstance(value, str) else render_value(value)
+
+
+def get_named_reference(schema: Any, resolved: Schema) -> str | None:
+    """Get what a schema refers to, if that is a type to be written once, under its name."""
+    is_short = get_choices(resolved) is not None or get_type(resolved) in SCALARS
+    return None if is_short else get_reference(schema)
+
+
+def _render_comment(lines: Comment, pad: str) -> list[str]:
+    return [f"{pad}# {line.strip()}" for line in lines if line.strip()]

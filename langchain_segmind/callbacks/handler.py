@@ -1,0 +1,329 @@
+"""Watch what calls cost, and stop them at a limit.
+
+The model itself tells who watches of each request: LangChain's own events know neither retries
+nor what a failed call cost, and would refuse a cached reply, which is free.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from threading import Lock
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from langchain_segmind._api.endpoint import PROVIDER
+from langchain_segmind.callbacks.usage import (
+    Balance,
+    Receipt,
+    SegmindUsage,
+    Spending,
+    check_credits,
+)
+from langchain_segmind.exceptions import SegmindBudgetExceededError
+
+__all__ = ["SegmindCreditsCallbackHandler", "get_segmind_credits_callback"]
+
+logger = logging.getLogger(__name__)
+
+OnLowCredits = Callable[["SegmindCreditsCallbackHandler", float], object]
+"""Takes the handler and the credits that remain."""
+
+
+class SegmindCreditsCallbackHandler(BaseCallbackHandler):
+    """Adds up what the calls of Segmind's models take and cost, and can refuse further ones.
+
+    Pass it in `callbacks` wherever LangChain takes them; one handler may serve any number of
+    calls, threads and event loops, on one account. Models of other providers are not counted.
+
+    Args:
+        budget: Credits (1 credit = 1 US dollar) that may be spent. A call that begins once they
+            are spent is refused before any request; calls under way finish, so that the sum may
+            pass the budget by what these cost. None for no limit.
+        min_remaining: Credits that must remain. A call is refused once a reply told of fewer.
+        low_credits: What counts as low.
+        on_low_credits: Called with the handler and the remaining credits once each time that
+            they fall below `low_credits`. It is called where the reply is read, on the event
+            loop too, so that it should be quick; what it raises is logged.
+
+    Raises:
+        ValueError: If an amount is no number of credits, or one of `low_credits` and
+            `on_low_credits` is missing, or `on_low_credits` is asynchronous.
+
+    Source: https://www.segmind.com/models/gpt-4-turbo/api (`x-remaining-credits`)
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
+
+        credits = SegmindCreditsCallbackHandler(budget=0.50)
+        model = ChatSegmindGPT4Turbo()
+        model.batch(["Say one.", "Say two."], config={"callbacks": [credits]})
+        print(credits.total.calls, credits.total.cost, credits.remaining_credits)
+        ```
+    """
+
+    run_inline = True  # in the context of the call, not in a thread with a copy of it
+
+    def __init__(
+        self,
+        *,
+        budget: float | None = None,
+        min_remaining: float | None = None,
+        low_credits: float | None = None,
+        on_low_credits: OnLowCredits | None = None,
+    ) -> None:
+        super().__init__()
+        check_credits("budget", budget)
+        check_credits("min_remaining", min_remaining, is_negative_allowed=True)
+        check_credits("low_credits", low_credits, is_negative_allowed=True)
+        if (low_credits is None) != (on_low_credits is None):
+            raise ValueError("low_credits and on_low_credits go together; pass both.")
+        call = getattr(on_low_credits, "__call__", None)  # noqa: B004 - an object's may be async
+        if inspect.iscoroutinefunction(on_low_credits) or inspect.iscoroutinefunction(call):
+            raise ValueError("on_low_credits must be a plain function: nobody would await it.")
+        self.budget = budget
+        self.min_remaining = min_remaining
+        self.low_credits = low_credits
+        self.on_low_credits = on_low_credits
+        self._lock = Lock()
+        self._spending = Spending({})
+
+    @property
+    def by_model(self) -> Mapping[str, SegmindUsage]:
+        """What each model took and cost, by its slug."""
+        return dict(self._spending.by_model)
+
+    @property
+    def total(self) -> SegmindUsage:
+        """What all models took and cost."""
+        return self._spending.total
+
+    @property
+    def remaining_credits(self) -> float | None:
+        """The account's credits as the latest reply told them; None before the first.
+
+        Of replies to requests that were under way together, the lowest is the latest.
+        """
+        balance = self._spending.balance
+        return None if balance is None else balance.credits
+
+    @property
+    def lowest_remaining_credits(self) -> float | None:
+        """The fewest credits that a reply told of; None before the first."""
+        return self._spending.lowest
+
+    def reset(self) -> None:
+        """Begin again from nothing; the limits stay."""
+        with self._lock:
+            self._spending = Spending({})
+
+    def check(self) -> None:
+        """Refuse what would go past a limit. The models ask before each call.
+
+        Raises:
+            SegmindBudgetExceededError: If the budget is spent, or too few credits remain.
+        """
+        total, remaining, least = self.total, self.remaining_credits, self.min_remaining
+        if self.budget is not None and total.cost >= self.budget:
+            problem = f"{total.cost:g} of the budget of {self.budget:g} credits are spent"
+        elif least is not None and remaining is not None and remaining < least:
+            problem = f"{remaining:g} credits remain, and min_remaining is {least:g}"
+        else:
+            return
+        raise SegmindBudgetExceededError(
+            f"The call was not sent: {problem}. {SegmindBudgetExceededError.advice}",
+            spent=total.cost,
+            budget=self.budget,
+            min_remaining=self.min_remaining,
+            remaining_credits=remaining,
+        )
+
+    def add_usage(self, model: str, usage: SegmindUsage) -> None:
+        """Count a part of a call; the models do.
+
+        Args:
+            model: The model's slug.
+            usage: What is to be added.
+        """
+        with self._lock:
+            self._spending = self._spending.add(model, usage)
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Count what an answer tells; the models do.
+
+        Args:
+            receipt: What it tells.
+        """
+        with self._lock:
+            before = self.remaining_credits
+            self._spending = self._spending.add_receipt(receipt)
+            after = self.remaining_credits
+        self._tell_of_low_credits(before, after)
+
+    def add_unanswered(self, model: str) -> None:
+        """Count a request without an answer; the models do.
+
+        Args:
+            model: The model's slug.
+        """
+        with self._lock:
+            self._spending = self._spending.add_unanswered(model)
+
+    def update_balance(self, remaining: float) -> None:
+        """Tell the account's credits as they are now, such as after a top-up.
+
+        A guard knows no more than the replies say, and refuses calls until it hears of it.
+
+        Args:
+            remaining: Credits.
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
+
+            handler = SegmindCreditsCallbackHandler(min_remaining=1.0)
+            handler.update_balance(ChatSegmindGPT4Turbo().get_credits().total)
+            print(handler.remaining_credits)
+            ```
+        """
+        now = monotonic()
+        with self._lock:
+            before = self.remaining_credits
+            self._spending = self._spending.add_balance(Balance(remaining, now), now)
+            after = self.remaining_credits
+        self._tell_of_low_credits(before, after)
+
+    def _tell_of_low_credits(self, before: float | None, after: float | None) -> None:
+        if self.low_credits is None or self.on_low_credits is None or after is None:
+            return
+        if after < self.low_credits and (before is None or before >= self.low_credits):
+            try:
+                self.on_low_credits(self, after)
+            except Exception:
+                logger.exception("on_low_credits failed")
+
+    def on_chat_model_start(
+        self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
+    ) -> None:
+        """Take part in a call that begins.
+
+        Args:
+            run_id: The call's.
+            metadata: What LangChain traces of it; another provider's call is none of ours.
+        """
+        if (metadata or {}).get("ls_provider") != PROVIDER:
+            return
+        run = current_run.get()
+        if run is None or run.run_id != run_id:
+            run = Run(run_id)
+            current_run.set(run)
+        run.handlers.add(self)
+
+    def __repr__(self) -> str:
+        """Show what was spent."""
+        return (
+            f"{type(self).__name__}(total={self.total}, remaining_credits={self.remaining_credits})"
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what belongs to this process, so that it can be pickled and copied."""
+        return {**self.__dict__, "_lock": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take what was pickled; from here on it counts by itself."""
+        self.__dict__.update(state, _lock=Lock())
+
+
+class Run:
+    """A call of a chat model that LangChain has begun.
+
+    Args:
+        run_id: LangChain's.
+        handlers: Those that were passed to it.
+
+    Attributes:
+        run_id: LangChain's.
+        handlers: Ours of them; none once they watch.
+    """
+
+    def __init__(self, run_id: UUID, handlers: Iterable[BaseCallbackHandler] = ()) -> None:
+        self.run_id = run_id
+        self.handlers = set(select_handlers(handlers))
+
+    def take_handlers(self) -> list[SegmindCreditsCallbackHandler]:
+        """Take the handlers; the next call in this context is another one."""
+        taken = list(self.handlers)
+        self.handlers.clear()
+        return taken
+
+
+def select_handlers(handlers: Iterable[BaseCallbackHandler]) -> list[SegmindCreditsCallbackHandler]:
+    """Find ours."""
+    return [one for one in handlers if isinstance(one, SegmindCreditsCallbackHandler)]
+
+
+current_run: ContextVar[Run | None] = ContextVar("segmind_run", default=None)
+"""The call that began last in this context: `BaseChatModel.stream` hands the model no run manager
+that would know its handlers."""
+
+watching: ContextVar[tuple[SegmindCreditsCallbackHandler, ...]] = ContextVar(
+    "segmind_credits", default=()
+)
+"""The handlers of the contexts that are open, outermost first."""
+
+
+@contextmanager
+def get_segmind_credits_callback(
+    *,
+    budget: float | None = None,
+    min_remaining: float | None = None,
+    low_credits: float | None = None,
+    on_low_credits: OnLowCredits | None = None,
+) -> Iterator[SegmindCreditsCallbackHandler]:
+    """Watch all calls of Segmind's models in a `with` block, whoever makes them.
+
+    Works around chains, agents, `batch`, and asynchronous code. Where blocks are nested, all of
+    them count. Threads that you start yourself know nothing of the block, as always with context
+    variables: pass them the handler in `callbacks`, or start them with
+    `contextvars.copy_context().run`.
+
+    Args:
+        budget: As for `SegmindCreditsCallbackHandler`, and so are the others.
+        min_remaining: As there.
+        low_credits: As there.
+        on_low_credits: As there.
+
+    Yields:
+        The handler, which counts; it can be read at any time.
+
+    Raises:
+        ValueError: As there.
+        SegmindBudgetExceededError: From a call in the block, if it would go past a limit.
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmindGPT4Turbo, get_segmind_credits_callback
+
+        with get_segmind_credits_callback(budget=0.50) as credits:
+            ChatSegmindGPT4Turbo().invoke("Say hello.")
+        print(credits.total.cost, credits.remaining_credits)
+        ```
+    """
+    handler = SegmindCreditsCallbackHandler(
+        budget=budget,
+        min_remaining=min_remaining,
+        low_credits=low_credits,
+        on_low_credits=on_low_credits,
+    )
+    token = watching.set((*watching.get(), handler))
+    try:
+        yield handler
+    finally:
+        # A generator may be closed in another context than it was begun in.
+        with suppress(ValueError):
+            watching.reset(token)

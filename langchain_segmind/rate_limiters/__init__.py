@@ -1,0 +1,8 @@
+"""One account's rate limit, shared by threads, event loops, processes and machines.
+
+Needs the extra `limits`.
+"""
+
+from langchain_segmind.rate_limiters.limiter import SegmindRateLimiter
+
+__all__ = ["SegmindRateLimiter"]

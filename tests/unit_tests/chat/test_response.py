@@ -1,0 +1,308 @@
+"""A reply becomes a message, whatever fields it has or lacks."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
+
+from langchain_segmind._api.balance import create_credits
+from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.usage import create_usage_metadata
+from langchain_segmind._chat.response import (
+    convert_result_to_chunks,
+    create_chat_result,
+)
+from langchain_segmind._output.response_format import ResponseFormat
+from langchain_segmind._settings.call_settings import CallSettings
+from langchain_segmind.exceptions import SegmindError, SegmindResponseError
+
+
+def read(body: object, headers: dict[str, str] | None = None, stop: tuple = ()) -> AIMessage:
+    """Read a reply's message."""
+    result = create_chat_result(
+        Reply(200, headers or {}, json.dumps(body).encode()), CallSettings(model="slug", stop=stop)
+    )
+    assert isinstance(result.generations[0].message, AIMessage)
+    return result.generations[0].message
+
+
+def completion(content: object = "hi", **fields: object) -> dict:
+    """Build the smallest completion, and more."""
+    return {"choices": [{"message": {"content": content}}], **fields}
+
+
+def test_the_smallest_reply_has_all_the_keys_that_users_may_read() -> None:
+    """Four keys are always there, even where the server sends nothing for them."""
+    message = read(completion())
+    assert message.content == "hi"
+    assert message.usage_metadata is None
+    assert message.id is None
+    assert message.response_metadata == {
+        "model_name": "slug",
+        "model_provider": "segmind",
+        "finish_reason": None,
+        "remaining_credits": None,
+    }
+
+
+def test_a_full_reply_keeps_everything() -> None:
+    """All that the body and the headers say is in the message."""
+    body = {
+        "id": "chat_1",
+        "model": "gpt-4-turbo-2024-04-09",
+        "system_fingerprint": "fp_1",
+        "choices": [
+            {
+                "finish_reason": "length",
+                "logprobs": {"content": []},
+                "message": {"content": "hi", "refusal": "no", "reasoning_content": "hm"},
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 7,
+            "completion_tokens": 5,
+            "total_tokens": 12,
+            "prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 2},
+        },
+    }
+    headers = {
+        "x-remaining-credits": "-0.5",
+        "x-cost": "0.0123",
+        "x-request-id": "r-1",
+        "x-generation-time": "1.25",
+    }
+    message = read(body, headers)
+    assert message.response_metadata == {
+        "id": "chat_1",
+        "model_name": "gpt-4-turbo-2024-04-09",
+        "model_provider": "segmind",
+        "finish_reason": "length",
+        "remaining_credits": -0.5,
+        "cost": 0.0123,
+        "request_id": "r-1",
+        "generation_time": 1.25,
+        "system_fingerprint": "fp_1",
+        "logprobs": {"content": []},
+    }
+    assert message.usage_metadata == {
+        "input_tokens": 7,
+        "output_tokens": 5,
+        "total_tokens": 12,
+        "input_token_details": {"cache_read": 3, "audio": 0},
+        "output_token_details": {"reasoning": 2},
+    }
+    assert message.additional_kwargs == {"refusal": "no", "reasoning_content": "hm"}
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        pytest.param("hi", "hi", id="a string"),
+        pytest.param(None, "", id="null"),
+        pytest.param("", "", id="empty"),
+        pytest.param([{"type": "text", "text": "a"}, {"text": "b"}, "c"], "abc", id="parts"),
+        pytest.param([], "", id="no parts"),
+        pytest.param([{"type": "text", "text": ""}], "", id="an empty part"),
+        pytest.param([{"type": "thinking"}, {"type": "text", "text": "a"}], "a", id="other parts"),
+    ],
+)
+def test_a_content_may_be_a_string_parts_or_null(content: object, text: str) -> None:
+    """Some backends answer in parts, and a filtered reply has none."""
+    assert read(completion(content)).content == text
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        pytest.param(None, id="null"),
+        pytest.param([], id="a list"),
+        pytest.param({}, id="empty"),
+        pytest.param({"prompt_tokens": 3}, id="half of it"),
+        pytest.param({"prompt_tokens": "3", "completion_tokens": 4}, id="a text"),
+        pytest.param({"prompt_tokens": -3, "completion_tokens": 4}, id="negative"),
+        pytest.param({"prompt_tokens": True, "completion_tokens": 4}, id="a bool"),
+        pytest.param({"prompt_tokens": 0.5, "completion_tokens": 4}, id="a fraction"),
+    ],
+)
+def test_usage_is_whole_or_none(usage: object) -> None:
+    """Half a count would make totals wrong without a sign of it."""
+    assert create_usage_metadata(usage) is None
+
+
+@pytest.mark.parametrize("total", [None, "x", float("inf"), float("nan")])
+def test_a_missing_total_is_the_sum(total: object) -> None:
+    """The total needs no server."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 4.0, "total_tokens": total}
+    assert create_usage_metadata(usage) == {
+        "input_tokens": 3,
+        "output_tokens": 4,
+        "total_tokens": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        pytest.param(b"<html>busy</html>", "is no JSON", id="a page"),
+        pytest.param(b"", "is no JSON", id="nothing"),
+        pytest.param(b"\xff\xfe", "is no JSON", id="no UTF-8"),
+        pytest.param(b"[" * 100_000, "is no JSON", id="too deep"),
+        pytest.param(b'{"n": ' + b"9" * 5_000 + b"}", "is no JSON", id="too long a number"),
+        pytest.param(b"[]", "is no JSON object", id="a list"),
+        pytest.param(b'"hi"', "is no JSON object", id="a string"),
+        pytest.param(b"null", "is no JSON object", id="null"),
+        pytest.param(b"{}", "has no choices", id="an empty object"),
+        pytest.param(b'{"error": {"message": "x"}}', "has no choices", id="an error"),
+        pytest.param(b'{"choices": []}', "has no choices", id="no choices"),
+        pytest.param(b'{"choices": {"0": 1}}', "has no choices", id="choices no list"),
+        pytest.param(b'{"choices": [null]}', "choices[0].message.content", id="choice null"),
+        pytest.param(b'{"choices": [{}]}', "choices[0].message.content", id="no message"),
+        pytest.param(b'{"choices": [{"message": "x"}]}', "content", id="message no object"),
+        pytest.param(b'{"choices": [{"message": {}}]}', "content", id="no content"),
+        pytest.param(b'{"choices": [{"message": {"content": 5}}]}', "no text", id="a number"),
+        pytest.param(
+            b'{"choices": [{"message": {"content": [{}]}}]}', "without text", id="odd parts"
+        ),
+        pytest.param(
+            b'{"content": [{"type": "text", "text": "x"}]}', "Anthropic's", id="Anthropic"
+        ),
+        pytest.param(b'{"candidates": []}', "Google's", id="Gemini"),
+    ],
+)
+def test_a_reply_that_is_no_answer_is_a_typed_error(body: bytes, fault: str) -> None:
+    """Every odd 200 is a `SegmindResponseError` that quotes its start and is never retried."""
+    with pytest.raises(SegmindResponseError) as caught:
+        create_chat_result(
+            Reply(200, {"x-remaining-credits": "4"}, body), CallSettings(model="slug")
+        )
+    assert fault in str(caught.value)
+    assert body[:20].decode(errors="replace") in str(caught.value)
+    assert caught.value.remaining_credits == 4
+    assert caught.value.is_retryable is False
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+COMPLETIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": JSON,
+        "model": JSON,
+        "usage": JSON | st.dictionaries(
+            st.sampled_from(["prompt_tokens", "completion_tokens", "total_tokens",
+                             "prompt_tokens_details"]), JSON),
+        "choices": JSON | st.lists(
+            st.fixed_dictionaries({}, optional={
+                "finish_reason": JSON,
+                "message": JSON | st.fixed_dictionaries({}, optional={"content": JSON}),
+            }), max_size=2),
+    },
+)  # fmt: skip
+HEADERS = st.dictionaries(
+    st.sampled_from(["x-remaining-credits", "x-cost", "x-generation-time", "retry-after",
+                     "x-rate-limit-reset-at-utc"]),
+    st.text(max_size=10) | st.floats().map(str),
+)  # fmt: skip
+
+
+@given(COMPLETIONS | JSON, HEADERS)
+def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str, str]) -> None:
+    """Whatever a server sends is a message or a `SegmindError`, never a KeyError."""
+    reply = Reply(200, headers, json.dumps(body).encode())
+    try:
+        message = create_chat_result(reply, CallSettings(model="slug")).generations[0].message
+    except SegmindError:
+        return
+    assert isinstance(message.content, str)
+
+
+@given(st.binary(max_size=50))
+def test_no_bytes_break_the_reader(body: bytes) -> None:
+    """Neither do bytes that are no JSON."""
+    for reader in (
+        lambda reply: create_chat_result(reply, CallSettings(model="slug")),
+        create_credits,
+    ):
+        try:
+            reader(Reply(200, {}, body))
+        except SegmindError:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [
+        pytest.param([], "one END two STOP", id="none"),
+        pytest.param(["absent"], "one END two STOP", id="not found"),
+        pytest.param(["STOP"], "one END two ", id="at the end"),
+        pytest.param(["STOP", "END"], "one ", id="the first in the text"),
+        pytest.param(["one"], "", id="at once"),
+    ],
+)
+def test_a_text_ends_before_the_first_stop_string(stop: list[str], text: str) -> None:
+    """The earliest string in the text counts, not the earliest in the list."""
+    assert read(completion("one END two STOP"), stop=stop).content == text
+
+
+def test_a_cut_reply_ends_with_stop() -> None:
+    """What was cut here did stop, whatever the server says."""
+    body = {"choices": [{"message": {"content": "a END b"}, "finish_reason": "length"}]}
+    message = read(body, stop=("END",))
+    assert (message.content, message.response_metadata["finish_reason"]) == ("a ", "stop")
+    assert read(body).response_metadata["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        pytest.param('```json\n{"a": 1}\n```', '{"a": 1}', id="a fence"),
+        pytest.param('{"a": "half \\ud83d"}', '{"a": "half \ufffd"}', id="half a character"),
+        pytest.param("I cannot tell.", "I cannot tell.", id="no JSON"),
+    ],
+)
+def test_json_that_was_asked_for_is_bare(text: str, content: str) -> None:
+    """It can be read, and sent back in the next turn; any other text stays as it is."""
+    settings = CallSettings(model="slug", response_format=ResponseFormat())
+    reply = Reply(200, {}, json.dumps(completion(text)).encode())
+    message = create_chat_result(reply, settings).generations[0].message
+    assert message.content == content
+    assert message.text.encode()
+
+
+def test_a_chunk_carries_all_of_the_message() -> None:
+    """A stream's only chunk says what `invoke` says, and that it is the last."""
+    result = create_chat_result(
+        Reply(200, {}, json.dumps(completion()).encode()), CallSettings(model="slug")
+    )
+    message, chunk = result.generations[0].message, convert_result_to_chunks(result)[0].message
+    assert chunk.chunk_position == "last"
+    assert (chunk.content, chunk.response_metadata) == (message.content, message.response_metadata)
+
+
+@pytest.mark.parametrize(
+    ("body", "bought", "free"),
+    [
+        pytest.param({"credits": 0.0, "free-credits": 0.0184921035}, 0.0, 0.0184921035, id="both"),
+        pytest.param({"credits": "-1.5"}, -1.5, 0.0, id="a text, and no free ones"),
+    ],
+)
+def test_a_balance_is_read(body: object, bought: float, free: float) -> None:
+    """Both kinds of credits, and their sum."""
+    balance = create_credits(Reply(200, {}, json.dumps(body).encode()))
+    assert (balance.credits, balance.free_credits) == (bought, free)
+    assert balance.total == bought + free
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"x", b'{"credits": "many"}', b'{"credits": null}'])
+def test_no_balance_is_an_error(body: bytes) -> None:
+    """A balance is never guessed."""
+    with pytest.raises(SegmindResponseError, match="no balance"):
+        create_credits(Reply(200, {}, body))

@@ -1,0 +1,373 @@
+"""Calls are read from text in whichever form a model writes them, before any schema is asked."""
+
+import json
+
+import pytest
+
+from langchain_segmind._tools.call_parser import (
+    MOST_RECOVERIES,
+    CallReader,
+    NoCallError,
+    RawCall,
+    convert_json_to_calls,
+)
+from langchain_segmind._tools.literal_parser import Source
+from langchain_segmind._tools.tools import create_toolset
+
+
+def tool(name: str, *properties: str) -> dict:
+    """Make a tool with arguments of any type."""
+    parameters = {"type": "object", "properties": {one: {} for one in properties}}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+TOOLS = create_toolset(
+    [
+        tool("add", "a", "b"),
+        tool("stop"),
+        tool("math.gcd", "x"),
+        tool("Box[int]", "in the box", "a=b"),
+        tool("odd (x)", "user-id", "from"),
+        tool("say 'hi'", ""),
+    ]
+)
+
+
+def read_list(text: str, *, known_only: bool = False) -> list[RawCall]:
+    """Read a list that is the whole text."""
+    reader = CallReader(text, TOOLS)
+    calls = reader.read_list(known_only=known_only)
+    assert reader.is_at_end()
+    return calls
+
+
+def read_bare(text: str) -> list[RawCall]:
+    """Read calls without brackets."""
+    return CallReader(text, TOOLS).read_bare_calls()
+
+
+def get_calls(calls: list[RawCall]) -> list[tuple[str, dict]]:
+    """Get the names and the arguments of calls that could be read."""
+    assert [call.fault for call in calls] == [""] * len(calls)
+    return [(call.name, call.arguments) for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        pytest.param("[add(a=1, b='x')]", [("add", {"a": 1, "b": "x"})], id="one"),
+        pytest.param("[stop(), add(a=1)]", [("stop", {}), ("add", {"a": 1})], id="two"),
+        pytest.param("[\n  add(\n    a=1,\n  ),\n]\n", [("add", {"a": 1})], id="over lines"),
+        pytest.param("[math.gcd(x=[1, {'a': None}])]", [("math.gcd", {"x": [1, {"a": None}]})]),
+        pytest.param(
+            "['Box[int]'('in the box'=1)]", [("Box[int]", {"in the box": 1})], id="quoted"
+        ),
+        pytest.param("[Box[int](in the box=1)]", [("Box[int]", {"in the box": 1})], id="unquoted"),
+        pytest.param("[Box[int](a=b=1)]", [("Box[int]", {"a=b": 1})], id="an equals sign"),
+        pytest.param("[odd (x)(user-id=1, from=2)]", [("odd (x)", {"user-id": 1, "from": 2})]),
+        pytest.param("[\"say 'hi'\"(''=1)]", [("say 'hi'", {"": 1})], id="an empty name"),
+        pytest.param("[functions.add(a=1)]", [("add", {"a": 1})], id="OpenAI's namespace"),
+        pytest.param("['functions.odd (x)'()]", [("odd (x)", {})], id="the namespace in quotes"),
+        pytest.param("[add(x=1)]", [("add", {"x": 1})], id="an unknown argument"),
+        pytest.param("[nope(a=1), stop()]", [("nope", {"a": 1}), ("stop", {})], id="unknown tool"),
+        pytest.param("['no pe'(a=1)]", [("no pe", {"a": 1})], id="an unknown tool in quotes"),
+        pytest.param("[add (a = 1)]", [("add", {"a": 1})], id="blanks"),
+        pytest.param("[add(a=')]', b='[add(')]", [("add", {"a": ")]", "b": "[add("})], id="data"),
+    ],
+)
+def test_a_list_of_calls_is_read_in_silence(text, calls) -> None:
+    """The form that the model is asked for."""
+    read = read_list(text)
+    assert get_calls(read) == calls
+    assert [call.repairs for call in read] == [[] for _ in calls]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "repair"),
+    [
+        pytest.param("[add(1, 'x')]", {"a": 1, "b": "x"}, "positional_argument", id="positions"),
+        pytest.param("[add(1, b=2)]", {"a": 1, "b": 2}, "positional_argument", id="a position"),
+        pytest.param("[add({'a': 1, 'b': 2})]", {"a": 1, "b": 2}, "object_of_arguments"),
+        pytest.param(
+            "[add({'c': 1})]", {"a": {"c": 1}}, "positional_argument", id="another object"
+        ),
+        pytest.param("[add(a=x)]", {"a": "x"}, "source", id="a variable"),
+        pytest.param("[add(a=true)]", {"a": True}, "foreign_constant", id="JSON's true"),
+        pytest.param("[add(a='it's')]", {"a": "it's"}, "unescaped_quote", id="a quote"),
+    ],
+)
+def test_a_call_of_a_known_tool_is_mended(text, arguments, repair) -> None:
+    """The tool's signature says which argument is meant."""
+    [call] = read_list(text)
+    assert (call.name, call.arguments) == ("add", arguments)
+    assert {*call.repairs} == {repair}
+
+
+def test_stars_are_followed() -> None:
+    """A dict of arguments is what Python makes of it."""
+    assert get_calls(read_list("[add(**{'a': 1}, b=2)]")) == [("add", {"a": 1, "b": 2})]
+    assert get_calls(read_list("[stop({})]")) == [("stop", {})]
+
+
+def test_an_expression_stays_its_own_text() -> None:
+    """What it means is for the schema to say."""
+    [call] = read_list("[add(a=1/6, b=[x.y, f('a, b')])]")
+    assert call.arguments == {"a": "1/6", "b": ["x.y", "f('a, b')"]}
+    assert isinstance(call.arguments["a"], Source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "[]",
+        "[,]",
+        "add",
+        "[add]",
+        "[1, 2]",
+        "['add']",
+        "[add(a=1) stop()]",
+        "[add(a=1) for x in y]",
+        "[add(a=1), 5]",
+        "[add(a=1), and more",
+        "[nope(1)]",
+        "[nope(a=1, 2)]",
+        "[nope(a==1)]",
+        "[nope(a=)]",
+        "[nope(a=1, a=2)]",
+        "[nope(a=1",
+        "[(add(a=1))]",
+        "[[add(a=1)]]",
+        "[x=add(a=1)]",
+        "[not add(a=1)]",
+        "[{'a': 1}]",
+        "[{add}]",
+    ],
+)
+def test_what_is_no_list_of_calls_is_none(text) -> None:
+    """Lists of other things, and calls of unknown tools that are not exact."""
+    with pytest.raises(NoCallError):
+        read_list(text)
+
+
+@pytest.mark.parametrize("text", ["[nope(a=1)]", "[add(a=1), nope(a=1)]", '[{"name": "stop"}]'])
+def test_only_known_tools_count_where_it_is_asked_for(text) -> None:
+    """Inside other text, a list must be certain."""
+    with pytest.raises(NoCallError):
+        read_list(text, known_only=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        pytest.param("[add(a=)]", "a value is missing", id="no value"),
+        pytest.param("[add(a==1)]", "'=' was expected after 'a'", id="a comparison"),
+        pytest.param("[add(a=1, a=2)]", "'a' is given twice", id="an argument twice"),
+        pytest.param("[add(1, a=2)]", "'a' is given twice", id="twice, by position"),
+        pytest.param("[add(a=1, 2)]", "has no name", id="a position after a name"),
+        pytest.param("[add(1, 2, 3)]", "has no name", id="too many positions"),
+        pytest.param("[stop(1)]", "has no name", id="no arguments are known"),
+        pytest.param("[add(**5)]", "no dict", id="stars before no dict"),
+        pytest.param("[add(a=[1 : 2])]", "']' was expected", id="a broken list"),
+        pytest.param("[add(a=x b=1)]", "a comma is missing", id="no comma"),
+        pytest.param("[add(a='x' y, b='z')]", "where a string ends", id="two ways to read it"),
+        pytest.param("[add(a='x' + y + 'z')]", "where a string ends", id="a sum of strings"),
+        pytest.param("[add(a=" + "[" * 60 + "]" * 60 + ")]", "nested", id="too deep"),
+        pytest.param("[odd (x)(from==1)]", "'=' was expected", id="an odd name"),
+        pytest.param("['odd (x)'(from=)]", "a value is missing", id="an odd name in quotes"),
+        pytest.param("[add(a=...]", "the reply ends inside the call", id="no closer"),
+    ],
+)
+def test_an_unreadable_call_of_a_known_tool_says_why(text, fault) -> None:
+    """It keeps its text."""
+    [call] = read_list(text)
+    assert fault in call.fault
+    assert call.text == (text[1:] if "ends inside" in fault else text[1:-1])
+    assert call.arguments == {}
+
+
+def test_calls_after_an_unreadable_one_are_read() -> None:
+    """It is passed over to its last bracket, strings aside."""
+    first, second, third = read_list(r"[add(a=[1 : 'x)\']'], b=(2)), add(a=it's, b=1), stop()]")
+    assert first.text == r"add(a=[1 : 'x)\']'], b=(2))"
+    assert first.fault
+    assert get_calls([second, third]) == [("add", {"a": "it's", "b": 1}), ("stop", {})]
+
+
+def test_after_many_unreadable_calls_the_rest_is_one() -> None:
+    """Each is looked through twice, so there is a bound."""
+    calls = read_list(f"[{'add(a=), ' * 50}stop()]")
+    assert len(calls) == MOST_RECOVERIES
+    assert "so many unreadable calls" in calls[-1].fault
+    assert calls[-1].text.endswith("add(a=), stop()]")
+
+
+@pytest.mark.parametrize(
+    ("text", "complete", "rest"),
+    [
+        pytest.param("[stop()", 1, None, id="before the bracket"),
+        pytest.param("[stop(), ", 1, None, id="after a comma"),
+        pytest.param("[stop(", 0, "stop(", id="after an opener"),
+        pytest.param("[stop(), add", 1, "add", id="after a name"),
+        pytest.param("[stop(), ad", 1, "ad", id="inside a name"),
+        pytest.param("[stop(), 'odd (", 1, "'odd (", id="inside a name in quotes"),
+        pytest.param("[stop(), add(a=1", 1, "add(a=1", id="after a value"),
+        pytest.param("[stop(), add(a='x, ", 1, "add(a='x,", id="inside a string"),
+        pytest.param('[{"stop": {}}, {"name": "add', 1, '{"name": "add', id="inside JSON"),
+        pytest.param('[{"tool": "add", "args": {"a', 0, '{"tool": "add", "args": {"a', id="in its"),
+    ],
+)
+def test_the_end_of_a_text_leaves_complete_calls(text, complete, rest) -> None:
+    """What it left unfinished is one more call, which cannot be run."""
+    calls = read_list(text)
+    get_calls(calls[:complete])
+    assert [call.text for call in calls[complete:]] == ([] if rest is None else [rest])
+    assert all("the reply ends inside the call" in call.fault for call in calls[complete:])
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        pytest.param("add(a=1)", [("add", {"a": 1})], id="one"),
+        pytest.param("stop()\nadd(a=1)\n", [("stop", {}), ("add", {"a": 1})], id="on lines"),
+        pytest.param("stop(), stop(); stop()", [("stop", {})] * 3, id="separated"),
+        pytest.param('{"stop": {}}\n{"add": {"a": 1}}', [("stop", {}), ("add", {"a": 1})]),
+    ],
+)
+def test_calls_may_stand_without_brackets(text, calls) -> None:
+    """As a whole reply, of known tools only."""
+    read = read_bare(text)
+    assert get_calls(read) == calls
+    assert "no_brackets" in read[0].repairs
+
+
+@pytest.mark.parametrize(
+    "text", ["", "add", "nope(a=1)", "add(a=1) and", "Call add(a=1)", "add(a=1).x", "5", "add a=1"]
+)
+def test_other_text_is_no_bare_call(text) -> None:
+    """One word more, and it is prose or code."""
+    with pytest.raises(NoCallError):
+        read_bare(text)
+
+
+ADD = {"a": 1, "b": "x"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"name": "add", "arguments": ADD}, id="name, arguments"),
+        pytest.param({"name": "add", "arguments": json.dumps(ADD)}, id="arguments in text"),
+        pytest.param({"name": "add", "parameters": ADD}, id="name, parameters"),
+        pytest.param({"tool": "add", "args": ADD}, id="tool, args"),
+        pytest.param({"function": "add", "input": ADD}, id="function, input"),
+        pytest.param({"recipient_name": "functions.add", "parameters": ADD}, id="recipient"),
+        pytest.param({"add": ADD}, id="the tool for a key"),
+        pytest.param({"name": "add", **ADD}, id="flat"),
+        pytest.param(
+            {"id": "x", "type": "function", "function": {"name": "add", "arguments": ADD}},
+            id="OpenAI's",
+        ),
+        pytest.param(
+            {"type": "tool_use", "id": "x", "name": "add", "input": ADD}, id="Anthropic's"
+        ),
+        pytest.param({"tool_calls": [{"name": "add", "arguments": ADD}]}, id="a list"),
+        pytest.param(
+            {"tool_uses": [{"recipient_name": "functions.add", "parameters": ADD}]},
+            id="a list of this model's",
+        ),
+        pytest.param(
+            {"role": "assistant", "content": None, "tool_calls": [{"add": ADD}]}, id="a message"
+        ),
+    ],
+)
+def test_json_objects_stand_for_calls(value) -> None:
+    """Every shape that providers taught to models."""
+    text = json.dumps(value)
+    for calls in (
+        convert_json_to_calls(value, text, TOOLS),
+        read_bare(text),
+        read_list(f"[{text}]"),
+    ):
+        assert get_calls(calls) == [("add", ADD)]
+
+
+@pytest.mark.parametrize(
+    ("value", "arguments"),
+    [
+        pytest.param({"name": "say", "input": "x"}, {"input": "x"}, id="flat"),
+        pytest.param({"name": "say", "input": {"input": "x"}}, {"input": "x"}, id="wrapped"),
+        pytest.param(
+            {"name": "say", "input": "x", "args": 1}, {"input": "x", "args": 1}, id="flat, two"
+        ),
+    ],
+)
+def test_an_argument_may_be_named_like_the_arguments(value, arguments) -> None:
+    """The form that providers taught comes first."""
+    tools = create_toolset([tool("say", "input", "args")])
+    assert get_calls(convert_json_to_calls(value, "", tools)) == [("say", arguments)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param([], id="a list"),
+        pytest.param({"name": "nope", "arguments": {}}, id="an unknown tool"),
+        pytest.param({"name": "add"}, id="a name alone"),
+        pytest.param({"name": "add", "arguments": [1]}, id="a list of arguments"),
+        pytest.param({"name": "add", "input": "five"}, id="words for arguments"),
+        pytest.param({"name": "add", "arguments": {}, "result": 5}, id="a report"),
+        pytest.param({"name": "add", "description": "Adds.", "parameters": {}}, id="a description"),
+        pytest.param(
+            {"name": "add", "parameters": {"type": "object", "properties": {"a": {}}}},
+            id="a signature",
+        ),
+        pytest.param(
+            {"type": "function", "function": {"name": "add", "description": "", "parameters": {}}},
+            id="OpenAI's description",
+        ),
+        pytest.param(
+            {"function": {"name": "add", "arguments": {}}, "why": "It helps."}, id="an explanation"
+        ),
+        pytest.param({"tool_calls": []}, id="no calls"),
+        pytest.param({"tool_calls": [{"add": {}}], "content": "Now."}, id="text beside calls"),
+        pytest.param({"tool_calls": [{"add": {}}, {"nope": {}}]}, id="an unknown tool among calls"),
+        pytest.param({"add": {}, "stop": {}}, id="two tools for keys"),
+        pytest.param({"tools": ["add", "stop"]}, id="a list of names"),
+    ],
+)
+def test_json_that_talks_about_tools_is_no_call(value) -> None:
+    """Whatever says more than a call, or names none of the tools."""
+    with pytest.raises(NoCallError):
+        convert_json_to_calls(value, json.dumps(value), TOOLS)
+    with pytest.raises(NoCallError):
+        read_bare(json.dumps(value) if isinstance(value, dict) else "[]")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        pytest.param('{"name": "add", "arguments": "{\\"a\\": "}', "no JSON", id="text, cut"),
+        pytest.param('{"name": "add", "arguments": {"a": 1: 2}}', "'}' was expected", id="colons"),
+        pytest.param('{"name": "add", "arguments": {"a": 1', "the reply ends", id="cut"),
+        pytest.param('{"add": {"a": 1', "the reply ends", id="a tool for a key, cut"),
+        pytest.param('{"id": "x", "function": {"name": "add", "argu', "the reply ends", id="inner"),
+        pytest.param('{"tool_calls": [{"name": "add", "argu', "the reply ends", id="in a list"),
+    ],
+)
+def test_unreadable_json_that_names_a_known_tool_says_why(text, fault) -> None:
+    """It is a call that cannot be run, not text."""
+    [call] = read_bare(text)
+    assert call.name == "add"
+    assert fault in call.fault
+    assert call.text in text
+
+
+def test_each_call_of_a_json_list_is_read_for_itself() -> None:
+    """One that cannot be read does not take the others with it."""
+    text = '{"tool_calls": [{"stop": {}}, {"add": {"a" 1}}, {"add": {"a": 1}}]}'
+    first, second, third = read_bare(text)
+    assert get_calls([first, third]) == [("stop", {}), ("add", {"a": 1})]
+    assert (second.name, second.text) == ("add", '{"add": {"a" 1}}')

@@ -1,0 +1,329 @@
+"""What holds for every reply: calls survive being written and read, and no text breaks it."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages.tool import tool_call
+
+from langchain_segmind._tools import ParsedReply, create_toolset, parse_reply, render_calls
+from langchain_segmind._tools.coercion import MISFIT, Coercer, MissingError
+from langchain_segmind._tools.literal_parser import UnreadableError
+from langchain_segmind._tools.syntax import render_call
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
+    [
+        "it's",
+        '"',
+        "\\",
+        "\\'",
+        "a\nb\r\n",
+        "[f(a='x')]",
+        "```\n[f(a=1)]\n```",
+        "</tool_result>",
+        "', b='",
+        "…",
+        "None",
+        "5",
+    ]
+)
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**40), 10**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    [
+        "add",
+        "math.gcd",
+        "repo/list",
+        "get the weather",
+        "Box[int]",
+        "it's",
+        'say "hi"',
+        "a=b",
+        "a, b",
+        "f(x)",
+        "(",
+        "'quoted'",
+        "größe",
+        "東京",
+        "n" * 200,
+        "from",
+        "user-id",
+        "$filter",
+        "functions.add",
+        "None",
+        "<tool_result>",
+        "# no",
+    ]
+) | st.text("af.-$/ '\"()[]{}=,\\é\n", min_size=1, max_size=8)
+
+SCALARS = {
+    "string": TEXTS,
+    "integer": st.integers(-(10**20), 10**20),
+    "number": st.integers(-99, 99) | st.floats(allow_nan=False, allow_infinity=False),
+    "boolean": st.booleans(),
+    "null": st.none(),
+}
+
+
+def create_object(properties: dict, optional: list[str]) -> dict:
+    """Make the schema of an object."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def create_objects(inner: st.SearchStrategy) -> st.SearchStrategy:
+    """Make schemas of objects, some of whose properties may be left out."""
+    properties = st.dictionaries(NAMES, inner, max_size=3)
+    return st.builds(create_object, properties, st.lists(NAMES, max_size=2))
+
+
+SCHEMAS = st.recursive(
+    st.sampled_from([{"type": name} for name in SCALARS])
+    | st.just({})
+    | st.builds(lambda choices: {"enum": choices}, st.lists(JSON_VALUES, min_size=1, max_size=3)),
+    lambda inner: (
+        st.builds(lambda items: {"type": "array", "items": items}, inner)
+        | create_objects(inner)
+        | st.builds(lambda *parts: {"anyOf": [*parts]}, inner, inner)
+    ),
+    max_leaves=6,
+)
+
+
+@st.composite
+def create_values(draw: st.DrawFn, schema: dict) -> object:
+    """Make a value that fits a schema."""
+    if "anyOf" in schema:
+        return draw(create_values(draw(st.sampled_from(schema["anyOf"]))))
+    if "enum" in schema:
+        return draw(st.sampled_from(schema["enum"]))
+    kind = schema.get("type")
+    if kind == "array":
+        return draw(st.lists(create_values(schema["items"]), max_size=3))
+    if kind == "object":
+        return {
+            name: draw(create_values(part))
+            for name, part in schema["properties"].items()
+            if name in schema["required"] or draw(st.booleans())
+        }
+    return draw(SCALARS.get(kind, JSON_VALUES))
+
+
+@st.composite
+def create_calls(draw: st.DrawFn) -> tuple[list[dict], list[dict]]:
+    """Make tools, and calls of them that fit their schemas."""
+    schemas = draw(st.dictionaries(NAMES, create_objects(SCHEMAS), min_size=1, max_size=3))
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": schema, "strict": True}}
+        for name, schema in schemas.items()
+    ]
+    names = draw(st.lists(st.sampled_from([*schemas]), min_size=1, max_size=3))
+    calls = [
+        tool_call(name=name, args=draw(create_values(schemas[name])), id="x") for name in names
+    ]
+    return tools, calls
+
+
+def get_calls(parsed: ParsedReply | list) -> list[str]:
+    """Get names and arguments, in which 1, 1.0 and True differ."""
+    calls = parsed.calls if isinstance(parsed, ParsedReply) else parsed
+    return [json.dumps([call["name"], call["args"]], sort_keys=True) for call in calls]
+
+
+@given(create_calls())
+def test_calls_that_are_written_are_read_back(drawn) -> None:
+    """Whatever the names and the values: the same calls, no text, no repair."""
+    tools, calls = drawn
+    parsed = parse_reply(render_calls(calls), create_toolset(tools))
+    assert parsed.invalid_calls == []
+    assert get_calls(parsed) == get_calls(calls)
+    assert (parsed.content, parsed.repairs) == ("", [])
+
+
+@given(create_calls(), st.from_regex(r"[\w ,.:;()'\"]{1,20}[\w.]", fullmatch=True))
+def test_text_around_calls_stays_text(drawn, text) -> None:
+    """A list on a line of its own leaves what stands above and below it."""
+    tools, calls = drawn
+    parsed = parse_reply(f"{text}\n{render_calls(calls)}\n\n{text}", create_toolset(tools))
+    assert get_calls(parsed) == get_calls(calls)
+    assert parsed.content == f"{text.strip()}\n{text.strip()}"
+
+
+@given(create_calls(), st.data())
+def test_a_cut_list_keeps_the_calls_before_the_cut(drawn, data) -> None:
+    """What is complete can be run; the rest is one invalid call with all its text."""
+    tools, calls = drawn
+    whole = render_calls(calls)
+    cut = whole[: data.draw(st.integers(0, len(whole) - 2))]
+    parsed = parse_reply(cut, create_toolset(tools))
+    complete, end = 0, 1
+    while len(cut) >= end + len(render_call(calls[complete])):
+        end += len(render_call(calls[complete])) + 2
+        complete += 1
+    assert get_calls(parsed) == get_calls(calls[:complete])
+    rest = cut[end:].strip()
+    if complete and rest:
+        [invalid] = parsed.invalid_calls
+        assert rest in invalid["args"]
+        assert "the reply ends inside the call" in invalid["error"]
+    elif not complete and not parsed.invalid_calls:
+        assert parsed.content == cut
+    else:
+        assert len(parsed.invalid_calls) == (not complete)
+
+
+def tool(name: str, **properties: dict) -> dict:
+    """Make a tool without required arguments."""
+    parameters = {"type": "object", "properties": properties}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+TOOLS = create_toolset(
+    [
+        tool("f", a={"type": "string"}, b={"type": "array", "items": {"type": "integer"}}),
+        tool("odd (name)", **{"from": {}, "user-id": {"type": "number"}}),
+    ]
+)
+FRAGMENTS = st.lists(
+    st.sampled_from(
+        [
+            *"[](){}'\",:=*`~.;/\\ \n\t5-",
+            "f",
+            "f(",
+            "f(a=",
+            "[f(a='",
+            "')]",
+            "g(b=1)",
+            "odd (name)",
+            "'odd (name)'(",
+            "functions.",
+            "```",
+            "```python\n",
+            "~~~\n",
+            "<tool_result>\n",
+            "</tool_result>\n",
+            '{"name": "f", "arguments": {',
+            '{"tool_calls": [',
+            '"a": "x"}}',
+            "'''",
+            "“",
+            "True",
+            "null",
+            "1/6",
+            "1e999",
+            "1__0",
+            "it's",
+            "\\u",
+            "\\ud83d",
+            "\ufeff",
+            "\r\n",
+            "None",
+            "\x00",
+            "٣",
+        ]
+    ),
+    max_size=40,
+).map("".join)
+
+
+@given(FRAGMENTS | st.text())
+def test_no_reply_breaks_the_reader(text) -> None:
+    """Any text is read; without a call it comes back as it was."""
+    parsed = parse_reply(text, TOOLS)
+    assert parsed.content == text or parsed.calls or parsed.invalid_calls
+    json.dumps(parsed.calls, allow_nan=False)
+    ids = [call["id"] for call in [*parsed.calls, *parsed.invalid_calls]]
+    assert len({*ids}) == len(ids)
+    assert all(ids)
+    assert all(call["args"] and call["error"] for call in parsed.invalid_calls)
+
+
+@given(FRAGMENTS | st.text(), st.lists(st.sampled_from(["f", "\n", "')", "```"]), max_size=2))
+def test_no_stop_string_breaks_the_reader(text, stop) -> None:
+    """A text ends at the first stop string that stands in no call."""
+    parsed = parse_reply(text, TOOLS, stop)
+    if not parsed.calls and not parsed.invalid_calls:
+        assert text.startswith(parsed.content)
+        assert not any(string in parsed.content for string in stop)
+        assert parsed.is_cut == (parsed.content != text)
+
+
+@given(FRAGMENTS | st.text())
+def test_without_tools_nothing_is_read(text) -> None:
+    """No reply is a call where none was offered."""
+    assert parse_reply(text, create_toolset([])) == ParsedReply(text)
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            *"[](),=' \n",
+            "[f(a='",
+            "', b='",
+            "')]",
+            "f(a=",
+            "[g(x='",
+            "```\n",
+            "\n[f(a='",
+            "'odd (name)'(from='",
+        ]
+    )
+    | st.integers(10, 99).map("word{}".format),
+    max_size=30,
+).map("".join)
+
+
+@given(WORDS)
+def test_no_word_of_a_reply_is_lost(text) -> None:
+    """Each is in the content, in an argument, or in the text of an invalid call."""
+    parsed = parse_reply(text, TOOLS)
+    kept = json.dumps([parsed.content, parsed.calls, parsed.invalid_calls], ensure_ascii=False)
+    assert [word for word in re.findall(r"word\d\d", text) if word not in kept] == []
+
+
+@given(JSON_VALUES, SCHEMAS)
+def test_a_value_is_bent_once(value, schema) -> None:
+    """What was bent fits, and is left alone from then on."""
+    coercer, again = Coercer({}), Coercer({})
+    try:
+        bent = coercer.coerce(value, schema)
+    except (MissingError, UnreadableError):
+        return
+    if MISFIT not in coercer.bends:
+        assert json.dumps(again.coerce(bent, schema)) == json.dumps(bent)
+        assert again.bends == []
+
+
+NESTED = [
+    pytest.param("[", id="lists"),
+    pytest.param("[f(b=[", id="lists of calls"),
+    pytest.param("f(a=", id="calls"),
+    pytest.param("(", id="parentheses"),
+    pytest.param('{"a": ', id="objects"),
+    pytest.param('{"tool_calls": [', id="lists of JSON's calls"),
+    pytest.param('{"function": ', id="JSON's functions"),
+    pytest.param("**{'a': ", id="stars"),
+    pytest.param("-(", id="signs"),
+    pytest.param("```\n", id="fences"),
+    pytest.param("<tool_result>\n", id="results"),
+    pytest.param("'\"", id="quotes"),
+    pytest.param("\\", id="backslashes"),
+]
+
+
+@pytest.mark.parametrize("part", NESTED)
+@pytest.mark.parametrize("frame", ["{}", "[f(b={}", "[f(b={})]", "f({})", "Text\n[f(b={}\n\nmore"])
+def test_no_depth_breaks_the_reader(part, frame) -> None:
+    """Nesting of thousands of levels is read to a bound, and is never a call that can be run."""
+    text = frame.replace("{}", part * 10_000)
+    parsed = parse_reply(text, TOOLS)
+    assert len(parsed.invalid_calls) == 1 or parsed.content == text or parsed.calls

@@ -1,0 +1,167 @@
+"""The text form of calls and results."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+
+from langchain_segmind._tools.literal_parser import Scanner
+from langchain_segmind._tools.syntax import (
+    compile_result_tag,
+    neutralize,
+    render_call,
+    render_calls,
+    render_name,
+    render_result,
+    render_value,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        pytest.param("add", "add", id="a plain one"),
+        pytest.param("math.gcd", "math.gcd", id="dots"),
+        pytest.param("user-id", "user-id", id="a hyphen"),
+        pytest.param("repo/list", "repo/list", id="a slash"),
+        pytest.param("$filter", "$filter", id="a dollar"),
+        pytest.param("from", "from", id="a word of Python"),
+        pytest.param("größe", "größe", id="letters beyond ASCII"),
+        pytest.param("get weather", "'get weather'", id="a blank"),
+        pytest.param("Box[int]", "'Box[int]'", id="brackets"),
+        pytest.param("it's", '"it\'s"', id="a quote"),
+        pytest.param("2fa", "'2fa'", id="a digit first"),
+        pytest.param("a=b", "'a=b'", id="an equals sign"),
+    ],
+)
+def test_a_name_stands_as_it_is_or_in_quotes(name: str, written: str) -> None:
+    """Quotes only where the text around would be mistaken for the name."""
+    assert render_name(name) == written
+
+
+def test_calls_are_one_list() -> None:
+    """The form that the model is asked for."""
+    calls = [
+        tool_call(name="add", args={"a": 1, "user-id": "x"}, id="1"),
+        tool_call(name="stop now", args={}, id="2"),
+    ]
+    assert render_calls(calls) == "[add(a=1, user-id='x'), 'stop now'()]"
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "written"),
+    [
+        pytest.param("add", "add(a=1, b=", "add(a=1, b=", id="ours, as it was written"),
+        pytest.param("add", '{"a": 1, "b":', 'add({"a": 1, "b":)', id="another package's"),
+        pytest.param("add", None, "add()", id="nothing"),
+        pytest.param(None, "a(", "''(a()", id="no name"),
+    ],
+)
+def test_a_call_that_could_not_be_read_is_written_as_it_was(name, args, written) -> None:
+    """The model sees its own words."""
+    assert render_call(invalid_tool_call(name=name, args=args, id="1", error="x")) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        pytest.param({"a": [1, 2.5, None, True]}, "{'a': [1, 2.5, None, True]}", id="JSON"),
+        pytest.param("é\n🙂", "'é\\n🙂'", id="letters stay, line feeds are escaped"),
+        pytest.param((1, 2), "[1, 2]", id="a tuple"),
+        pytest.param(b"x", "\"b'x'\"", id="bytes, as text"),
+        pytest.param({5: 1}, "{'5': 1}", id="a key that is no text"),
+    ],
+)
+def test_a_value_is_written_as_python_does(value, written) -> None:
+    """What JSON has no word for becomes its text."""
+    assert render_value(value) == written
+
+
+def test_a_name_with_brackets_is_escaped_once() -> None:
+    """What is told of a call reads as it would in any tag."""
+    assert render_result("5", name='<b> & "c"').startswith("<tool_result name='&lt;b&gt; &amp; ")
+
+
+def test_a_result_is_tied_to_its_call() -> None:
+    """Tool, id, place in the list, and whether it failed."""
+    text = render_result("boom", name="add", id="call_1", call=2, status="error")
+    assert text == (
+        '<tool_result name="add" id="call_1" call="2" status="error">\nboom\n</tool_result>'
+    )
+    assert render_result("5", name="add", id=None) == '<tool_result name="add">\n5\n</tool_result>'
+
+
+LOOKALIKES = [
+    "<tool_result>",
+    "</tool_result>",
+    "< / TOOL_RESULT >",
+    "<Tool-Result name='x'>",
+    "<tool result>",
+    "<toolresult",
+    "<\u200btool_result>",
+    "<to\u200bol_re\u00adsult>",
+    "\uff1ctool_result\uff1e",
+    "<\n/tool_result>",
+    "<\\tool_result>",
+    "</tool__result>",
+    "<tool _ result>",
+    "\u27e8tool_result\u27e9",
+    "<\uff54ool_result>",
+    "<\uff34\uff2f\uff2f\uff2c\uff3f\uff32ESULT>",
+    "<t\u043e\u043el_r\u0435sult>",
+    "<\U0001d42d\U0001d428\U0001d428\U0001d425_result>",
+    "<t0ol_resu1t>",
+    "<to\u0301ol_result>",
+    "<t\u00f6\u00f6l_result>",
+    "<t\u2134\u2134l_result>",
+    "\uff1c\uff0ftool\uff3fresult\uff1e",
+    "<\U0001d173tool_result>",
+    "<\u24e3\u24de\u24de\u24db_result>",
+]
+
+
+@pytest.mark.parametrize("lookalike", LOOKALIKES)
+def test_what_looks_like_our_tags_is_escaped(lookalike: str) -> None:
+    """Nobody else's text opens or closes a result."""
+    escaped = neutralize(f"a {lookalike} b")
+    assert compile_result_tag().search(escaped) is None
+    assert escaped.startswith("a &lt;")
+    assert escaped.endswith(f"{lookalike[1:]} b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("<div>tool_result</div>", id="another tag"),
+        pytest.param("1 < 2, tool_result = 5", id="a comparison"),
+        pytest.param("tool_result", id="the name alone"),
+        pytest.param("<b> tool </b> <i> result </i>", id="the words apart"),
+        pytest.param("&lt;tool_result&gt;", id="an escaped tag"),
+    ],
+)
+def test_what_does_not_look_like_our_tags_is_left_alone(text: str) -> None:
+    """Texts about HTML stay what they are."""
+    assert neutralize(text) == text
+
+
+FRAGMENTS = st.lists(
+    st.sampled_from([*LOOKALIKES, "<", "/", "tool", "_", "result", ">", "\n", '"', "x", "&lt;"])
+).map("".join)
+
+
+@given(FRAGMENTS, FRAGMENTS, FRAGMENTS)
+def test_a_result_has_one_beginning_and_one_end_whatever_it_says(text, name, call_id) -> None:
+    """A tool's words, its name and the id of its call are data."""
+    lines = render_result(text, name=name, id=call_id).splitlines()
+    assert lines[0].startswith("<tool_result name=")
+    assert lines[-1] == "</tool_result>"
+    assert [line for line in lines if compile_result_tag().search(line)] == [lines[0], lines[-1]]
+    assert len(compile_result_tag().findall(lines[0])) == 1
+
+
+@given(FRAGMENTS)
+def test_a_value_that_looks_like_a_tag_is_escaped_and_keeps_its_meaning(text: str) -> None:
+    """An argument of a past call is shown exactly, and cannot be taken for a result."""
+    written = render_value({"x": text})
+    assert compile_result_tag().search(written) is None
+    assert Scanner(written).read_value() == {"x": text}

@@ -1,0 +1,475 @@
+"""Tools of every kind become one form, and nothing of their types is lost."""
+
+import json
+import sys
+from typing import Annotated, Any, Optional
+
+import pytest
+from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, tool
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from langchain_segmind._tools.instructions import render_instructions
+from langchain_segmind._tools.signatures import render_tools
+from langchain_segmind._tools.tool_choice import ToolChoice
+from langchain_segmind._tools.tools import (
+    KEPT_TOOL_SETS,
+    _create_toolset,
+    convert_tools,
+    create_toolset,
+)
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Add two numbers.",
+        "parameters": {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer", "default": 0}},
+            "required": ["a"],
+        },
+    },
+}
+"""The tool that those below are, in OpenAI's form."""
+
+
+def add(a: int, b: int = 0) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+async def add_later(a: int, b: int = 0) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+add_later.__name__ = "add"
+
+
+class Add(BaseModel):
+    """Add two numbers."""
+
+    a: int
+    b: int = 0
+
+
+class AddDict(TypedDict):
+    """Add two numbers."""
+
+    a: int
+    b: Annotated[int, 0]
+
+
+class AddTool(BaseTool):
+    """Adds."""
+
+    name: str = "add"
+    description: str = "Add two numbers."
+
+    def _run(self, a: int, b: int = 0) -> int:
+        return a + b
+
+
+AddDict.__name__ = "add"
+
+SCHEMA = {"title": "add", "description": "Add two numbers.", **ADD["function"]["parameters"]}
+
+
+class Node(BaseModel):
+    """A tree."""
+
+    title: str = Field(description="Its name.")
+    children: list["Node"] = []
+
+
+class Person(BaseModel):
+    """Somebody."""
+
+    employer: "Company | None" = None
+
+
+class Company(BaseModel):
+    """Their employer."""
+
+    staff: list[Person]
+
+
+class Pair(BaseModel):
+    """Two trees."""
+
+    left: Node
+    right: Optional[Node] = None  # noqa: UP045 - as many write it
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+
+
+class Trip(BaseModel):
+    """From one city to another."""
+
+    start: City
+    end: City
+
+
+def get_signature(given: Any, **options: Any) -> str:
+    """Write a tool as a model sees it."""
+    return render_tools(list(create_toolset(convert_tools([given], **options)).values()))
+
+
+class TestKinds:
+    """What may be bound."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            pytest.param(add, id="a function"),
+            pytest.param(add_later, id="an async function"),
+            pytest.param(tool(add), id="a decorated function"),
+            pytest.param(StructuredTool.from_function(add), id="a StructuredTool"),
+            pytest.param(AddTool(), id="a BaseTool"),
+            pytest.param(AddDict, id="a TypedDict"),
+            pytest.param(ADD, id="OpenAI's tool"),
+            pytest.param(ADD["function"], id="OpenAI's function"),
+            pytest.param(SCHEMA, id="a JSON schema"),
+            pytest.param(
+                {
+                    "name": "add",
+                    "description": "Add two numbers.",
+                    "input_schema": ADD["function"]["parameters"],
+                },
+                id="Anthropic's tool",
+            ),
+            pytest.param(
+                StructuredTool(
+                    name="add",
+                    description="Add two numbers.",
+                    args_schema=ADD["function"]["parameters"],
+                ),
+                id="a tool with a JSON schema",
+            ),
+            pytest.param(tool("add", args_schema=Add)(lambda a, b: a + b), id="args_schema"),
+        ],
+    )
+    def test_every_kind_is_one_signature(self, given) -> None:
+        """A model cannot tell how a tool was made."""
+        assert get_signature(given) == "# Add two numbers.\nadd(\n a: int,\n b: int = 0,\n)"
+
+    def test_a_class_is_called_by_its_name(self) -> None:
+        """A pydantic class is a tool whose arguments are its fields."""
+        assert get_signature(Add) == "# Add two numbers.\nAdd(\n a: int,\n b: int = 0,\n)"
+
+    @pytest.mark.skipif(sys.version_info >= (3, 14), reason="pydantic 1 ends with Python 3.13")
+    def test_a_class_of_pydantic_1_is_a_tool(self) -> None:
+        """Older packages still bring them."""
+        from pydantic import v1  # noqa: PLC0415 - not on every Python
+
+        class Old(v1.BaseModel):
+            """Old."""
+
+            a: int
+
+        assert get_signature(Old) == "# Old.\nOld(\n a: int,\n)"
+
+    def test_a_tool_of_one_text_takes_langchains_argument(self) -> None:
+        """`Tool` is a function of one text without a name."""
+        given = Tool(name="search", description="Search.", func=str)
+        assert get_signature(given) == "# Search.\nsearch(\n __arg1: str,\n)"
+
+    def test_a_tool_may_take_nothing(self) -> None:
+        """No parameters, or none said."""
+        for function in ({"name": "now"}, {"name": "now", "parameters": {}}):
+            assert get_signature({"type": "function", "function": function}) == "now()"
+
+    def test_what_is_injected_is_not_shown(self) -> None:
+        """The model does not choose what the program passes."""
+
+        @tool
+        def save(text: str, user: Annotated[str, InjectedToolArg]) -> str:
+            """Save."""
+            return text + user
+
+        assert get_signature(save) == "# Save.\nsave(\n text: str,\n)"
+
+    @pytest.mark.parametrize("name", ["Box[int]", "a b", "get.weather", "größe", "für-uns", "a'b"])
+    def test_a_name_is_kept_as_it_is(self, name) -> None:
+        """Whatever it holds, a call is found by it."""
+        (converted,) = convert_tools([{"name": name, "parameters": {}}])
+        assert converted["function"]["name"] == name
+        assert list(create_toolset([converted])) == [name]
+
+    def test_no_tools_are_no_tools(self) -> None:
+        """Agents bind an empty list."""
+        assert convert_tools([]) == []
+        assert not create_toolset([])
+        assert create_toolset([]).tool_name is None
+
+    def test_what_is_given_is_not_changed(self) -> None:
+        """The caller's dict stays the caller's, also where all arguments become required."""
+        before = json.dumps(ADD)
+        convert_tools([ADD, SCHEMA, ADD["function"]])
+        convert_tools([ADD["function"]], strict=True)
+        assert json.dumps(ADD) == before
+
+    @pytest.mark.parametrize("given", [Add, Node, tool(add), ADD["function"]])
+    def test_strict_tools_are_marked(self, given) -> None:
+        """The mark is OpenAI's, and stands in the dict."""
+        (converted,) = convert_tools([given], strict=True)
+        assert converted["function"]["strict"] is True
+        assert next(iter(create_toolset([converted]).values())).strict
+        (converted,) = convert_tools([given])
+        assert "strict" not in converted["function"]
+
+
+class TestRefusals:
+    """What cannot be bound."""
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "web_search",
+            "web_search_preview_2025_03_11",
+            "file_search",
+            "code_interpreter",
+            "computer_use_preview",
+            "image_generation",
+            "mcp",
+        ],
+    )
+    def test_another_providers_own_tool_is_named(self, kind) -> None:
+        """Nobody runs it here."""
+        with pytest.raises(ValueError, match=f"built into another provider \\('{kind}'\\)"):
+            convert_tools([{"type": kind, "name": kind}])
+
+    def test_a_custom_tool_is_refused(self) -> None:
+        """OpenAI's tools of free text have no arguments to call them with."""
+        given = Tool(
+            name="run", description="Run.", func=str, metadata={"type": "custom_tool", "format": {}}
+        )
+        with pytest.raises(ValueError, match="'custom'"):
+            convert_tools([given])
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            pytest.param({}, id="an empty dict"),
+            pytest.param({"type": "object", "properties": {}}, id="a schema without a title"),
+            pytest.param(5, id="a number"),
+            pytest.param(None, id="none"),
+            pytest.param("add", id="a name"),
+            pytest.param(int, id="a type"),
+            pytest.param(list[int], id="a generic type"),
+        ],
+    )
+    def test_what_is_no_tool_is_shown(self, given) -> None:
+        """The message holds what was passed."""
+        with pytest.raises(ValueError, match="cannot be bound as a tool") as caught:
+            convert_tools([given])
+        assert repr(given) in str(caught.value)
+
+    def test_a_type_without_a_schema_is_refused(self) -> None:
+        """Pydantic's own error is none that a caller expects."""
+
+        class Odd(BaseModel):
+            """Odd."""
+
+            run: type[Any] | object
+
+            model_config = {"arbitrary_types_allowed": True}
+
+            @classmethod
+            def __get_pydantic_json_schema__(cls, *_: Any) -> Any:
+                raise RuntimeError("no schema")
+
+        with pytest.raises(ValueError, match="cannot be bound as a tool: no schema"):
+            convert_tools([Odd])
+
+    @pytest.mark.parametrize("name", ["", " "])
+    def test_a_tool_without_a_name_is_refused(self, name) -> None:
+        """It could not be called."""
+        with pytest.raises(ValueError, match="has no name"):
+            convert_tools([{"type": "function", "function": {"name": name}}])
+
+    def test_a_function_that_is_no_dict_is_refused(self) -> None:
+        """A dict of OpenAI's type that is none of its form."""
+        with pytest.raises(ValueError, match="needs a function of yours"):
+            convert_tools([{"type": "function", "function": "add"}])
+
+
+class TestDuplicates:
+    """Two tools of one name."""
+
+    def test_the_same_tool_twice_is_one(self) -> None:
+        """Lists are put together from several places; titles make no difference."""
+        titled = {
+            **ADD["function"]["parameters"],
+            "title": "add",
+            "properties": {
+                "a": {"type": "integer", "title": "A"},
+                "b": {"type": "integer", "default": 0, "title": "B"},
+            },
+        }
+        again = {"type": "function", "function": {**ADD["function"], "parameters": titled}}
+        assert convert_tools([ADD, again, ADD["function"]]) == [ADD]
+
+    def test_another_tool_of_the_name_is_refused(self) -> None:
+        """A call could not tell them apart."""
+        other = {"name": "add", "parameters": {"properties": {"c": {"type": "string"}}}}
+        with pytest.raises(ValueError, match="Two different tools are named 'add'"):
+            convert_tools([ADD, other])
+
+    def test_a_property_named_title_is_no_title(self) -> None:
+        """Tools that differ in it are different tools."""
+        other = {"name": "note", "parameters": {"properties": {"title": {"type": "integer"}}}}
+        same = {"name": "note", "parameters": {"properties": {"title": {"type": "string"}}}}
+        assert len(convert_tools([same, same])) == 1
+        with pytest.raises(ValueError, match="Two different"):
+            convert_tools([same, other])
+
+    def test_the_order_is_kept(self) -> None:
+        """Tools stand as they were listed."""
+        tools = [{"name": name, "parameters": {}} for name in "cab"]
+        assert list(create_toolset(convert_tools(tools))) == ["c", "a", "b"]
+
+
+@tool
+def plant(tree: Node) -> str:
+    """Plant a tree."""
+    return tree.title
+
+
+@tool(args_schema=Pair)
+def compare(left: Node, right: Node | None = None) -> str:
+    """Compare two trees."""
+    return f"{left}{right}"
+
+
+TREE = "# A tree.\nNode = {\n title: str, # Its name.\n children: list[Node] = [],\n}"
+
+
+class TestRecursion:
+    """Types that hold themselves."""
+
+    @pytest.mark.parametrize(
+        ("given", "signature"),
+        [
+            pytest.param(
+                Node,
+                f"{TREE}\n# A tree.\nNode(\n title: str, # Its name.\n"
+                " children: list[Node] = [],\n)",
+                id="a class",
+            ),
+            pytest.param(
+                Pair,
+                f"{TREE}\n# Two trees.\nPair(\n left: Node,\n right: Node | None = None,\n)",
+                id="a class that holds one",
+            ),
+            pytest.param(
+                Company,
+                "# Their employer.\nCompany = {\n staff: list[Person],\n}\n"
+                "# Somebody.\nPerson = {\n employer: Company | None = None,\n}\n"
+                "# Their employer.\nCompany(\n staff: list[Person],\n)",
+                id="two classes that hold each other",
+            ),
+            pytest.param(plant, f"{TREE}\n# Plant a tree.\nplant(\n tree: Node,\n)", id="a tool"),
+            pytest.param(
+                compare,
+                f"{TREE}\n# Compare two trees.\ncompare(\n left: Node,\n"
+                " right: Node | None = None,\n)",
+                id="args_schema",
+            ),
+            pytest.param(
+                StructuredTool(
+                    name="plant",
+                    description="Plant a tree.",
+                    args_schema={
+                        "$defs": {"Node": Node.model_json_schema()["$defs"]["Node"]},
+                        "type": "object",
+                        "properties": {"tree": {"$ref": "#/$defs/Node"}},
+                        "required": ["tree"],
+                    },
+                ),
+                f"{TREE}\n# Plant a tree.\nplant(\n tree: Node,\n)",
+                id="a server's tool",
+            ),
+        ],
+    )
+    def test_a_type_that_holds_itself_is_told_whole(self, given, signature) -> None:
+        """LangChain's own conversion cuts it off after the first level."""
+        assert get_signature(given) == signature
+
+    def test_such_a_tool_has_no_titles(self) -> None:
+        """They cost tokens and say nothing; a property of that name stays."""
+        (converted,) = convert_tools([plant])
+        assert converted["function"]["name"] == "plant"
+        assert converted["function"]["parameters"]["$defs"]["Node"]["properties"] == {
+            "title": {"type": "string", "description": "Its name."},
+            "children": {"type": "array", "items": {"$ref": "#/$defs/Node"}, "default": []},
+        }
+        assert '"title": "' not in json.dumps(converted)
+
+    def test_a_tools_own_description_counts(self) -> None:
+        """Without one, it is that of its arguments."""
+        named = StructuredTool(name="t", description="Mine.", args_schema=Node)
+        assert "# Mine.\nt(" in get_signature(named)
+        unnamed = StructuredTool(name="t", description="", args_schema=Node)
+        assert "# A tree.\nt(" in get_signature(unnamed)
+
+    def test_what_is_injected_is_not_shown_there_either(self) -> None:
+        """A recursive argument beside one that the program passes."""
+
+        @tool
+        def graft(tree: Node, user: Annotated[str, InjectedToolArg]) -> str:
+            """Graft."""
+            return tree.title + user
+
+        assert get_signature(graft) == f"{TREE}\n# Graft.\ngraft(\n tree: Node,\n)"
+
+    def test_other_types_are_written_as_langchain_does(self) -> None:
+        """Only what would be lost takes another way."""
+        (converted,) = convert_tools([Trip])
+        assert "$defs" not in converted["function"]["parameters"]
+        city = "{\n  name: str,\n }"
+        assert get_signature(Trip).endswith(
+            f"Trip(\n start: {city}, # A city.\n end: {city}, # A city.\n)"
+        )
+
+
+def test_equal_tools_are_one_set() -> None:
+    """What is rendered of a set is kept for the next call, and sets that are not used go."""
+    first = create_toolset(convert_tools([add]))
+    assert create_toolset(convert_tools([add])) is first
+    assert first.fingerprint == create_toolset(convert_tools([tool(add)])).fingerprint
+    assert create_toolset([]).fingerprint == "[]"
+    assert _create_toolset.cache_parameters()["maxsize"] == KEPT_TOOL_SETS
+    assert render_instructions(first, ToolChoice(), parallel=True) is render_instructions(
+        first, ToolChoice(), parallel=True
+    )
+
+
+def test_names_are_matched_longest_first() -> None:
+    """No name hides another that begins with it."""
+    tools = create_toolset(convert_tools([{"name": n, "parameters": {}} for n in ("a", "a.b")]))
+    match = tools.tool_name.match("a.b (x=1)")
+    assert match[0] == "a.b"
+    assert tools.tool_name.match("a.bc(") is None
+
+
+@pytest.mark.parametrize(
+    "tools", [None, 5, "add", {"name": "add"}], ids=["None", "a number", "a text", "a dict"]
+)
+def test_what_is_no_list_of_tools_is_an_error(tools) -> None:
+    """A single tool is the likeliest slip."""
+    with pytest.raises(ValueError, match="Pass a list of tools"):
+        convert_tools(tools)
+
+
+def test_a_description_that_is_no_text_is_written_as_one() -> None:
+    """A server's tools are data."""
+    tools = create_toolset(
+        convert_tools([{"type": "function", "function": {"name": "f", "description": 5}}])
+    )
+    assert render_tools(list(tools.values())) == "# 5\nf()"
