@@ -5,7 +5,7 @@ import json
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._chat.request import create_payload, encode_payload
 from langchain_segmind._chat.response import convert_result_to_chunks, create_chat_result
 from langchain_segmind._settings.call_settings import CallSettings
@@ -28,7 +28,7 @@ def test_read_a_reply(benchmark, size) -> None:
     choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 9, "completion_tokens": size // 4, "total_tokens": 9 + size // 4}
     body = json.dumps({"id": "1", "model": "gpt-4-turbo", "choices": [choice], "usage": usage})
-    reply = Reply(200, {"x-remaining-credits": "9.5"}, body.encode())
+    reply = APIResponse(200, {"x-remaining-credits": "9.5"}, body.encode())
     settings = CallSettings(model="gpt-4-turbo")
     result = benchmark(lambda: create_chat_result(reply, settings))
     assert result.generations[0].message.text == text
@@ -39,7 +39,7 @@ def test_read_a_reply(benchmark, size) -> None:
 def test_stream_a_reply(benchmark, size) -> None:
     """A message to its chunks."""
     choice = {"message": {"role": "assistant", "content": "x" * size}}
-    reply = Reply(200, {}, json.dumps({"choices": [choice]}).encode())
+    reply = APIResponse(200, {}, json.dumps({"choices": [choice]}).encode())
     result = create_chat_result(reply, CallSettings(model="gpt-4-turbo"))
     chunks = benchmark(lambda: convert_result_to_chunks(result))
     assert len(chunks) == 1

@@ -32,7 +32,7 @@ from langchain_segmind import (
     SegmindCreditsCallbackHandler,
     SegmindInsufficientCreditsError,
     SegmindPermissionDeniedError,
-    SegmindRateLimiterError,
+    SegmindRateLimiterStorageError,
 )
 from langchain_segmind.rate_limiters import SegmindRateLimiter
 
@@ -52,7 +52,7 @@ HOPELESS = (
     SegmindBudgetExceededError,
     SegmindInsufficientCreditsError,
     SegmindPermissionDeniedError,
-    SegmindRateLimiterError,
+    SegmindRateLimiterStorageError,
 )
 """Errors that end the run."""
 

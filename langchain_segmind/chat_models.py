@@ -34,7 +34,7 @@ from langchain_segmind._api.endpoint import (
     API_KEY_ENV,
     CREDITS_PATH,
     PROVIDER,
-    Reply,
+    APIResponse,
 )
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
 from langchain_segmind._api.url import create_url, read_api_base_env
@@ -52,8 +52,8 @@ from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.retries import Patience, create_async_retrying, create_retrying
 from langchain_segmind._output.structured_output import (
-    create_demand,
     create_parser,
+    create_requirement,
     create_structured_output,
     create_tracing_format,
 )
@@ -64,11 +64,11 @@ from langchain_segmind._settings.arguments import (
     MaxTokens,
     ModelKwargs,
     OnInvalidToolCall,
+    OutputRetries,
     Slug,
     Stop,
     Temperature,
     Timeout,
-    ToolCallRetries,
     TopP,
     check_headers,
     check_names,
@@ -165,7 +165,7 @@ class ChatSegmind(BaseChatModel):
     """What to do with a tool call that cannot be run: "return" it in `invalid_tool_calls`, or
     "retry": show it to the model with the reason and ask again."""
 
-    tool_call_retries: ToolCallRetries = 1
+    output_retries: OutputRetries = 1
     """How often one call may ask again, 0 to 10: for invalid tool calls as above, and where a
     tool call or JSON was forced and the reply holds none. Each request is paid for."""
 
@@ -313,7 +313,7 @@ class ChatSegmind(BaseChatModel):
         conversation = converse(messages, settings)
         request = self._create_chat_request(next(conversation), settings)
         while True:
-            reply: Reply = await retrying(self._asend, request, patience.deadline, watch)
+            reply: APIResponse = await retrying(self._asend, request, patience.deadline, watch)
             try:
                 asked = conversation.send(reply)
             except StopIteration as end:
@@ -431,7 +431,7 @@ class ChatSegmind(BaseChatModel):
                 "required" or True asks for any tool; a tool's name, `{"name": ...}` or
                 `{"type": "function", "function": {"name": ...}}` for that one; "none" or False
                 forbids calls. A choice that the model does not follow is asked for again
-                (`tool_call_retries`), then raises.
+                (`output_retries`), then raises.
             parallel_tool_calls: False keeps one call of a reply; the others stand in
                 `response_metadata["dropped_tool_calls"]`. None and True keep all.
             strict: True makes a call invalid whose arguments do not fit the tool's schema; else
@@ -444,7 +444,7 @@ class ChatSegmind(BaseChatModel):
         Raises:
             ValueError: If a tool cannot be called through text, two tools share a name, or
                 `tool_choice` names none of them.
-            SegmindToolChoiceError: In a call, if the model does not call what it must.
+            SegmindOutputError: In a call, if the model does not call what it must.
 
         Example:
             ```python
@@ -480,7 +480,7 @@ class ChatSegmind(BaseChatModel):
         """Get objects of a schema instead of messages; never None.
 
         A reply that does not fit, or that a class's own validators refuse, is shown to the model
-        with the reason, and asked for again (`tool_call_retries`).
+        with the reason, and asked for again (`output_retries`).
 
         Args:
             schema: A pydantic class (v2 or v1), dataclass, TypedDict, JSON schema, or OpenAI's
@@ -499,7 +499,7 @@ class ChatSegmind(BaseChatModel):
         Raises:
             TypeError: If an argument is unknown.
             ValueError: If the schema or the method cannot be used.
-            SegmindToolChoiceError: In a call without `include_raw`, if no reply fits. It is an
+            SegmindOutputError: In a call without `include_raw`, if no reply fits. It is an
                 `OutputParserException` as well.
 
         Example:
@@ -524,10 +524,10 @@ class ChatSegmind(BaseChatModel):
             )
         output = None if schema is None else create_structured_output(schema)
         model = self.bind(
-            **create_demand(output, method),
+            **create_requirement(output, method),
             structured_output=output,
             # With the raw reply, an unmet demand is told by `parsing_error`.
-            on_unmet_tool_choice="return" if include_raw else "raise",
+            on_unmet_requirement="return" if include_raw else "raise",
             ls_structured_output_format=create_tracing_format(
                 output, schema, method=method, strict=strict
             ),
@@ -636,7 +636,7 @@ class ChatSegmind(BaseChatModel):
         deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
         return Patience(deadline, self.max_retries, self.retry_read_timeouts)
 
-    def _send(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
+    def _send(self, request: Request, deadline: Deadline, watch: Watch) -> APIResponse:
         api_key = resolve_api_key(self.segmind_api_key)
         try:
             with watch.attempt() as attempt:
@@ -649,7 +649,7 @@ class ChatSegmind(BaseChatModel):
             raise
         return attempt.reply
 
-    async def _asend(self, request: Request, deadline: Deadline, watch: Watch) -> Reply:
+    async def _asend(self, request: Request, deadline: Deadline, watch: Watch) -> APIResponse:
         api_key = await aresolve_api_key(self.segmind_api_key, deadline)
         client = self.http_async_client
         try:

@@ -14,10 +14,10 @@ fallbacks and summarization understand it. R marks what may succeed when tried a
     |-- SegmindInvalidRequestError          ModelInvalidRequestError     any other 4xx
     |   `-- SegmindContextOverflowError     ContextOverflowError         by the text of the reply
     |-- SegmindRateLimitError           R   ModelRateLimitError          429
-    |-- SegmindRateLimiterError                                          not sent: no limiter
+    |-- SegmindRateLimiterStorageError                                          not sent: no limiter
     |-- SegmindTimeoutError             R   ModelTimeoutError            408, or no answer in time
     |-- SegmindConnectionError          R   ModelConnectionError         no answer, or half of one
-    |-- SegmindToolChoiceError              OutputParserException        2xx: not what was forced
+    |-- SegmindOutputError              OutputParserException        2xx: not what was forced
     `-- SegmindAPIError                 R   ModelAPIError                5xx
         `-- SegmindResponseError                                         2xx, 3xx: no answer
 """
@@ -50,12 +50,12 @@ __all__ = [
     "SegmindInsufficientCreditsError",
     "SegmindInvalidRequestError",
     "SegmindModelNotFoundError",
+    "SegmindOutputError",
     "SegmindPermissionDeniedError",
     "SegmindRateLimitError",
-    "SegmindRateLimiterError",
+    "SegmindRateLimiterStorageError",
     "SegmindResponseError",
     "SegmindTimeoutError",
-    "SegmindToolChoiceError",
 ]
 
 
@@ -194,7 +194,7 @@ class SegmindRateLimitError(SegmindError, ModelRateLimitError):
     advice = "Send fewer requests a minute: pass a rate_limiter to the model."
 
 
-class SegmindRateLimiterError(SegmindError):
+class SegmindRateLimiterStorageError(SegmindError):
     """A `SegmindRateLimiter` cannot use its storage; the request was not sent."""
 
     advice = (
@@ -231,7 +231,7 @@ class SegmindResponseError(SegmindAPIError):
     advice = "The call may have been billed; check the model's slug and base_url."
 
 
-class SegmindToolChoiceError(SegmindError, OutputParserException):
+class SegmindOutputError(SegmindError, OutputParserException):
     """The model's replies lack the tool call or the JSON that they had to hold.
 
     The replies were paid for, so that it is not retryable by itself.
@@ -241,7 +241,7 @@ class SegmindToolChoiceError(SegmindError, OutputParserException):
         llm_output: The text of the last one.
     """
 
-    advice = "Reword the request, offer a tool or schema that fits it, or raise tool_call_retries."
+    advice = "Reword the request, offer a tool or schema that fits it, or raise output_retries."
 
     def __init__(
         self, message: str = "", *, replies: Sequence[AIMessage] = (), **details: Any

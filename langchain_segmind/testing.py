@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from langchain_core.messages.tool import tool_call
 
-from langchain_segmind._api.endpoint import RETRY_AFTER_HEADER, Reply
+from langchain_segmind._api.endpoint import RETRY_AFTER_HEADER, APIResponse
 from langchain_segmind._tools import render_calls
 from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.gateway.contract import error_reply
@@ -151,4 +151,4 @@ class SegmindTestGateway:
         return self._turns.popleft() if self._turns else _REFUSAL
 
 
-_REFUSAL: Reply = error_reply(400, NOTHING_TO_SAY)
+_REFUSAL: APIResponse = error_reply(400, NOTHING_TO_SAY)

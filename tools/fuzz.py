@@ -12,7 +12,7 @@ import atheris
 
 with atheris.instrument_imports(include=["langchain_segmind"]):
     from langchain_segmind import SegmindError
-    from langchain_segmind._api.endpoint import Reply
+    from langchain_segmind._api.endpoint import APIResponse
     from langchain_segmind._api.errors import create_error
     from langchain_segmind._chat.response import convert_result_to_chunks, create_chat_result
     from langchain_segmind._output.response_format import ResponseFormat
@@ -46,8 +46,8 @@ def read_reply(data: bytes) -> None:
     bodies = [data, b'{"choices": [{"message": {"content": %s}}]}' % encode(text)]
     for body in bodies:
         with contextlib.suppress(SegmindError):
-            convert_result_to_chunks(create_chat_result(Reply(200, headers, body), settings))
-        create_error(Reply(provider.ConsumeIntInRange(300, 599), headers, body))
+            convert_result_to_chunks(create_chat_result(APIResponse(200, headers, body), settings))
+        create_error(APIResponse(provider.ConsumeIntInRange(300, 599), headers, body))
 
 
 def encode(text: str) -> bytes:

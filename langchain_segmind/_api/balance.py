@@ -6,7 +6,7 @@ Source: https://docs.segmind.com/api-reference/account-and-billing-apis
 import json
 from dataclasses import dataclass
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.headers import parse_number
 from langchain_segmind.exceptions import SegmindResponseError
@@ -40,7 +40,7 @@ class SegmindCredits:
         return self.credits + self.free_credits
 
 
-def create_credits(reply: Reply) -> SegmindCredits:
+def create_credits(reply: APIResponse) -> SegmindCredits:
     """Read the balance.
 
     Raises:

@@ -39,7 +39,7 @@ KEY_SHAPE = re.compile(r"SG_[0-9a-fA-F]{16}")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class APIResponse:
     """One HTTP answer.
 
     Attributes:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_segmind._api.endpoint import REMAINING_CREDITS_HEADER, REQUEST_ID_HEADER, Reply
+from langchain_segmind._api.endpoint import REMAINING_CREDITS_HEADER, REQUEST_ID_HEADER, APIResponse
 from langchain_segmind._api.headers import parse_number, parse_retry_after
 from langchain_segmind.exceptions import (
     Phase,
@@ -61,7 +61,7 @@ LONGEST_PAGE = 4_000
 
 
 def create_error(
-    reply: Reply,
+    reply: APIResponse,
     error_class: type[SegmindError] | None = None,
     problem: str = "",
     phase: Phase | None = None,

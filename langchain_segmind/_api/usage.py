@@ -6,10 +6,10 @@ from typing import Any, cast
 
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 
 
-def read_usage(reply: Reply) -> UsageMetadata | None:
+def read_usage(reply: APIResponse) -> UsageMetadata | None:
     """Read the tokens that a reply tells of, whatever else is wrong with it."""
     try:
         completion = json.loads(reply.body)

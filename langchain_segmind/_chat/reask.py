@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatResult
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._chat.response import create_chat_result
 from langchain_segmind._output.response_format import NotJSONError
 from langchain_segmind._output.structured_output import (
@@ -20,9 +20,9 @@ from langchain_segmind._output.structured_output import (
     read_structured_output,
 )
 from langchain_segmind._settings.call_settings import CallSettings
-from langchain_segmind.exceptions import SegmindToolChoiceError
+from langchain_segmind.exceptions import SegmindOutputError
 
-Conversation = Generator[Sequence[BaseMessage], Reply, ChatResult]
+Conversation = Generator[Sequence[BaseMessage], APIResponse, ChatResult]
 """Yields the messages to send, takes the reply to them, and returns the call's result."""
 
 TRY_AGAIN = "That reply cannot be used: {fault}. {wanted}"
@@ -34,7 +34,7 @@ def converse(messages: Sequence[BaseMessage], settings: CallSettings) -> Convers
     """Ask until the reply is what was asked for, or the retries are used up.
 
     Raises:
-        SegmindToolChoiceError: If the last reply lacks the call or the JSON that it must hold.
+        SegmindOutputError: If the last reply lacks the call or the JSON that it must hold.
     """
     replies: list[AIMessage] = []
     faults: list[str] = []
@@ -44,13 +44,13 @@ def converse(messages: Sequence[BaseMessage], settings: CallSettings) -> Convers
         result = create_chat_result(reply, settings)
         message = cast("AIMessage", result.generations[0].message)
         replies.append(message)
-        unmet = find_unmet_demand(message, settings)
+        unmet = find_unmet_requirement(message, settings)
         fault = unmet or find_invalid_calls(message, settings)
         faults.append(fault)
-        if not fault or len(replies) > settings.tool_call_retries:
+        if not fault or len(replies) > settings.output_retries:
             break
         asked += create_second_question(message, fault, settings)
-    if unmet and settings.is_unmet_choice_raised:
+    if unmet and settings.raises_unmet_requirement:
         raise create_tool_choice_error(faults, replies)
     if len(replies) > 1:
         _sum_costs(message, replies)
@@ -60,16 +60,16 @@ def converse(messages: Sequence[BaseMessage], settings: CallSettings) -> Convers
     return result
 
 
-def find_unmet_demand(message: AIMessage, settings: CallSettings) -> str:
+def find_unmet_requirement(message: AIMessage, settings: CallSettings) -> str:
     """Say what a reply lacks that it must hold; an empty text where it lacks nothing."""
     try:
-        _check_demand(message, settings)
+        _check_requirement(message, settings)
     except ValueError as error:
         return str(error)
     return ""
 
 
-def _check_demand(message: AIMessage, settings: CallSettings) -> None:
+def _check_requirement(message: AIMessage, settings: CallSettings) -> None:
     if settings.structured_output is not None:
         # Where there is neither a call nor JSON, the demand itself says which is missing.
         with suppress(NotJSONError):
@@ -123,13 +123,13 @@ def describe_rejected(message: AIMessage, reason: str) -> dict[str, Any]:
 
 def create_tool_choice_error(
     faults: Sequence[str], replies: Sequence[AIMessage]
-) -> SegmindToolChoiceError:
+) -> SegmindOutputError:
     """Create the error of a demand that no reply met."""
     last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
     reasons = "; then: ".join(dict.fromkeys(fault.rstrip(".") for fault in faults))
-    return SegmindToolChoiceError(
+    return SegmindOutputError(
         f"The model was asked {times}, but its reply cannot be used: {reasons}. "
-        f"{SegmindToolChoiceError.advice}",
+        f"{SegmindOutputError.advice}",
         replies=replies,
         remaining_credits=last.response_metadata.get("remaining_credits"),
         request_id=last.response_metadata.get("request_id"),

@@ -19,7 +19,7 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call
 
 from langchain_segmind._api.endpoint import ROLES, Role
-from langchain_segmind._tools import neutralize, render_calls, render_result
+from langchain_segmind._tools import escape_tags, render_calls, render_result
 
 REASONING_BLOCKS = frozenset({"reasoning", "reasoning_content", "redacted_thinking", "thinking"})
 """How providers name a model's reasoning, which no provider wants back from another."""
@@ -134,7 +134,7 @@ class _WireWriter:
         calls = _get_calls(message)
         role, text = _get_role(message, index), _get_text(message, index)
         if self.is_calling:
-            text = neutralize(text)
+            text = escape_tags(text)
         if calls:
             self._note(calls)
             text = "\n".join(filter(None, [text, render_calls(calls)]))

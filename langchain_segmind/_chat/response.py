@@ -18,7 +18,7 @@ from langchain_segmind._api.endpoint import (
     PROVIDER,
     REMAINING_CREDITS_HEADER,
     REQUEST_ID_HEADER,
-    Reply,
+    APIResponse,
 )
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.headers import parse_number
@@ -34,7 +34,7 @@ KEPT_MESSAGE_FIELDS = ("refusal", "reasoning_content")
 """Texts beside the content that LangChain keeps in `additional_kwargs`."""
 
 
-def create_chat_result(reply: Reply, settings: CallSettings) -> ChatResult:
+def create_chat_result(reply: APIResponse, settings: CallSettings) -> ChatResult:
     """Read a chat completion.
 
     Args:
@@ -144,7 +144,7 @@ def convert_result_to_chunks(result: ChatResult) -> list[ChatGenerationChunk]:
     return [ChatGenerationChunk(message=chunk) for chunk in chunks]
 
 
-def _parse_completion(reply: Reply) -> dict[str, Any]:
+def _parse_completion(reply: APIResponse) -> dict[str, Any]:
     try:
         completion = json.loads(reply.body)
         fault = _find_fault(completion)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from langchain_segmind._api.endpoint import API_KEY_HEADER, Reply
+from langchain_segmind._api.endpoint import API_KEY_HEADER, APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.secrets import mask_secrets
 from langchain_segmind._http.deadline import Deadline, Moment
@@ -201,7 +201,7 @@ class Exchange:
             raise httpx.ReadTimeout("the call's time is up")
         self._parts.append(part)
 
-    def conclude(self) -> Reply:
+    def conclude(self) -> APIResponse:
         """Get the answer.
 
         Raises:
@@ -224,11 +224,11 @@ class Exchange:
             raise create_error(reply)
         return reply
 
-    def _create_reply(self, body: bytes = b"") -> Reply:
+    def _create_reply(self, body: bytes = b"") -> APIResponse:
         assert self.response is not None  # noqa: S101 - asked for where there is one
         # Without `items`, httpx looks through all headers for each of them.
         headers = dict(self.response.headers.items())
-        return Reply(self.response.status_code, headers, body, self._mask)
+        return APIResponse(self.response.status_code, headers, body, self._mask)
 
     def _mask(self, text: str) -> str:
         names = [*self._request.headers, *SECRET_HEADERS]

@@ -9,7 +9,7 @@ from functools import partial
 
 import httpx
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._http.attempt import TRANSPORT_ERRORS, Exchange, Request
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.pools import AsyncConnections, Connections, find_proxy
@@ -31,7 +31,7 @@ AsyncSender = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 def send(
     request: Request, api_key: str, deadline: Deadline, client: httpx.Client | None = None
-) -> Reply:
+) -> APIResponse:
     """Send a request and read its answer.
 
     Args:
@@ -63,7 +63,7 @@ async def asend(
     api_key: str,
     deadline: Deadline,
     client: httpx.AsyncClient | None = None,
-) -> Reply:
+) -> APIResponse:
     """Send a request and read its answer; see `send`.
 
     Args:

@@ -187,7 +187,7 @@ def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:
     )
 
 
-def create_demand(output: StructuredOutput | None, method: str) -> dict[str, Any]:
+def create_requirement(output: StructuredOutput | None, method: str) -> dict[str, Any]:
     """Get the arguments of a call that demands an object.
 
     Raises:

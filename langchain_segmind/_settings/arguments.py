@@ -130,7 +130,7 @@ Timeout = Annotated[float | httpx.Timeout, BeforeValidator(check_timeout)]
 ModelKwargs = Annotated[dict[str, Any], AfterValidator(check_model_kwargs)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
 OnInvalidToolCall = Literal["return", "retry"]
-ToolCallRetries = Annotated[int, Field(ge=0, le=10)]
+OutputRetries = Annotated[int, Field(ge=0, le=10)]
 ApiBase = Annotated[str, BeforeValidator(_default_base), AfterValidator(check_api_base)]
 
 
@@ -157,7 +157,7 @@ class Arguments(TypedDict, total=False):
     model_kwargs: dict[str, Any]
     streaming: bool | None
     on_invalid_tool_call: OnInvalidToolCall
-    tool_call_retries: int
+    output_retries: int
     check_context: bool
     cache: BaseCache | bool | None
     callbacks: Callbacks
@@ -192,11 +192,11 @@ class CallArguments(BaseModel):
     response_format: Any = None
     structured_output: InstanceOf[StructuredOutput] | None = None
     on_invalid_tool_call: OnInvalidToolCall | None = None
-    tool_call_retries: ToolCallRetries | None = None
-    on_unmet_tool_choice: Literal["raise", "return"] | None = None
+    output_retries: OutputRetries | None = None
+    on_unmet_requirement: Literal["raise", "return"] | None = None
 
 
-INTERNAL_ARGUMENTS = frozenset({"structured_output", "on_unmet_tool_choice"})
+INTERNAL_ARGUMENTS = frozenset({"structured_output", "on_unmet_requirement"})
 """What `with_structured_output` binds for the call that it makes."""
 
 TOLERATED_ARGUMENTS = frozenset({"stream"})

@@ -44,8 +44,8 @@ class CallSettings:
         response_format: What an answer must be that calls nothing; None for any text.
         structured_output: What every answer is read as; None for a message.
         on_invalid_tool_call: As the field.
-        tool_call_retries: As the field.
-        is_unmet_choice_raised: Whether a reply that lacks what was forced is an error.
+        output_retries: As the field.
+        raises_unmet_requirement: Whether a reply that lacks what was forced is an error.
     """
 
     model: str
@@ -58,8 +58,8 @@ class CallSettings:
     response_format: ResponseFormat | None = None
     structured_output: StructuredOutput | None = None
     on_invalid_tool_call: OnInvalidToolCall = "return"
-    tool_call_retries: int = 1
-    is_unmet_choice_raised: bool = True
+    output_retries: int = 1
+    raises_unmet_requirement: bool = True
 
     @property
     def callable_tools(self) -> Toolset:
@@ -79,8 +79,8 @@ class CallSettings:
             "response_format": self.response_format and repr(self.response_format),
             "structured_output": self.structured_output and self.structured_output.identity,
             "on_invalid_tool_call": self.on_invalid_tool_call,
-            "tool_call_retries": self.tool_call_retries,
-            "is_unmet_choice_raised": self.is_unmet_choice_raised,
+            "output_retries": self.output_retries,
+            "raises_unmet_requirement": self.raises_unmet_requirement,
         }
 
     @property
@@ -125,6 +125,6 @@ def create_call_settings(
         response_format=parse_response_format(chosen.get("response_format")),
         structured_output=chosen.get("structured_output"),
         on_invalid_tool_call=chosen["on_invalid_tool_call"],
-        tool_call_retries=chosen["tool_call_retries"],
-        is_unmet_choice_raised=chosen.get("on_unmet_tool_choice") != "return",
+        output_retries=chosen["output_retries"],
+        raises_unmet_requirement=chosen.get("on_unmet_requirement") != "return",
     )

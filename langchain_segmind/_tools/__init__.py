@@ -6,7 +6,7 @@ from langchain_segmind._tools.json_schema import resolve
 from langchain_segmind._tools.literal_parser import Scanner, UnreadableError
 from langchain_segmind._tools.parser import ParsedReply, parse_reply
 from langchain_segmind._tools.signatures import render_schema
-from langchain_segmind._tools.syntax import neutralize, render_calls, render_result
+from langchain_segmind._tools.syntax import escape_tags, render_calls, render_result
 from langchain_segmind._tools.tool_choice import ToolChoice, parse_tool_choice
 from langchain_segmind._tools.tools import Toolset, convert_tools, create_toolset
 
@@ -20,8 +20,8 @@ __all__ = [
     "coerce_value",
     "convert_tools",
     "create_toolset",
+    "escape_tags",
     "make_plain",
-    "neutralize",
     "parse_reply",
     "parse_tool_choice",
     "render_calls",

@@ -15,7 +15,7 @@ from langchain_segmind._tools.json_schema import (
     look_up,
     resolve,
 )
-from langchain_segmind._tools.syntax import neutralize, render_name, render_value
+from langchain_segmind._tools.syntax import escape_tags, render_name, render_value
 from langchain_segmind._tools.tools import Tool
 
 DEEPEST = 20
@@ -68,14 +68,14 @@ Comment = Sequence[str]
 def render_tools(tools: Sequence[Tool]) -> str:
     """Write tools as signatures, with the types that they name above them."""
     names = TypeNames()
-    return neutralize(
+    return escape_tags(
         "\n".join(SignatureWriter(tool.root, names).render_tool(tool) for tool in tools)
     )
 
 
 def render_schema(schema: Schema) -> str:
     """Write the type of a value, with the types that it names above it."""
-    return neutralize(SignatureWriter(schema, TypeNames()).render_value_type())
+    return escape_tags(SignatureWriter(schema, TypeNames()).render_value_type())
 
 
 class TypeNames:

@@ -95,7 +95,7 @@ def render_call(call: ToolCall | InvalidToolCall) -> str:
     if isinstance(arguments, Mapping):
         pairs = (f"{render_name(key)}={render_value(item)}" for key, item in arguments.items())
         return f"{name}({', '.join(pairs)})"
-    raw = neutralize(arguments or "")
+    raw = escape_tags(arguments or "")
     return raw if call["name"] and call["name"] in raw else f"{name}({raw})"
 
 
@@ -113,11 +113,11 @@ def render_result(text: str, **attributes: str | int | None) -> str:
     """
     given = {name: value for name, value in attributes.items() if value is not None}
     written = "".join(
-        f" {name}={neutralize(quoteattr(str(value)))}" for name, value in given.items()
+        f" {name}={escape_tags(quoteattr(str(value)))}" for name, value in given.items()
     )
-    return f"<{RESULT}{written}>\n{neutralize(text)}\n</{RESULT}>"
+    return f"<{RESULT}{written}>\n{escape_tags(text)}\n</{RESULT}>"
 
 
-def neutralize(text: str) -> str:
+def escape_tags(text: str) -> str:
     """Make a text of others safe to stand beside our tags: what looks like one is escaped."""
     return compile_result_tag().sub("&lt;", text)

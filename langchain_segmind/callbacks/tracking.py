@@ -9,7 +9,7 @@ from typing import Self
 
 from langchain_core.callbacks.manager import BaseRunManager
 
-from langchain_segmind._api.endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, Reply
+from langchain_segmind._api.endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, APIResponse
 from langchain_segmind._api.headers import parse_number
 from langchain_segmind._api.usage import read_usage
 from langchain_segmind.callbacks.handler import (
@@ -95,7 +95,7 @@ class Attempt:
     """
 
     def __init__(self, watch: Watch) -> None:
-        self.reply: Reply | None = None
+        self.reply: APIResponse | None = None
         self._watch = watch
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Container, Mapping
 from http import HTTPStatus
 from typing import Any, Literal, get_args
 
-from langchain_segmind._api.endpoint import API_KEY_HEADER, CREDITS_PATH, SLUG, Reply, Role
+from langchain_segmind._api.endpoint import API_KEY_HEADER, CREDITS_PATH, SLUG, APIResponse, Role
 from langchain_segmind.gateway.request import Request
 
 JSON_TYPE = "application/json"
@@ -28,30 +28,32 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
         reply: The answer.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: APIResponse) -> None:
         super().__init__(reply.status_code, reply.body)
         self.reply = reply
 
 
-def json_reply(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+def json_reply(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> APIResponse:
     """An answer in JSON (plain ASCII, so that any text survives)."""
     body = json.dumps(value, separators=(",", ":")).encode("ascii")
-    return Reply(status, {"content-type": JSON_TYPE, **(headers or {})}, body)
+    return APIResponse(status, {"content-type": JSON_TYPE, **(headers or {})}, body)
 
 
-def error_reply(status: int, text: str, headers: Mapping[str, str] | None = None) -> Reply:
+def error_reply(status: int, text: str, headers: Mapping[str, str] | None = None) -> APIResponse:
     """An error as Segmind words it: one text under the key `error`."""
     return json_reply({"error": text}, status, headers)
 
 
-def html_reply(status: int, headers: Mapping[str, str] | None = None) -> Reply:
+def html_reply(status: int, headers: Mapping[str, str] | None = None) -> APIResponse:
     """A bare HTML page that names the status."""
     title = f"{status} {HTTPStatus(status).phrase}"
     page = (
         f"<html>\n<head><title>{title}</title></head>\n"
         f"<body><center><h1>{title}</h1></center></body>\n</html>\n"
     )
-    return Reply(status, {"content-type": HTML_TYPE, **(headers or {})}, page.encode())
+    return APIResponse(status, {"content-type": HTML_TYPE, **(headers or {})}, page.encode())
 
 
 def insufficient_credits_text(balance: object, need: object) -> str:

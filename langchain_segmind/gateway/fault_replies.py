@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from langchain_segmind._api.endpoint import RATE_LIMIT_RESET_HEADER, Reply
+from langchain_segmind._api.endpoint import RATE_LIMIT_RESET_HEADER, APIResponse
 from langchain_segmind.gateway.contract import (
     HTML_TYPE,
     INVALID_KEY,
@@ -28,7 +28,7 @@ _HTML_STATUSES = frozenset({405, 502, 503, 504})
 """405 is a page at Segmind; so are what the usual proxies in front of a service say."""
 
 
-def fault_reply(action: Action, now: float) -> Reply | None:
+def fault_reply(action: Action, now: float) -> APIResponse | None:
     """The answer that an action sends in place of a reply.
 
     Args:
@@ -43,7 +43,7 @@ def fault_reply(action: Action, now: float) -> Reply | None:
     return _BROKEN_REPLIES.get(action.name)
 
 
-def _status_reply(status: int, now: float) -> Reply:
+def _status_reply(status: int, now: float) -> APIResponse:
     if status in _HTML_STATUSES:
         return html_reply(status)
     known = _TEXTS.get(status) or _phrase(status)
@@ -63,9 +63,11 @@ def _phrase(status: int) -> str:
 
 
 _BROKEN_REPLIES = {
-    "html": Reply(200, {"content-type": HTML_TYPE}, b"<html><body>Welcome</body></html>\n"),
-    "not-json": Reply(200, {"content-type": "application/json"}, b'{"choices": [{"index": 0, '),
+    "html": APIResponse(200, {"content-type": HTML_TYPE}, b"<html><body>Welcome</body></html>\n"),
+    "not-json": APIResponse(
+        200, {"content-type": "application/json"}, b'{"choices": [{"index": 0, '
+    ),
     "no-choices": json_reply({"choices": []}),
     "error-body": json_reply({"error": {"message": "The model failed", "type": "server_error"}}),
-    "empty": Reply(200, {"content-type": "application/json"}, b""),
+    "empty": APIResponse(200, {"content-type": "application/json"}, b""),
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind.gateway.contract import HTML_TYPE, JSON_TYPE, json_reply
 from langchain_segmind.gateway.pricing import count_prompt_tokens, count_tokens
 from langchain_segmind.gateway.request import Request, parse_json, text_of
@@ -61,7 +61,7 @@ class Entry:
             None for an entry that is played in its turn.
     """
 
-    answer: Completion | Reply
+    answer: Completion | APIResponse
     match: str | None = None
 
 
@@ -95,7 +95,7 @@ def parse_entry(value: Any) -> Entry:
     Raises:
         ValueError: It is none of these.
     """
-    if isinstance(value, Completion | Reply):
+    if isinstance(value, Completion | APIResponse):
         return Entry(value)
     if isinstance(value, str):
         return Entry(Completion(value))
@@ -148,7 +148,7 @@ def _parse_completion(entry: Mapping[str, Any]) -> Completion:
     )
 
 
-def _parse_raw(entry: Mapping[str, Any]) -> Reply:
+def _parse_raw(entry: Mapping[str, Any]) -> APIResponse:
     _check_keys(entry, _RAW_KEYS, required="status")
     status = entry["status"]
     if type(status) is not int or not 200 <= status <= 599:  # noqa: PLR2004 - final statuses
@@ -156,12 +156,12 @@ def _parse_raw(entry: Mapping[str, Any]) -> Reply:
     headers = _parse_headers(entry.get("headers") or {})
     body = entry.get("body", b"")
     if isinstance(body, bytes):
-        return Reply(status, headers, body)
+        return APIResponse(status, headers, body)
     if isinstance(body, str):
         is_page = body.lstrip()[:1] == "<"
         media_type = HTML_TYPE if is_page else "text/plain; charset=utf-8"
-        return Reply(status, {"content-type": media_type, **headers}, body.encode())
-    return Reply(status, {"content-type": JSON_TYPE, **headers}, json_reply(body).body)
+        return APIResponse(status, {"content-type": media_type, **headers}, body.encode())
+    return APIResponse(status, {"content-type": JSON_TYPE, **headers}, json_reply(body).body)
 
 
 def _parse_headers(value: Any) -> dict[str, str]:

@@ -17,7 +17,7 @@ from langchain_segmind._api.endpoint import (
     RATE_LIMIT_RESET_HEADER,
     REMAINING_CREDITS_HEADER,
     REQUEST_ID_HEADER,
-    Reply,
+    APIResponse,
 )
 from langchain_segmind.gateway import contract
 from langchain_segmind.gateway.backends import Backend, BackendError, Replies, ScriptedBackend
@@ -52,7 +52,7 @@ class Delivery:
         manner: `whole`; `cut` short in its body; or `drop` the connection instead.
     """
 
-    reply: Reply
+    reply: APIResponse
     manner: Literal["whole", "cut", "drop"] = "whole"
 
 
@@ -159,7 +159,7 @@ class Service:
             if reply is not None:
                 return Delivery(_with_id(reply, request_id))
             if action.name == "drop":
-                return Delivery(Reply(200, {}, b""), "drop")
+                return Delivery(APIResponse(200, {}, b""), "drop")
         reply = await self._run(request, api_key, request_id, route)
         return Delivery(reply, "cut" if action is not None else "whole")
 
@@ -185,7 +185,7 @@ class Service:
 
     async def _run(
         self, request: Request, api_key: str, request_id: str, route: contract.Route
-    ) -> Reply:
+    ) -> APIResponse:
         if route == "credits":
             balance = float(self.ledger.balance(api_key))
             return _with_id(json_reply({"credits": balance, "free-credits": 0.0}), request_id)
@@ -218,7 +218,7 @@ class Service:
         return _with_id(replace(reply, headers={**reply.headers, **accounts}), request_id)
 
 
-def _with_id(reply: Reply, request_id: str) -> Reply:
+def _with_id(reply: APIResponse, request_id: str) -> APIResponse:
     return replace(reply, headers={**reply.headers, REQUEST_ID_HEADER: request_id})
 
 

@@ -5,7 +5,7 @@ import asyncio
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind.gateway.service import Delivery
 
 _STATE_KEY = "gateway_transport"
@@ -47,7 +47,7 @@ async def deliver(delivery: Delivery, scope: Scope, receive: Receive, send: Send
     await receive()
 
 
-async def _send(send: Send, reply: Reply, body: bytes, *, more: bool) -> None:
+async def _send(send: Send, reply: APIResponse, body: bytes, *, more: bool) -> None:
     headers = {"content-length": str(len(reply.body)), **reply.headers}
     await send(
         {

@@ -18,7 +18,7 @@ from weakref import WeakSet
 from langchain_core.rate_limiters import BaseRateLimiter
 
 from langchain_segmind._api.secrets import strip_url_credentials
-from langchain_segmind.exceptions import SegmindRateLimiterError
+from langchain_segmind.exceptions import SegmindRateLimiterStorageError
 from langchain_segmind.rate_limiters import queue as _rate_queue
 from langchain_segmind.rate_limiters.queue import Queue
 from langchain_segmind.rate_limiters.window import StorageError, Window, get_share, open_storage
@@ -74,7 +74,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         account: Tells accounts that share a storage apart. No API key: it is written there.
         on_storage_error: What happens while the storage cannot be reached. `"local"` lets each
             process keep to its own share of the limit, and logs a warning once for each outage;
-            `"raise"` fails the call with a `SegmindRateLimiterError`.
+            `"raise"` fails the call with a `SegmindRateLimiterStorageError`.
         workers: How many processes share the account: the share of each is one part in so many,
             while the storage is down. It begins with an empty window, so that for a minute up to
             twice the limit may be sent.
@@ -160,8 +160,8 @@ class SegmindRateLimiter(BaseRateLimiter):
             Whether there is one: always, if it waits.
 
         Raises:
-            SegmindRateLimiterError: If the storage cannot be reached, and `on_storage_error` is
-                `"raise"`.
+            SegmindRateLimiterStorageError: The storage cannot be reached and `on_storage_error`
+                is `"raise"`.
         """
         if not blocking:
             return self._queue.is_empty and not self._try()
@@ -218,7 +218,7 @@ class SegmindRateLimiter(BaseRateLimiter):
             seconds: For how long, five minutes at most.
         """
         # The error that told of it says more than that nobody else will hear of it.
-        with suppress(SegmindRateLimiterError):
+        with suppress(SegmindRateLimiterStorageError):
             self._ask(lambda window: window.hold(min(seconds, LONGEST_HOLD)))
 
     async def ahold(self, seconds: float) -> None:
@@ -258,9 +258,9 @@ class SegmindRateLimiter(BaseRateLimiter):
 
     def _get_substitute(self) -> "Window":
         if self.on_storage_error == "raise" or self._failure in REFUSALS:
-            raise SegmindRateLimiterError(
+            raise SegmindRateLimiterStorageError(
                 f"The rate limit's storage at {self._address} cannot be used ({self._failure}). "
-                f"{SegmindRateLimiterError.advice}"
+                f"{SegmindRateLimiterStorageError.advice}"
             ) from None
         return self._local_window
 

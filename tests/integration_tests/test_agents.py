@@ -17,7 +17,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from langchain_segmind import SegmindToolChoiceError
+from langchain_segmind import SegmindOutputError
 from tests.support.scripts import CALL_ID, get_last_message, get_offered, play, show_result
 
 
@@ -284,7 +284,7 @@ def test_a_call_that_cannot_be_run_is_asked_for_again(caller, create_model, gate
 def test_a_call_that_stays_wrong_is_handed_back(caller, create_model, gateway) -> None:
     """The model is asked again as often as was said, no more."""
     gateway.script(lambda request: "[get_weather()]")
-    model = create_model(on_invalid_tool_call="retry", tool_call_retries=2)
+    model = create_model(on_invalid_tool_call="retry", output_retries=2)
     state = caller.invoke(create_agent(model, [get_weather]), ask("How is Rome?"))
     assert get_kinds(state) == ["human", "ai"]
     assert state["messages"][-1].invalid_tool_calls[0]["error"] == MISSING
@@ -347,7 +347,7 @@ def test_tool_strategy_without_any_call_is_an_error(caller, model, gateway) -> N
     """A model that will not call has been asked twice."""
     gateway.script(lambda request: "I would rather not.")
     agent = create_agent(model, response_format=ToolStrategy(City))
-    with pytest.raises(SegmindToolChoiceError, match="does not call"):
+    with pytest.raises(SegmindOutputError, match="does not call"):
         caller.invoke(agent, ask("Rome?"))
     assert len(gateway.requests) == 2
 
@@ -389,7 +389,7 @@ def test_provider_strategy_without_json_is_an_error(caller, model, gateway) -> N
     """The model has been asked twice."""
     gateway.script(lambda request: "Rome is big.")
     agent = create_agent(model, response_format=ProviderStrategy(City))
-    with pytest.raises((SegmindToolChoiceError, StructuredOutputValidationError), match="JSON"):
+    with pytest.raises((SegmindOutputError, StructuredOutputValidationError), match="JSON"):
         caller.invoke(agent, ask("Rome?"))
     assert len(gateway.requests) == 2
 

@@ -26,7 +26,7 @@ OTHER = {
     "stop": ["X"],
     "model_kwargs": {"presence_penalty": 1},
     "on_invalid_tool_call": "retry",
-    "tool_call_retries": 2,
+    "output_retries": 2,
     "output_version": "v1",
 }
 """For each field that changes a reply, a value other than the model's below."""

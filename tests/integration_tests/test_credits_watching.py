@@ -26,8 +26,8 @@ from langchain_segmind import (
     SegmindBudgetExceededError,
     SegmindCreditsCallbackHandler,
     SegmindError,
+    SegmindOutputError,
     SegmindTimeoutError,
-    SegmindToolChoiceError,
     SegmindUsage,
     get_segmind_credits_callback,
 )
@@ -284,7 +284,7 @@ def test_replies_that_could_not_be_used_were_paid(caller, create_model, gateway)
     """The call fails, and what both of its requests cost is known."""
     gateway.script([write_answer("No.", x_cost="0.25"), write_answer("Never.", x_cost="0.5")])
     teller = create_model().with_structured_output(Joke)
-    with get_segmind_credits_callback() as credits_, pytest.raises(SegmindToolChoiceError):
+    with get_segmind_credits_callback() as credits_, pytest.raises(SegmindOutputError):
         caller.invoke(teller, "Tell me a joke.")
     assert credits_.total == SegmindUsage(
         calls=1, retried_requests=1, input_tokens=20, output_tokens=10, cost=0.75

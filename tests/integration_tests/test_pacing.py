@@ -19,8 +19,8 @@ import pytest
 
 from langchain_segmind import (
     ChatSegmindGPT4Turbo,
-    SegmindRateLimiterError,
     SegmindRateLimitError,
+    SegmindRateLimiterStorageError,
 )
 from langchain_segmind.gateway import Gateway
 from tests.conftest import SECRET
@@ -426,7 +426,7 @@ def test_processes_share_one_limit(redis) -> None:
     ("option", "expected"),
     [
         pytest.param("local", {"ok"}, id="each keeps to its share"),
-        pytest.param("raise", {"ok", "SegmindRateLimiterError"}, id="calls fail"),
+        pytest.param("raise", {"ok", "SegmindRateLimiterStorageError"}, id="calls fail"),
     ],
 )
 def test_all_calls_end_where_the_storage_is_killed(redis, option, expected) -> None:
@@ -463,7 +463,7 @@ def test_a_failure_that_waiting_does_not_mend_is_no_outage(redis) -> None:
     """A wrong password would let each process quietly keep to itself."""
     limiter = SegmindRateLimiter(10, redis.url.replace("://", "://user:fake-password@"))
     for _ in range(2):
-        with pytest.raises(SegmindRateLimiterError, match="AuthenticationError") as caught:
+        with pytest.raises(SegmindRateLimiterStorageError, match="AuthenticationError") as caught:
             limiter.acquire()
         assert "fake-password" not in str(caught.value)
 
@@ -472,10 +472,10 @@ def test_an_outage_is_asked_about_once_in_a_while(redis, monkeypatch) -> None:
     """Calls that are to fail do so at once, not each after a wait of its own."""
     limiter = SegmindRateLimiter(10, redis.url, on_storage_error="raise")
     redis.kill()
-    with pytest.raises(SegmindRateLimiterError):
+    with pytest.raises(SegmindRateLimiterStorageError):
         limiter.acquire()
     monkeypatch.setattr(limiter._window, "enter", pytest.fail)
-    with pytest.raises(SegmindRateLimiterError):
+    with pytest.raises(SegmindRateLimiterStorageError):
         limiter.acquire()
 
 
@@ -490,7 +490,7 @@ def test_an_error_says_what_to_do(redis, create_model, gateway) -> None:
     """It is one of ours, with the address that was tried, and no request is sent."""
     limiter = SegmindRateLimiter(10, redis.url, on_storage_error="raise")
     redis.kill()
-    with pytest.raises(SegmindRateLimiterError, match='on_storage_error="local"') as caught:
+    with pytest.raises(SegmindRateLimiterStorageError, match='on_storage_error="local"') as caught:
         create_model(rate_limiter=limiter).invoke("Hi")
     assert gateway.requests == []
     assert f"redis://127.0.0.1:{redis.port}/0" in str(caught.value)

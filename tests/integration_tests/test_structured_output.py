@@ -20,7 +20,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from langchain_segmind import SegmindRateLimitError, SegmindToolChoiceError
+from langchain_segmind import SegmindOutputError, SegmindRateLimitError
 from langchain_segmind._output.structured_output import create_structured_output
 from langchain_segmind._tools import render_calls
 from tests.conftest import SECRET
@@ -206,7 +206,7 @@ class TestReplies:
         """With the raw reply, the error stands beside it."""
         reply = reply.replace("City", create_structured_output(schema).name)
         gateway.script([reply, reply])
-        model = create_model(tool_call_retries=0)
+        model = create_model(output_retries=0)
         structured = model.with_structured_output(schema, method=method)
         is_good = (call if method == "function_calling" else bare) == GOOD
         if is_good:
@@ -214,7 +214,7 @@ class TestReplies:
         else:
             with pytest.raises(OutputParserException) as caught:
                 structured.invoke("hi")
-            assert isinstance(caught.value, SegmindToolChoiceError)
+            assert isinstance(caught.value, SegmindOutputError)
             assert caught.value.replies[0].usage_metadata
         beside = model.with_structured_output(schema, method=method, include_raw=True).invoke("hi")
         assert beside["parsed"] == (wanted if is_good else None)
@@ -285,8 +285,8 @@ class TestAskingAgain:
         """Then the error holds all replies, and is LangChain's own."""
         replies = [f"reply {number}" for number in range(retries + 1)]
         gateway.script([*replies, *replies])
-        model = create_model(tool_call_retries=retries)
-        with pytest.raises(SegmindToolChoiceError) as caught:
+        model = create_model(output_retries=retries)
+        with pytest.raises(SegmindOutputError) as caught:
             caller.invoke(model.with_structured_output(City, method=method), "hi")
         assert [reply.text for reply in caught.value.replies] == replies
         assert isinstance(caught.value, OutputParserException)
@@ -307,7 +307,7 @@ class TestAskingAgain:
         structured = create_model().with_structured_output(Even, method=method)
         assert caller.stream(structured, "hi", {"callbacks": [starts]}) == [Even(number=2)]
         assert len(starts.told) == 1
-        with pytest.raises(SegmindToolChoiceError):
+        with pytest.raises(SegmindOutputError):
             caller.stream(structured, "hi")
         structured = create_model().with_structured_output(Even, method=method, include_raw=True)
         (result,) = caller.stream(structured, "hi")
@@ -453,7 +453,7 @@ class TestRunnables:
         assert [city.name for city in cities] == names
         mixed = caller.batch(structured, ["1", "bad"], return_exceptions=True)
         assert mixed[0].name == "1"
-        assert isinstance(mixed[1], SegmindToolChoiceError)
+        assert isinstance(mixed[1], SegmindOutputError)
 
     def test_a_fallback_takes_over(self, caller, create_model, gateway) -> None:
         """Where no reply fits, and where the server refuses."""
@@ -580,7 +580,7 @@ class TestResponseFormat:
         message = caller.invoke(bound, "hi")
         assert json.loads(message.text) == OSLO
         assert message.usage_metadata["output_tokens"] > 2
-        with pytest.raises(SegmindToolChoiceError, match="it is no JSON"):
+        with pytest.raises(SegmindOutputError, match="it is no JSON"):
             caller.invoke(bound, "hi")
 
     def test_a_call_goes_first_where_there_are_tools(self, caller, create_model, gateway) -> None:

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langchain_core.outputs import LLMResult
 from langchain_core.tools import tool
 
-from langchain_segmind import SegmindToolChoiceError
+from langchain_segmind import SegmindOutputError
 from tests.support.limiters import CountingLimiter
 
 
@@ -266,8 +266,8 @@ class TestChoices:
     ) -> None:
         """After as many retries as the field says."""
         gateway.script(["No.", "[search(query='x')]", ""])
-        model = create_model(tool_call_retries=2).bind_tools([add, search], tool_choice="add")
-        with pytest.raises(SegmindToolChoiceError, match="does not call add") as caught:
+        model = create_model(output_retries=2).bind_tools([add, search], tool_choice="add")
+        with pytest.raises(SegmindOutputError, match="does not call add") as caught:
             caller.invoke(model, "go")
         error = caught.value
         assert [reply.content for reply in error.replies] == ["No.", "", ""]
@@ -280,8 +280,8 @@ class TestChoices:
     def test_no_retries_ask_once(self, create_model, gateway) -> None:
         """Whoever pays decides."""
         gateway.script(["No."])
-        model = create_model(tool_call_retries=0).bind_tools([add], tool_choice="any")
-        with pytest.raises(SegmindToolChoiceError):
+        model = create_model(output_retries=0).bind_tools([add], tool_choice="any")
+        with pytest.raises(SegmindOutputError):
             model.invoke("go")
 
     def test_a_forced_tool_drops_the_others(self, create_model, gateway) -> None:

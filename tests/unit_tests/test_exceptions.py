@@ -10,7 +10,7 @@ from langchain_core import exceptions as core
 import langchain_segmind
 from langchain_segmind import exceptions
 from langchain_segmind._api import errors as _error_reply
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error, get_error_class, parse_error_text
 from langchain_segmind.exceptions import SegmindContextOverflowError, SegmindError
 
@@ -26,10 +26,10 @@ CORE_CLASSES = {
     "SegmindModelNotFoundError": core.ModelNotFoundError,
     "SegmindPermissionDeniedError": core.ModelPermissionDeniedError,
     "SegmindRateLimitError": core.ModelRateLimitError,
-    "SegmindRateLimiterError": core.ModelError,
+    "SegmindRateLimiterStorageError": core.ModelError,
     "SegmindResponseError": core.ModelAPIError,
     "SegmindTimeoutError": core.ModelTimeoutError,
-    "SegmindToolChoiceError": core.OutputParserException,
+    "SegmindOutputError": core.OutputParserException,
 }
 RETRYABLE = {
     "SegmindAPIError",
@@ -144,7 +144,7 @@ def test_an_error_says_what_happened_what_was_said_and_what_to_do() -> None:
         "retry-after": "3",
         "x-remaining-credits": "0.25",
     }
-    error = create_error(Reply(429, headers, b'{"error": "slow down"}'))
+    error = create_error(APIResponse(429, headers, b'{"error": "slow down"}'))
     assert str(error) == (
         "The server answered 429: 'slow down'. Send fewer requests a minute: pass a rate_limiter "
         "to the model. It asks to wait 3 seconds."
@@ -157,13 +157,13 @@ def test_an_error_says_what_happened_what_was_said_and_what_to_do() -> None:
 
 def test_a_redirect_names_where_it_points() -> None:
     """A base URL with http instead of https is seen at once."""
-    error = create_error(Reply(301, {"location": "https://host/v1"}, b""))
+    error = create_error(APIResponse(301, {"location": "https://host/v1"}, b""))
     assert "301 and points to https://host/v1" in str(error)
     assert not error.is_retryable
 
 
 def test_long_bodies_are_cut() -> None:
     """A page of megabytes does not travel with the error."""
-    error = create_error(Reply(500, {}, b"x" * 10_000_000))
+    error = create_error(APIResponse(500, {}, b"x" * 10_000_000))
     assert error.body == "x" * 2_000
     assert re.findall("x{9,}", str(error)) == ["x" * 500]

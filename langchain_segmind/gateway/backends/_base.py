@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind.gateway.contract import PARAMETERS
 from langchain_segmind.gateway.replies import Completion
 from langchain_segmind.gateway.request import Request
@@ -18,7 +18,7 @@ class Backend(ABC):
     """Something that answers requests. Subclass it and override `reply`."""
 
     @abstractmethod
-    async def reply(self, request: Request) -> Completion | Reply:
+    async def reply(self, request: Request) -> Completion | APIResponse:
         """Answer one request that has passed all checks.
 
         Args:

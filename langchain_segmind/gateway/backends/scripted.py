@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind.gateway.backends._base import Backend, BackendError
 from langchain_segmind.gateway.replies import Completion, Entry, parse_entry, read_entries
 from langchain_segmind.gateway.request import Request
 
-Say: TypeAlias = str | Mapping[str, Any] | Completion | Reply
+Say: TypeAlias = str | Mapping[str, Any] | Completion | APIResponse
 Replies: TypeAlias = (
     str | Path | Sequence[Say] | Callable[[Request], Say] | Callable[[Request], Awaitable[Say]]
 )
@@ -41,7 +41,7 @@ class ScriptedBackend(Backend):
         self._turns = [entry.answer for entry in entries if entry.match is None]
         self._played = 0
 
-    async def reply(self, request: Request) -> Completion | Reply:
+    async def reply(self, request: Request) -> Completion | APIResponse:
         """Answer from the script."""
         if self._echoes:
             return Completion(request.last_message)
@@ -56,7 +56,7 @@ class ScriptedBackend(Backend):
         """Go back to the first entry."""
         self._played = 0
 
-    def _next(self, request: Request) -> Completion | Reply:
+    def _next(self, request: Request) -> Completion | APIResponse:
         if self._played < len(self._turns):
             self._played += 1
             return self._turns[self._played - 1]
@@ -91,7 +91,7 @@ def _matches(pattern: str, text: str) -> bool:
         return False
 
 
-async def _call(function: Callable[[Request], Any], request: Request) -> Completion | Reply:
+async def _call(function: Callable[[Request], Any], request: Request) -> Completion | APIResponse:
     """Ask the callable; a plain one runs in a thread, so that it may block."""
     try:
         if inspect.iscoroutinefunction(function):

@@ -8,14 +8,14 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, field_validator
 
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._chat.reask import WRITE_CALLS, WRITE_JSON, converse
 from langchain_segmind._chat.request import convert_messages_to_wire
 from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._output.structured_output import create_structured_output
 from langchain_segmind._settings.call_settings import CallSettings
 from langchain_segmind._tools import ToolChoice, convert_tools, create_toolset
-from langchain_segmind.exceptions import SegmindResponseError, SegmindToolChoiceError
+from langchain_segmind.exceptions import SegmindOutputError, SegmindResponseError
 
 
 def add(a: int, b: int) -> int:
@@ -48,15 +48,15 @@ EVEN = create_structured_output(Even)
 QUESTION = [HumanMessage("2 + 3?")]
 
 
-def reply(text: str | None, usage: object = None, **headers: str) -> Reply:
+def reply(text: str | None, usage: object = None, **headers: str) -> APIResponse:
     """Build the server's answer."""
     body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}], "usage": usage}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(200, names, json.dumps(body).encode())
+    return APIResponse(200, names, json.dumps(body).encode())
 
 
 def run(
-    settings: Mapping[str, Any], *replies: Reply | str
+    settings: Mapping[str, Any], *replies: APIResponse | str
 ) -> tuple[list[Sequence[BaseMessage]], AIMessage]:
     """Hold a conversation: what was asked each time, and the message in the end."""
     asked = []
@@ -137,7 +137,7 @@ class TestEnough:
         conversation = converse(QUESTION, CallSettings(model="slug", **FORCED))
         next(conversation)
         with pytest.raises(SegmindResponseError):
-            conversation.send(Reply(200, {}, b"<html>"))
+            conversation.send(APIResponse(200, {}, b"<html>"))
 
 
 class TestAskingAgain:
@@ -277,7 +277,7 @@ class TestAskingAgain:
     def test_it_is_asked_as_often_as_the_settings_say(self) -> None:
         """Each question stands behind the last."""
         replies = ["one", "two", "three", '{"a": 1}']
-        asked, message = run({**JSON, "tool_call_retries": 3}, *replies)
+        asked, message = run({**JSON, "output_retries": 3}, *replies)
         assert [len(one) for one in asked] == [1, 3, 5, 7]
         assert [one.text for one in asked[3][1::2]] == ["one", "two", "three"]
         assert message.text == '{"a": 1}'
@@ -298,7 +298,7 @@ class TestGivingUp:
         [
             pytest.param(FORCED, ["a", "b"], "2 times", "it does not call a function", id="calls"),
             pytest.param(JSON, ["a", "b"], "2 times", "it is no JSON", id="JSON"),
-            pytest.param({**JSON, "tool_call_retries": 0}, ["a"], "once", "no JSON", id="never"),
+            pytest.param({**JSON, "output_retries": 0}, ["a"], "once", "no JSON", id="never"),
             pytest.param(
                 EVEN_CALL,
                 ["[Even(number=1)]", "[Even(number=3)]"],
@@ -318,7 +318,7 @@ class TestGivingUp:
     def test_the_error_holds_all_replies(self, settings, texts, times, fault) -> None:
         """They were paid for, and show what went wrong."""
         replies = [reply(text, x_remaining_credits="4", x_request_id=text) for text in texts]
-        with pytest.raises(SegmindToolChoiceError) as caught:
+        with pytest.raises(SegmindOutputError) as caught:
             run(settings, *replies)
         error = caught.value
         assert str(error).startswith(f"The model was asked {times}, but its reply cannot be used")
@@ -331,7 +331,7 @@ class TestGivingUp:
 
     def test_it_may_be_returned_all_the_same(self) -> None:
         """Who asks for the raw reply judges it."""
-        settings = {**JSON, "is_unmet_choice_raised": False}
+        settings = {**JSON, "raises_unmet_requirement": False}
         asked, message = run(settings, "one", "two")
         assert len(asked) == 2
         assert message.text == "two"
@@ -407,7 +407,7 @@ class TestCosts:
     def test_the_replies_of_an_error_keep_their_own(self) -> None:
         """They are told one by one."""
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
-        with pytest.raises(SegmindToolChoiceError) as caught:
+        with pytest.raises(SegmindOutputError) as caught:
             run(JSON, reply("a", usage, x_cost="0.5"), reply("b", usage, x_cost="0.5"))
         assert [one.usage_metadata["total_tokens"] for one in caught.value.replies] == [2, 2]
         assert [one.response_metadata["cost"] for one in caught.value.replies] == [0.5, 0.5]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
 from langchain_segmind._api.balance import create_credits
-from langchain_segmind._api.endpoint import Reply
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.usage import create_usage_metadata
 from langchain_segmind._chat.response import (
     convert_result_to_chunks,
@@ -22,7 +22,8 @@ from langchain_segmind.exceptions import SegmindError, SegmindResponseError
 def read(body: object, headers: dict[str, str] | None = None, stop: tuple = ()) -> AIMessage:
     """Read a reply's message."""
     result = create_chat_result(
-        Reply(200, headers or {}, json.dumps(body).encode()), CallSettings(model="slug", stop=stop)
+        APIResponse(200, headers or {}, json.dumps(body).encode()),
+        CallSettings(model="slug", stop=stop),
     )
     assert isinstance(result.generations[0].message, AIMessage)
     return result.generations[0].message
@@ -176,7 +177,7 @@ def test_a_reply_that_is_no_answer_is_a_typed_error(body: bytes, fault: str) -> 
     """Every odd 200 is a `SegmindResponseError` that quotes its start and is never retried."""
     with pytest.raises(SegmindResponseError) as caught:
         create_chat_result(
-            Reply(200, {"x-remaining-credits": "4"}, body), CallSettings(model="slug")
+            APIResponse(200, {"x-remaining-credits": "4"}, body), CallSettings(model="slug")
         )
     assert fault in str(caught.value)
     assert body[:20].decode(errors="replace") in str(caught.value)
@@ -216,7 +217,7 @@ HEADERS = st.dictionaries(
 @given(COMPLETIONS | JSON, HEADERS)
 def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str, str]) -> None:
     """Whatever a server sends is a message or a `SegmindError`, never a KeyError."""
-    reply = Reply(200, headers, json.dumps(body).encode())
+    reply = APIResponse(200, headers, json.dumps(body).encode())
     try:
         message = create_chat_result(reply, CallSettings(model="slug")).generations[0].message
     except SegmindError:
@@ -232,7 +233,7 @@ def test_no_bytes_break_the_reader(body: bytes) -> None:
         create_credits,
     ):
         try:
-            reader(Reply(200, {}, body))
+            reader(APIResponse(200, {}, body))
         except SegmindError:
             continue
 
@@ -271,7 +272,7 @@ def test_a_cut_reply_ends_with_stop() -> None:
 def test_json_that_was_asked_for_is_bare(text: str, content: str) -> None:
     """It can be read, and sent back in the next turn; any other text stays as it is."""
     settings = CallSettings(model="slug", response_format=ResponseFormat())
-    reply = Reply(200, {}, json.dumps(completion(text)).encode())
+    reply = APIResponse(200, {}, json.dumps(completion(text)).encode())
     message = create_chat_result(reply, settings).generations[0].message
     assert message.content == content
     assert message.text.encode()
@@ -280,7 +281,7 @@ def test_json_that_was_asked_for_is_bare(text: str, content: str) -> None:
 def test_a_chunk_carries_all_of_the_message() -> None:
     """A stream's only chunk says what `invoke` says, and that it is the last."""
     result = create_chat_result(
-        Reply(200, {}, json.dumps(completion()).encode()), CallSettings(model="slug")
+        APIResponse(200, {}, json.dumps(completion()).encode()), CallSettings(model="slug")
     )
     message, chunk = result.generations[0].message, convert_result_to_chunks(result)[0].message
     assert chunk.chunk_position == "last"
@@ -296,7 +297,7 @@ def test_a_chunk_carries_all_of_the_message() -> None:
 )
 def test_a_balance_is_read(body: object, bought: float, free: float) -> None:
     """Both kinds of credits, and their sum."""
-    balance = create_credits(Reply(200, {}, json.dumps(body).encode()))
+    balance = create_credits(APIResponse(200, {}, json.dumps(body).encode()))
     assert (balance.credits, balance.free_credits) == (bought, free)
     assert balance.total == bought + free
 
@@ -305,4 +306,4 @@ def test_a_balance_is_read(body: object, bought: float, free: float) -> None:
 def test_no_balance_is_an_error(body: bytes) -> None:
     """A balance is never guessed."""
     with pytest.raises(SegmindResponseError, match="no balance"):
-        create_credits(Reply(200, {}, body))
+        create_credits(APIResponse(200, {}, body))

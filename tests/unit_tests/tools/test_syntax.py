@@ -8,7 +8,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_segmind._tools.literal_parser import Scanner
 from langchain_segmind._tools.syntax import (
     compile_result_tag,
-    neutralize,
+    escape_tags,
     render_call,
     render_calls,
     render_name,
@@ -123,7 +123,7 @@ LOOKALIKES = [
 @pytest.mark.parametrize("lookalike", LOOKALIKES)
 def test_what_looks_like_our_tags_is_escaped(lookalike: str) -> None:
     """Nobody else's text opens or closes a result."""
-    escaped = neutralize(f"a {lookalike} b")
+    escaped = escape_tags(f"a {lookalike} b")
     assert compile_result_tag().search(escaped) is None
     assert escaped.startswith("a &lt;")
     assert escaped.endswith(f"{lookalike[1:]} b")
@@ -141,7 +141,7 @@ def test_what_looks_like_our_tags_is_escaped(lookalike: str) -> None:
 )
 def test_what_does_not_look_like_our_tags_is_left_alone(text: str) -> None:
     """Texts about HTML stay what they are."""
-    assert neutralize(text) == text
+    assert escape_tags(text) == text
 
 
 FRAGMENTS = st.lists(
