@@ -6,7 +6,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._chat.request import create_payload, encode_payload
+from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.request import create_request
 from langchain_segmind._chat.response import convert_result_to_chunks, create_chat_result
 from langchain_segmind._settings.call_settings import CallSettings
 
@@ -16,7 +17,8 @@ from langchain_segmind._settings.call_settings import CallSettings
 def test_write_a_request(benchmark, count) -> None:
     """Messages to the bytes of a body."""
     messages = [HumanMessage("What is this?"), AIMessage("A question.")] * (count // 2)
-    body = benchmark(lambda: encode_payload(create_payload(messages, {"temperature": 0})))
+    settings = CallSettings(model="gpt-4-turbo", temperature=0)
+    body = benchmark(lambda: openai.encode(create_request(messages, settings)))
     assert len(json.loads(body)["messages"]) == count
 
 
@@ -30,7 +32,9 @@ def test_read_a_reply(benchmark, size) -> None:
     body = json.dumps({"id": "1", "model": "gpt-4-turbo", "choices": [choice], "usage": usage})
     reply = APIResponse(200, {"x-remaining-credits": "9.5"}, body.encode())
     settings = CallSettings(model="gpt-4-turbo")
-    result = benchmark(lambda: create_chat_result(reply, settings))
+    result = benchmark(
+        lambda: create_chat_result(openai.decode(reply.body), reply.headers, settings)
+    )
     assert result.generations[0].message.text == text
 
 
@@ -40,6 +44,6 @@ def test_stream_a_reply(benchmark, size) -> None:
     """A message to its chunks."""
     choice = {"message": {"role": "assistant", "content": "x" * size}}
     reply = APIResponse(200, {}, json.dumps({"choices": [choice]}).encode())
-    result = create_chat_result(reply, CallSettings(model="gpt-4-turbo"))
+    result = create_chat_result(openai.decode(reply.body), {}, CallSettings(model="gpt-4-turbo"))
     chunks = benchmark(lambda: convert_result_to_chunks(result))
     assert len(chunks) == 1

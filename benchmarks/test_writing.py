@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_segmind._chat.request import convert_messages_to_wire
+from langchain_segmind._chat.request import convert_messages
 from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.tool_choice import ToolChoice
 from langchain_segmind._tools.tools import create_toolset
@@ -61,5 +61,5 @@ def test_write_a_conversation(benchmark, turns) -> None:
             AIMessage("", tool_calls=[call]),
             ToolMessage("Found: nothing much.", tool_call_id=call["id"]),
         ]
-    wire = benchmark(convert_messages_to_wire, messages)
+    wire = benchmark(convert_messages, messages)
     assert len(wire) == 3 * turns

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
-from typing import Any, Literal, Self, Unpack, cast
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -14,9 +13,9 @@ from langchain_core.language_models import (
     LanguageModelInput,
     ModelProfile,
 )
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import (
     ConfigDict,
@@ -28,74 +27,59 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_segmind._api.api_key import ApiKeySource, find_api_key_fault, read_api_key_env
+from langchain_segmind._api.api_key import ApiKeySource, find_api_key_problem, read_api_key_env
 from langchain_segmind._api.balance import SegmindCredits, create_credits
-from langchain_segmind._api.endpoint import (
-    API_KEY_ENV,
-    CREDITS_PATH,
-    PROVIDER,
-    APIResponse,
-)
+from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
 from langchain_segmind._api.url import create_url, read_api_base_env
-from langchain_segmind._chat.context import check_context, count_wire_tokens
-from langchain_segmind._chat.reask import converse
-from langchain_segmind._chat.request import (
-    convert_messages_to_wire,
-    create_payload,
-    encode_payload,
-)
+from langchain_segmind._chat.context import check_context, count_turn_tokens
+from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.reask import run_call
+from langchain_segmind._chat.request import ChatRequest, convert_messages
 from langchain_segmind._chat.response import convert_result_to_chunks
 from langchain_segmind._chat.tokens import count_tokens, encode
-from langchain_segmind._http import Request, aclose, asend, close, send
-from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
-from langchain_segmind._http.deadline import Deadline
-from langchain_segmind._http.retries import Patience, create_async_retrying, create_retrying
+from langchain_segmind._http import APIRequest, Sender, aclose, close
 from langchain_segmind._output.structured_output import (
     create_parser,
     create_requirement,
     create_structured_output,
     create_tracing_format,
 )
-from langchain_segmind._settings.arguments import (
-    ApiBase,
-    Arguments,
-    Headers,
-    MaxTokens,
-    ModelKwargs,
-    OnInvalidToolCall,
-    OutputRetries,
-    Slug,
-    Stop,
-    Temperature,
-    Timeout,
-    TopP,
-    check_headers,
-    check_names,
-    parse_call_arguments,
+from langchain_segmind._settings.arguments import ApiBase, ApiKey, Headers, Slug, check_names
+from langchain_segmind._settings.call_settings import (
+    CallParameters,
+    CallSettings,
+    check_call_arguments,
+    create_call_settings,
 )
-from langchain_segmind._settings.call_settings import CallSettings, create_call_settings
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
-from langchain_segmind.callbacks.tracking import Watch, begin_watch, forget_handlers, keep_handlers
+from langchain_segmind.callbacks.tracking import begin_call, start_tracking
 from langchain_segmind.data._profiles import PROFILES
-from langchain_segmind.exceptions import SegmindRateLimitError
+
+OTHER_NAMES: Mapping[str, str] = {
+    "model_name": "model",
+    "api_key": "segmind_api_key",
+    "base_url": "segmind_api_base",
+}
+"""Other names that the constructor takes for some fields. They are not aliases, which would take
+the place of the fields' own names for type checkers."""
 
 
-class ChatSegmind(BaseChatModel):
-    """A Segmind language model that answers in OpenAI's shape, chosen by its slug.
+class ChatSegmind(CallParameters, BaseChatModel):
+    """A Segmind language model that uses OpenAI's format, chosen by its slug.
 
-    Every argument is a keyword. The endpoint documents `messages` only: what is not set is
-    not sent, and what is set is forwarded by Segmind as it is.
+    All arguments are keywords. The endpoint documents `messages` only: what is not set is not
+    sent, and what is set is forwarded by Segmind unchanged.
 
     Source: https://www.segmind.com/models/gpt-4-turbo/api
 
     Raises:
-        TypeError: If an argument is misspelt, here or in a call; the message names the nearest
-            real one. If there is no model.
-        ValueError: If a value cannot be right (pydantic's `ValidationError`), or, in a call, if a
-            message cannot be sent. No message shows the key.
-        SegmindError: In a call, if it fails; `langchain_segmind.exceptions` draws the tree.
+        TypeError: An argument is unknown, here or in a call; the message names the one that was
+            probably meant. Or there is no model.
+        ValueError: A value is invalid (pydantic's `ValidationError`), also when a field is
+            assigned. Or, in a call, a message cannot be sent. No message shows the key.
+        SegmindError: A call failed; `langchain_segmind.exceptions` lists the classes.
 
     Example:
         ```python
@@ -106,115 +90,86 @@ class ChatSegmind(BaseChatModel):
         ```
     """
 
-    model: Slug = Field(alias="model_name")
-    """The model's slug, as on https://www.segmind.com/models. A call may name another one."""
+    segmind_api_key: ApiKey = Field(default_factory=read_api_key_env)
+    """The API key, also `api_key`: a str, a SecretStr, or a callable, sync or async, that is
+    called before each request, so that keys can be rotated. Defaults to the environment variable
+    `SEGMIND_API_KEY`."""
 
-    segmind_api_key: ApiKeySource = Field(alias="api_key", default_factory=read_api_key_env)
-    """The API key: a str, a SecretStr, or a callable, sync or async, that is asked before each
-    request, so that keys can be rotated. Default: the variable `SEGMIND_API_KEY`."""
-
-    segmind_api_base: ApiBase = Field(
-        alias="base_url", default_factory=read_api_base_env, validate_default=True
-    )
-    """Where the models are: the URL before `/{slug}`. Default: the variable `SEGMIND_API_BASE`,
-    else `https://api.segmind.com/v1`."""
-
-    temperature: Temperature | None = None
-    """How freely to choose words, 0 to 2. None leaves it to the model."""
-
-    max_tokens: MaxTokens | None = None
-    """The longest reply, in tokens. None leaves it to the model."""
-
-    top_p: TopP | None = None
-    """Choose among the likeliest tokens of this share, 0 to 1. None leaves it to the model."""
-
-    seed: int | None = None
-    """Equal seeds ask for equal replies; no model guarantees it."""
-
-    stop: Stop | None = None
-    """Strings (or one) that end the reply before them; a call's `stop` replaces them, and `[]`
-    means none. They are sent, and the reply is cut here as well."""
-
-    timeout: Timeout | None = 120
-    """Seconds that one call may take, retries and the waits between them included; None for any
-    time. Waiting for a connection or for the `rate_limiter` does not count. An `httpx.Timeout`
-    bounds the phases of each attempt instead. Replies take 10 s on average and sometimes a
-    minute."""
+    segmind_api_base: ApiBase = Field(default_factory=read_api_base_env, validate_default=True)
+    """The URL before `/{slug}`, also `base_url`. Defaults to the environment variable
+    `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
 
     max_retries: NonNegativeInt = 2
-    """How often a failed request that cannot have been billed is sent again; 0 for never."""
+    """How many times a failed request is sent again if it cannot have been billed; 0 for never."""
 
     retry_read_timeouts: bool = False
-    """Whether a request that got no answer within an `httpx.Timeout` is sent again as well. It may
-    have been billed, so that the same call may be billed twice."""
+    """Whether a request that timed out after it was sent is sent again. It may have been billed,
+    so the same call may be billed twice. It matters with an `httpx.Timeout`: a number bounds the
+    whole call, which leaves no time for another attempt."""
 
     default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
     """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
 
     http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
-    """An httpx client of your own for synchronous calls: proxies, certificates, limits. It is
-    used, never closed."""
+    """Your own httpx client for synchronous calls: proxies, certificates, limits. It is used, but
+    never closed."""
 
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
-    """An httpx client of your own for asynchronous calls; it belongs to one event loop."""
-
-    model_kwargs: ModelKwargs = Field(default_factory=dict)
-    """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
-
-    on_invalid_tool_call: OnInvalidToolCall = "return"
-    """What to do with a tool call that cannot be run: "return" it in `invalid_tool_calls`, or
-    "retry": show it to the model with the reason and ask again."""
-
-    output_retries: OutputRetries = 1
-    """How often one call may ask again, 0 to 10: for invalid tool calls as above, and where a
-    tool call or JSON was forced and the reply holds none. Each request is paid for."""
+    """Your own httpx client for asynchronous calls; it belongs to one event loop."""
 
     check_context: bool = True
-    """Whether to count the tokens of what may exceed the model's context (`profile`) and refuse it
-    before it is paid for. They are counted with the extra `tokens` only."""
+    """Whether input that exceeds the model's context (`profile`) is refused before it is billed.
+    It takes the extra `tokens`, which counts the tokens."""
 
     streaming: bool | None = None
-    """Whether `invoke` goes through `stream`. The endpoint does not stream: a reply arrives
-    whole, as one chunk."""
+    """Whether `invoke` uses `stream`. The endpoint does not stream: a reply arrives as one
+    piece."""
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        populate_by_name=True,
-        protected_namespaces=(),
-    )
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    def __init__(self, **arguments: Unpack[Arguments]) -> None:
-        """Create a model; the fields above say what it takes."""
-        super().__init__(**arguments)
+    if TYPE_CHECKING:
+        # Type checkers build the constructors of this class and its subclasses from the fields;
+        # these are OTHER_NAMES.
+        model_name: str = ""
+        api_key: ApiKeySource = None
+        base_url: str | None = None
+    else:
+
+        def __init__(self, **arguments: Any) -> None:
+            # The constructor's frames hold its arguments, and some loggers write them out.
+            for name in ("segmind_api_key", "api_key"):
+                if isinstance(arguments.get(name), str):
+                    arguments[name] = SecretStr(arguments[name])
+            super().__init__(**arguments)
 
     @model_validator(mode="before")
     @classmethod
     def _check_argument_names(cls, arguments: Any) -> Any:
-        aliases = {name: info.alias for name, info in cls.model_fields.items() if info.alias}
-        check_names(arguments, [*cls.model_fields, *aliases.values()], cls.__name__)
-        if cls.model_fields["model"].is_required() and not {"model", "model_name"} & {*arguments}:
-            raise TypeError(
-                f"{cls.__name__} needs model=..., a slug such as 'gpt-4-turbo' "
-                "(https://www.segmind.com/models); ChatSegmindGPT4Turbo has it already."
-            )
-        for name in ("segmind_api_key", "api_key"):
-            if isinstance(arguments.get(name), str):  # or a validation error would hold it
-                arguments = {**arguments, name: SecretStr(arguments[name])}
-        for name, alias in aliases.items():
-            if name in arguments and alias in arguments:
-                raise TypeError(f"{cls.__name__} takes {name!r} or {alias!r}, not both.")
-        return arguments
+        aliases = (info.alias for info in cls.model_fields.values() if info.alias)
+        known = [*cls.model_fields, *OTHER_NAMES, *aliases]
+        # Where a field is assigned, pydantic passes the cached properties as well.
+        given = (name for name in arguments if not name.startswith("_"))
+        check_names(given, known, cls.__name__)
+        for other, name in OTHER_NAMES.items():
+            if name in arguments and other in arguments:
+                raise TypeError(f"{cls.__name__} takes {name!r} or {other!r}, not both.")
+        return {OTHER_NAMES.get(name, name): value for name, value in arguments.items()}
 
     @field_validator("segmind_api_key")
     @classmethod
     def _check_api_key(cls, key: ApiKeySource) -> ApiKeySource:
         if key is None:
             return read_api_key_env()
-        if isinstance(key, SecretStr) and (fault := find_api_key_fault(key)):
-            raise ValueError(f"{fault} Set {API_KEY_ENV}, or pass segmind_api_key=....")
+        if isinstance(key, SecretStr) and (problem := find_api_key_problem(key)):
+            raise ValueError(f"{problem} Set {API_KEY_ENV}, or pass segmind_api_key=....")
         return key
+
+    @model_validator(mode="after")
+    def _set_model_profile(self) -> Self:
+        # Core assigns None where there is no profile, and each assignment is validated.
+        if self.profile is None and (profile := self._resolve_model_profile()):
+            self.profile = profile
+        return self
 
     @model_validator(mode="after")
     def _set_segmind_version(self) -> Self:
@@ -279,23 +234,15 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
-        watch = begin_watch(run_manager, settings.model)
-        patience = self._create_patience(settings.timeout)
-        acquire = self.rate_limiter.acquire if self.rate_limiter else None
-        on_retry = run_manager.on_retry if run_manager else None
-        retrying = create_retrying(patience, on_retry, acquire)
-        conversation = converse(messages, settings)
-        request = self._create_chat_request(next(conversation), settings)
+        sender = self._create_sender(settings, run_manager, self.http_client)
+        call = run_call(messages, settings, openai.decode)
+        request = next(call)
         while True:
-            reply = retrying(self._send, request, patience.deadline, watch)
+            response = sender.send(self._encode(request, settings))
             try:
-                asked = conversation.send(reply)
+                request = call.send(response)
             except StopIteration as end:
                 return cast("ChatResult", end.value)
-            request = self._create_chat_request(asked, settings)
-            if acquire:
-                with patience.deadline.paused():
-                    acquire()
 
     async def _agenerate(
         self,
@@ -305,33 +252,15 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
-        watch = begin_watch(run_manager, settings.model)
-        patience = self._create_patience(settings.timeout)
-        acquire = self.rate_limiter.aacquire if self.rate_limiter else None
-        on_retry = run_manager.on_retry if run_manager else None
-        retrying = create_async_retrying(patience, on_retry, acquire)
-        conversation = converse(messages, settings)
-        request = self._create_chat_request(next(conversation), settings)
+        sender = self._create_sender(settings, run_manager, self.http_async_client)
+        call = run_call(messages, settings, openai.decode)
+        request = next(call)
         while True:
-            reply: APIResponse = await retrying(self._asend, request, patience.deadline, watch)
+            response = await sender.asend(self._encode(request, settings))
             try:
-                asked = conversation.send(reply)
+                request = call.send(response)
             except StopIteration as end:
                 return cast("ChatResult", end.value)
-            request = self._create_chat_request(asked, settings)
-            if acquire:
-                with patience.deadline.paused():
-                    await acquire()
-
-    def _generate_with_cache(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        with keep_handlers(run_manager):
-            return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
 
     async def _agenerate_with_cache(
         self,
@@ -341,48 +270,12 @@ class ChatSegmind(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         try:
-            with keep_handlers(run_manager):
-                return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
+            return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
         except asyncio.CancelledError as error:
-            # Core tells of all errors but this one: traces would show a call that never ends.
+            # Core reports all errors but this one: traces would show a call that never ends.
             if run_manager:
                 await run_manager.on_llm_error(error)
             raise
-
-    def stream(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Iterator[AIMessageChunk]:
-        """Hand on the reply as a stream, whole, since the endpoint does not stream.
-
-        Args:
-            input: As for `invoke`.
-            config: As for `invoke`.
-            kwargs: As for `invoke`.
-        """
-        forget_handlers()
-        yield from super().stream(input, config, **kwargs)
-
-    async def astream(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[AIMessageChunk]:
-        """Hand on the reply as a stream; see `stream`.
-
-        Args:
-            input: As for `invoke`.
-            config: As for `invoke`.
-            kwargs: As for `invoke`.
-        """
-        forget_handlers()
-        chunks = cast("AsyncGenerator[AIMessageChunk]", super().astream(input, config, **kwargs))
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                yield chunk
 
     def _stream(
         self,
@@ -409,6 +302,44 @@ class ChatSegmind(BaseChatModel):
             if run_manager:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
+
+    def _create_sender(
+        self,
+        settings: CallSettings,
+        run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
+        client: httpx.Client | httpx.AsyncClient | None,
+    ) -> Sender:
+        return Sender(
+            api_key=self.segmind_api_key,
+            timeout=settings.timeout,
+            max_retries=self.max_retries,
+            retry_read_timeouts=self.retry_read_timeouts,
+            client=client,
+            rate_limiter=self.rate_limiter,
+            observer=start_tracking(run_manager.run_id if run_manager else None, settings.model),
+            on_retry=run_manager.on_retry if run_manager else None,
+        )
+
+    def _encode(self, request: ChatRequest, settings: CallSettings) -> APIRequest:
+        content = openai.encode(request)
+        if self.check_context and settings.model == self.model:
+            limit = (self.profile or {}).get("max_input_tokens")
+            check_context(request.turns, len(content), limit)
+        return APIRequest(
+            method="POST",
+            url=create_url(self._base_url, settings.model),
+            content=content,
+            headers=self.default_headers or {},
+        )
+
+    @property
+    def _base_url(self) -> str:
+        return cast("str", self.segmind_api_base)
+
+    def _get_settings(
+        self, stop: Sequence[str] | None = None, arguments: Mapping[str, Any] | None = None
+    ) -> CallSettings:
+        return create_call_settings(self.__dict__, stop, arguments or {})
 
     def bind_tools(
         self,
@@ -552,10 +483,8 @@ class ChatSegmind(BaseChatModel):
             print(ChatSegmindGPT4Turbo().get_credits().total)
             ```
         """
-        request = self._create_credits_request()
-        patience = self._create_patience(request.timeout)
-        retrying, watch = create_retrying(patience), Watch(CREDITS_PATH)
-        return create_credits(retrying(self._send, request, patience.deadline, watch))
+        sender, request = self._prepare_credits_request(self.http_client)
+        return create_credits(sender.send(request))
 
     async def aget_credits(self) -> SegmindCredits:
         """Get the account's balance. It runs no model and costs nothing.
@@ -568,10 +497,21 @@ class ChatSegmind(BaseChatModel):
 
         Source: https://docs.segmind.com/api-reference/account-and-billing-apis
         """
-        request = self._create_credits_request()
-        patience = self._create_patience(request.timeout)
-        retrying, watch = create_async_retrying(patience), Watch(CREDITS_PATH)
-        return create_credits(await retrying(self._asend, request, patience.deadline, watch))
+        sender, request = self._prepare_credits_request(self.http_async_client)
+        return create_credits(await sender.asend(request))
+
+    def _prepare_credits_request(
+        self, client: httpx.Client | httpx.AsyncClient | None
+    ) -> tuple[Sender, APIRequest]:
+        sender = Sender(
+            api_key=self.segmind_api_key,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            retry_read_timeouts=self.retry_read_timeouts,
+            client=client,
+        )
+        url = create_url(self._base_url, CREDITS_PATH)
+        return sender, APIRequest(method="GET", url=url, headers=self.default_headers or {})
 
     def get_token_ids(self, text: str) -> list[int]:
         """Get a text's tokens in cl100k_base, GPT-4 Turbo's vocabulary.
@@ -628,70 +568,8 @@ class ChatSegmind(BaseChatModel):
         if not messages:
             return 0
         settings = self._get_settings(arguments={"tools": tools})
-        wire = convert_messages_to_wire(messages, settings.instructions)
-        return count_wire_tokens(wire, self.get_num_tokens)
-
-    def _create_patience(self, timeout: float | httpx.Timeout | None) -> Patience:
-        # An `httpx.Timeout` bounds the phases of each attempt instead.
-        deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
-        return Patience(deadline, self.max_retries, self.retry_read_timeouts)
-
-    def _send(self, request: Request, deadline: Deadline, watch: Watch) -> APIResponse:
-        api_key = resolve_api_key(self.segmind_api_key)
-        try:
-            with watch.attempt() as attempt:
-                attempt.reply = send(request, api_key, deadline, self.http_client)
-        except SegmindRateLimitError as error:
-            # Not this call alone has to wait, but all who share the limit.
-            hold = getattr(self.rate_limiter, "hold", None)
-            if hold and error.retry_after:
-                hold(error.retry_after)
-            raise
-        return attempt.reply
-
-    async def _asend(self, request: Request, deadline: Deadline, watch: Watch) -> APIResponse:
-        api_key = await aresolve_api_key(self.segmind_api_key, deadline)
-        client = self.http_async_client
-        try:
-            with watch.attempt() as attempt:
-                attempt.reply = await asend(request, api_key, deadline, client)
-        except SegmindRateLimitError as error:
-            hold = getattr(self.rate_limiter, "ahold", None)
-            if hold and error.retry_after:
-                await hold(error.retry_after)
-            raise
-        return attempt.reply
-
-    def _create_chat_request(
-        self, messages: Sequence[BaseMessage], settings: CallSettings
-    ) -> Request:
-        payload = create_payload(
-            messages, settings.parameters, settings.stop, settings.instructions
-        )
-        content = encode_payload(payload)
-        if self.check_context and settings.model == self.model:
-            limit = (self.profile or {}).get("max_input_tokens")
-            check_context(payload["messages"], len(content), limit)
-        return Request(
-            method="POST",
-            url=create_url(self.segmind_api_base, settings.model),
-            content=content,
-            headers=check_headers(self.default_headers or {}),
-            timeout=settings.timeout,
-        )
-
-    def _create_credits_request(self) -> Request:
-        return Request(
-            method="GET",
-            url=create_url(self.segmind_api_base, CREDITS_PATH),
-            headers=check_headers(self.default_headers or {}),
-            timeout=self.timeout,
-        )
-
-    def _get_settings(
-        self, stop: Sequence[str] | None = None, arguments: Mapping[str, Any] | None = None
-    ) -> CallSettings:
-        return create_call_settings(self.__dict__, stop, arguments or {})
+        turns = convert_messages(messages, settings.instructions)
+        return count_turn_tokens(turns, self.get_num_tokens)
 
     # --- What LangChain asks about a model ---
 
@@ -705,15 +583,17 @@ class ChatSegmind(BaseChatModel):
         return {
             **settings.parameters,
             "model": settings.model,
-            "segmind_api_base": strip_url_credentials(self.segmind_api_base),
-            **({"stop": list(settings.stop)} if settings.stop else {}),
+            "segmind_api_base": strip_url_credentials(self._base_url),
+            **({"stop": settings.stop_strings} if settings.stop else {}),
         }
 
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        # LangChain traces these first: an argument that is refused may hold a secret.
-        parse_call_arguments(kwargs)
+        # LangChain asks for these first in every call, and traces them: an unknown argument may
+        # hold a secret.
+        check_call_arguments(kwargs, type(self).model_fields)
+        begin_call()
         params = {**self.asdict(), "stop": stop, **kwargs}
         params.pop("structured_output", None)  # no JSON; `ls_structured_output_format` tells it
         return params
@@ -724,7 +604,7 @@ class ChatSegmind(BaseChatModel):
         settings = self._get_settings(stop, kwargs)
         changes_the_reply = {
             **settings.cache_key,
-            "segmind_api_base": strip_url_credentials(self.segmind_api_base),
+            "segmind_api_base": strip_url_credentials(self._base_url),
             "output_version": self.output_version,
         }
         return f"{self._llm_type} {json.dumps(changes_the_reply, sort_keys=True)}"
@@ -744,8 +624,10 @@ class ChatSegmind(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         model = kwargs.get("model") or kwargs.get("model_name") or self.model
-        stop = self.stop if stop is None else stop
-        params = super()._get_ls_params(stop=stop, **{**kwargs, "model": model})
+        own_stop = cast("list[str] | None", self.stop)
+        params = super()._get_ls_params(
+            stop=own_stop if stop is None else stop, **{**kwargs, "model": model}
+        )
         params["ls_provider"] = PROVIDER
         return params
 
@@ -766,7 +648,7 @@ class ChatSegmind(BaseChatModel):
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """Give what is written in place of fields: the base URL without credentials."""
-        return {"segmind_api_base": strip_url_credentials(self.segmind_api_base)}
+        return {"segmind_api_base": strip_url_credentials(self._base_url)}
 
     @field_serializer("segmind_api_base")
     def _serialize_api_base(self, base: str) -> str:
@@ -785,7 +667,7 @@ class ChatSegmind(BaseChatModel):
 
     def __repr_args__(self) -> Any:
         """Give the fields to show, without secrets."""
-        shown = {"segmind_api_base": strip_url_credentials(self.segmind_api_base)}
+        shown = {"segmind_api_base": strip_url_credentials(self._base_url)}
         if self.segmind_api_key is not None:
             shown["segmind_api_key"] = MASK
         return [(name, shown.get(name, value)) for name, value in super().__repr_args__()]
@@ -810,10 +692,5 @@ class ChatSegmindGPT4Turbo(ChatSegmind):
         ```
     """
 
-    model: Slug = Field(default="gpt-4-turbo", alias="model_name")
-    """The model's slug, as on https://www.segmind.com/models. A call may name another one."""
-
-    # Type checkers make up a constructor for each pydantic class that has none of its own.
-    def __init__(self, **arguments: Unpack[Arguments]) -> None:
-        """Create a model; the fields of `ChatSegmind` say what it takes."""
-        super().__init__(**arguments)
+    model: Slug = "gpt-4-turbo"
+    """The model's slug, as on https://www.segmind.com/models."""

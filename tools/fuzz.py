@@ -11,9 +11,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["langchain_segmind"]):
-    from langchain_segmind import SegmindError
     from langchain_segmind._api.endpoint import APIResponse
     from langchain_segmind._api.errors import create_error
+    from langchain_segmind._chat.formats.openai import decode
     from langchain_segmind._chat.response import convert_result_to_chunks, create_chat_result
     from langchain_segmind._output.response_format import ResponseFormat
     from langchain_segmind._settings.call_settings import CallSettings
@@ -45,8 +45,8 @@ def read_reply(data: bytes) -> None:
     text = provider.ConsumeUnicode(2_000)
     bodies = [data, b'{"choices": [{"message": {"content": %s}}]}' % encode(text)]
     for body in bodies:
-        with contextlib.suppress(SegmindError):
-            convert_result_to_chunks(create_chat_result(APIResponse(200, headers, body), settings))
+        with contextlib.suppress(ValueError):
+            convert_result_to_chunks(create_chat_result(decode(body), headers, settings))
         create_error(APIResponse(provider.ConsumeIntInRange(300, 599), headers, body))
 
 

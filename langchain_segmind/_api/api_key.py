@@ -7,24 +7,28 @@ from pydantic import SecretStr
 
 from langchain_segmind._api.endpoint import API_KEY_ENV
 
-ApiKey = SecretStr | str | None
-ApiKeySource = SecretStr | Callable[[], ApiKey | Awaitable[ApiKey]] | None
+ResolvedKey = SecretStr | str | None
+ApiKeySource = SecretStr | str | Callable[[], ResolvedKey | Awaitable[ResolvedKey]] | None
 
 
 def read_api_key_env() -> SecretStr | None:
-    """Read the key from the environment; blank is as good as unset."""
-    key = os.environ.get(API_KEY_ENV, "").strip()
-    return SecretStr(key) if key else None
+    """Return the key from the environment; None if it is unset or blank."""
+    key = SecretStr(os.environ.get(API_KEY_ENV, "").strip())
+    return key or None
 
 
-def find_api_key_fault(key: ApiKey) -> str:
-    """Say what is wrong with a key, without showing it; an empty text where nothing is."""
-    text = key.get_secret_value() if isinstance(key, SecretStr) else key
-    if text is None or not text.strip():
-        return "No API key is given."
-    if not text.isascii() or not text.isprintable() or " " in text:
+def find_api_key_problem(key: SecretStr | None) -> str:
+    """Return what is wrong with a key, without showing it; empty if nothing is."""
+    if key is None or not key.get_secret_value().strip():
+        return "No API key is set."
+    if not _is_header_value(key):
         return (
-            "The API key holds a line feed, a space or another character that "
-            "no key has (it is not shown here)."
+            "The API key contains a line feed, a space or another character that no key has "
+            "(it is not shown here)."
         )
     return ""
+
+
+def _is_header_value(key: SecretStr) -> bool:
+    text = key.get_secret_value()
+    return text.isascii() and text.isprintable() and " " not in text

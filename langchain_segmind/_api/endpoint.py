@@ -1,7 +1,7 @@
-"""Facts of Segmind's HTTP interface, shared by the client and the local gateway.
+"""Segmind's HTTP API, shared by the client and the local gateway.
 
 `POST {base}/{slug}` with the header `x-api-key` runs a language model;
-`GET {base}/get-user-credits` reports the balance. Sources: the model's page
+`GET {base}/get-user-credits` returns the balance. Sources: the model's page
 (https://www.segmind.com/models/gpt-4-turbo/api) and the API reference
 (https://docs.segmind.com/docs/serverless-api).
 """
@@ -16,7 +16,7 @@ API_BASE_ENV = "SEGMIND_API_BASE"
 API_KEY_ENV = "SEGMIND_API_KEY"
 CREDITS_PATH = "get-user-credits"
 PROVIDER = "segmind"
-"""How LangChain's traces and messages name who runs the model."""
+"""The provider's name in LangChain's traces and messages."""
 
 API_KEY_HEADER = "x-api-key"
 REMAINING_CREDITS_HEADER = "x-remaining-credits"
@@ -32,24 +32,26 @@ Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-"""A model's name in the URL; slugs may hold dots, such as `gpt-5.5`."""
+"""A model's name in the URL, such as `gpt-4-turbo` or `gpt-5.5`."""
 
 KEY_SHAPE = re.compile(r"SG_[0-9a-fA-F]{16}")
-"""What an issued API key looks like. For masking only: other keys are valid too."""
+"""The shape of an issued API key. For masking only: other keys are valid too."""
 
 
 @dataclass(frozen=True, slots=True)
 class APIResponse:
-    """One HTTP answer.
+    """An HTTP response.
 
     Attributes:
         status_code: The HTTP status.
         headers: The headers, names in lower case.
-        body: The decoded (uncompressed) body.
-        mask: Takes the request's secrets out of a text: servers echo keys in their errors.
+        body: The body, decoded.
+        url: The URL that was requested, without credentials.
+        mask: Masks the request's secrets in a text: servers echo keys in their errors.
     """
 
     status_code: int
     headers: Mapping[str, str]
     body: bytes
+    url: str = ""
     mask: Callable[[str], str] = field(default=str, repr=False)

@@ -1,8 +1,8 @@
-"""A reply that is no answer -> the error that says so; pure.
+"""Convert a failed response to an error.
 
 Segmind's error bodies are free text in a few envelopes (`{"error": "..."}`,
 `{"error": {"message": "..."}}`, `{"html-message": "..."}`, an HTML page, nothing), so some
-causes can be told apart by their wording only.
+causes differ only by their wording.
 """
 
 import html
@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from langchain_segmind._api.endpoint import REMAINING_CREDITS_HEADER, REQUEST_ID_HEADER, APIResponse
@@ -39,7 +40,7 @@ ERROR_BY_STATUS: Mapping[int, type[SegmindError]] = {
     410: SegmindModelNotFoundError,
     429: SegmindRateLimitError,
 }
-"""Single statuses. Any other 4xx is an invalid request, 5xx a failure of the server."""
+"""Any other 4xx is an invalid request, any other 5xx a server error."""
 
 CONTEXT_OVERFLOW_STATUSES = frozenset({400, 406, 413, 500})
 CONTEXT_OVERFLOW = re.compile(
@@ -50,53 +51,57 @@ CONTEXT_OVERFLOW = re.compile(
 INVALID_REQUEST = re.compile(r"content[ -]type|parameter", re.IGNORECASE)
 ABOUT_CREDITS = re.compile(r"credit|balance|spend", re.IGNORECASE)
 
-LONGEST_EXCERPT = 500
-"""Characters of a server's text that a message quotes."""
-LONGEST_BODY = 2_000
-"""Characters of a body that an error keeps."""
-LONGEST_SCAN = 100_000
-"""Bytes of a body that are looked at."""
-LONGEST_PAGE = 4_000
-"""Characters of an HTML page that are searched for words: they stand at its top."""
+MAX_EXCERPT_CHARS = 500
+"""How much of the server's text a message quotes."""
+MAX_KEPT_BODY_CHARS = 2_000
+"""How much of the body an error keeps."""
+MAX_SCANNED_BYTES = 100_000
+"""How much of the body is read."""
+MAX_PAGE_CHARS = 4_000
+"""How much of an HTML page is searched: its message is at the top."""
 
 
 def create_error(
-    reply: APIResponse,
+    response: APIResponse,
     error_class: type[SegmindError] | None = None,
     problem: str = "",
     phase: Phase | None = None,
 ) -> SegmindError:
-    """Build the error for a reply, with its secrets masked.
+    """Return the error for a response, with secrets masked.
 
     Args:
-        reply: The server's answer.
-        error_class: The class; by default the status and the text decide.
-        problem: What is wrong with it; by default the status says so.
+        response: The response.
+        error_class: The class; by default the status and the body decide.
+        problem: What is wrong; by default the status.
         phase: Where the connection failed, if it did.
     """
-    body = reply.mask(reply.body[:LONGEST_SCAN].decode(errors="replace"))
-    chosen = error_class or get_error_class(reply.status_code, body)
-    headers = {name: reply.mask(value) for name, value in reply.headers.items()}
+    body = response.mask(response.body[:MAX_SCANNED_BYTES].decode(errors="replace"))
+    chosen = error_class or get_error_class(response.status_code, body)
+    headers = {name: response.mask(value) for name, value in response.headers.items()}
     if not problem:
-        problem = f"The server answered {reply.status_code}"
-        problem += f" and points to {headers['location']}" if "location" in headers else ""
-    retry_after = parse_retry_after(reply.headers, time.time())
-    said = body if chosen is SegmindResponseError else reply.mask(parse_error_text(body))
+        problem = f"The server answered {response.status_code}"
+        if response.status_code == HTTPStatus.NOT_FOUND and response.url:
+            problem += f" for {response.url}"
+        if "location" in headers:
+            problem += f" with a redirect to {headers['location']}"
+    retry_after = parse_retry_after(response.headers, time.time())
+    is_unexpected = chosen is SegmindResponseError
+    text = body if is_unexpected else response.mask(parse_error_text(body))
     return chosen(
-        f"{problem}{f': {said[:LONGEST_EXCERPT]!r}' if said else ''}. {chosen.advice}"
-        f"{f' It asks to wait {retry_after:g} seconds.' if retry_after else ''}",
-        status_code=reply.status_code,
-        body=body[:LONGEST_BODY],
+        f"{problem}{f': {text[:MAX_EXCERPT_CHARS]!r}' if text else ''}. {chosen.advice}"
+        f"{f' The server asks to wait {retry_after:g} s.' if retry_after else ''}",
+        status_code=response.status_code,
+        body=body[:MAX_KEPT_BODY_CHARS],
         headers=headers,
         request_id=headers.get(REQUEST_ID_HEADER),
         retry_after=retry_after,
-        remaining_credits=parse_number(reply.headers.get(REMAINING_CREDITS_HEADER)),
+        remaining_credits=parse_number(response.headers.get(REMAINING_CREDITS_HEADER)),
         phase=phase,
     )
 
 
 def get_error_class(status_code: int, body: str) -> type[SegmindError]:
-    """Choose the class by the status, and by the body's wording where the status is shared."""
+    """Return the class for a status, or by the body where a status has several causes."""
     if status_code in CONTEXT_OVERFLOW_STATUSES and CONTEXT_OVERFLOW.search(body):
         return SegmindContextOverflowError
     if status_code == 406 and INVALID_REQUEST.search(body) and not ABOUT_CREDITS.search(body):  # noqa: PLR2004 - 406 has this name only
@@ -111,7 +116,7 @@ def get_error_class(status_code: int, body: str) -> type[SegmindError]:
 
 
 def parse_error_text(body: str) -> str:
-    """Find the server's own words in a body: JSON in its envelopes, HTML, or plain text."""
+    """Return the message in a body: JSON in one of the envelopes, HTML, or plain text."""
     try:
         return _find_text(json.loads(body)) or body.strip()
     except (ValueError, RecursionError):
@@ -128,5 +133,5 @@ def _find_text(parsed: Any) -> str:
 
 
 def _strip_html(text: str) -> str:
-    text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^<>]*>", " ", text[:LONGEST_PAGE])
+    text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^<>]*>", " ", text[:MAX_PAGE_CHARS])
     return " ".join(html.unescape(text).split())

@@ -1,4 +1,4 @@
-"""Header texts to numbers. Whatever cannot be read is None, never an error."""
+"""Header values as numbers; None if they cannot be read, never an error."""
 
 import math
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from langchain_segmind._api.endpoint import (
     RETRY_AFTER_MS_HEADER,
 )
 
-EPOCH_MILLISECONDS_FROM = 1e11
-"""An epoch time above this is in milliseconds: as seconds it lies in the year 5138."""
+MIN_EPOCH_MILLISECONDS = 1e11
+"""A larger epoch time is in milliseconds: in seconds it would be in the year 5138."""
 
 
 def parse_number(text: str | None) -> float | None:
-    """Read a finite number, such as a balance; it may be negative."""
+    """Return a finite number, such as a balance, which may be negative."""
     if text is None or "_" in text:
         return None
     try:
@@ -27,14 +27,14 @@ def parse_number(text: str | None) -> float | None:
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Read how long the server asks to wait.
+    """Return how long the server asks to wait.
 
     Args:
-        headers: The reply's headers, names in lower case.
+        headers: The response's headers, names in lower case.
         now: The time in seconds since the epoch.
 
     Returns:
-        Seconds from now, or None where nothing readable is sent or the time has passed.
+        Seconds from now; None if no readable time is sent or it has passed.
     """
     milliseconds = parse_number(headers.get(RETRY_AFTER_MS_HEADER))
     candidates = (
@@ -60,14 +60,14 @@ def _parse_http_date(text: str | None) -> float | None:
 
 
 def _parse_timestamp(text: str | None) -> float | None:
-    """Read epoch seconds, epoch milliseconds or ISO 8601: Segmind publishes no format."""
+    """Return epoch seconds from seconds, milliseconds or ISO 8601: the format is undocumented."""
     number = parse_number(text)
     if number is not None:
-        return number / 1000 if number > EPOCH_MILLISECONDS_FROM else number
+        return number / 1000 if number > MIN_EPOCH_MILLISECONDS else number
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        time = datetime.fromisoformat(text.strip())
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, OSError):
         return None

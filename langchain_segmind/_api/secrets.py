@@ -1,4 +1,4 @@
-"""Keeps keys, tokens and passwords out of whatever is shown, logged or stored."""
+"""Mask keys, tokens and passwords in everything that is shown, logged or stored."""
 
 import html
 import re
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from langchain_segmind._api.endpoint import KEY_SHAPE
 
 MASK = "**********"
-SHORTEST_SECRET = 6
-"""Shorter secrets are no secrets, and masking them would garble ordinary words."""
+MIN_SECRET_CHARS = 6
+"""Shorter secrets are not masked: that would garble ordinary words."""
 
 URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
 
@@ -16,10 +16,10 @@ URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:
     """Mask secrets in a text, also where they are escaped for JSON, HTML or a URL.
 
-    Anything shaped like a Segmind key and any credentials in a URL are masked as well.
+    Anything shaped like a Segmind key and the credentials in URLs are masked as well.
     """
     for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
+        if len(secret) >= MIN_SECRET_CHARS:
             text = re.sub("".join(map(_match_any_spelling, secret)), MASK, text)
     return mask_url_credentials(KEY_SHAPE.sub(MASK, text))
 
@@ -38,5 +38,5 @@ def mask_url_credentials(text: str) -> str:
 
 
 def strip_url_credentials(url: str) -> str:
-    """Take `user:password@` out of a URL."""
+    """Remove `user:password@` from a URL."""
     return re.sub(r"(?<=://)[^/?#]*@", "", url)

@@ -9,17 +9,17 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_segmind._api.endpoint import APIResponse
 
 
-def read_usage(reply: APIResponse) -> UsageMetadata | None:
-    """Read the tokens that a reply tells of, whatever else is wrong with it."""
+def read_usage(response: APIResponse) -> UsageMetadata | None:
+    """Return the tokens that a response reports, whatever else is wrong with it."""
     try:
-        completion = json.loads(reply.body)
+        completion = json.loads(response.body)
     except (ValueError, RecursionError):
         return None
     return create_usage_metadata(completion.get("usage")) if isinstance(completion, dict) else None
 
 
 def create_usage_metadata(usage: Any) -> UsageMetadata | None:
-    """Read OpenAI's `usage`; None where either count is missing, never half-filled."""
+    """Return OpenAI's `usage`; None if either count is missing."""
     if not isinstance(usage, dict):
         return None
     input_tokens = _get_count(usage, "prompt_tokens")

@@ -1,10 +1,10 @@
-"""One call, which may take several requests: what to ask the model next, and when to stop; pure.
+"""One call, which may take several requests: what to ask next, and when to stop. No I/O.
 
-A reply that is not what was asked for is shown to the model with the reason, and it is asked
-again. The requests of one call count as one for LangChain: one start, one end, summed usage.
+A reply that is not what was asked for is shown to the model with the reason, and the model is
+asked again. To LangChain, all requests are one call: one start, one end, summed usage.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -13,55 +13,74 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatResult
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._chat.response import create_chat_result
+from langchain_segmind._api.errors import create_error
+from langchain_segmind._chat.request import ChatRequest, create_request
+from langchain_segmind._chat.response import Completion, create_chat_result
 from langchain_segmind._output.response_format import NotJSONError
 from langchain_segmind._output.structured_output import (
     describe_invalid_calls,
     read_structured_output,
 )
 from langchain_segmind._settings.call_settings import CallSettings
-from langchain_segmind.exceptions import SegmindOutputError
+from langchain_segmind.exceptions import SegmindOutputError, SegmindResponseError
 
-Conversation = Generator[Sequence[BaseMessage], APIResponse, ChatResult]
-"""Yields the messages to send, takes the reply to them, and returns the call's result."""
+Call = Generator[ChatRequest, APIResponse, ChatResult]
+"""Yields a request, takes its response, and returns the call's result."""
 
-TRY_AGAIN = "That reply cannot be used: {fault}. {wanted}"
+Decode = Callable[[bytes], Completion]
+
+REASK = "That reply cannot be used: {problem}. {instruction}"
 WRITE_CALLS = "Reply again with nothing but the whole list of calls, corrected."
 WRITE_JSON = "Reply again with nothing but the JSON."
 
 
-def converse(messages: Sequence[BaseMessage], settings: CallSettings) -> Conversation:
-    """Ask until the reply is what was asked for, or the retries are used up.
+def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: Decode) -> Call:
+    """Ask until the reply is what was asked for, or no retries are left.
+
+    Args:
+        messages: The conversation.
+        settings: What the call uses.
+        decode: The function of that name in the format's module.
 
     Raises:
-        SegmindOutputError: If the last reply lacks the call or the JSON that it must hold.
+        SegmindOutputError: The last reply lacks the call or JSON that was required.
+        SegmindResponseError: A response is not a completion.
     """
     replies: list[AIMessage] = []
-    faults: list[str] = []
+    problems: list[str] = []
     asked = list(messages)
     while True:
-        reply = yield asked
-        result = create_chat_result(reply, settings)
+        response = yield create_request(asked, settings)
+        completion = _decode(response, decode)
+        result = create_chat_result(completion, response.headers, settings)
         message = cast("AIMessage", result.generations[0].message)
         replies.append(message)
         unmet = find_unmet_requirement(message, settings)
-        fault = unmet or find_invalid_calls(message, settings)
-        faults.append(fault)
-        if not fault or len(replies) > settings.output_retries:
+        problem = unmet or find_invalid_calls(message, settings)
+        problems.append(problem)
+        if not problem or len(replies) > settings.output_retries:
             break
-        asked += create_second_question(message, fault, settings)
-    if unmet and settings.raises_unmet_requirement:
-        raise create_tool_choice_error(faults, replies)
+        asked += build_reask_messages(message, problem, settings)
+    if unmet and settings.on_unmet_requirement == "raise":
+        raise create_output_error(problems, replies)
     if len(replies) > 1:
         _sum_costs(message, replies)
         message.response_metadata["rejected_replies"] = [
-            describe_rejected(*rejected) for rejected in zip(replies[:-1], faults, strict=False)
+            describe_rejected(*rejected) for rejected in zip(replies[:-1], problems, strict=False)
         ]
     return result
 
 
+def _decode(response: APIResponse, decode: Decode) -> Completion:
+    try:
+        return decode(response.body)
+    except ValueError as error:
+        problem = f"The server answered {response.status_code}, but the body {error}"
+    raise create_error(response, SegmindResponseError, problem)
+
+
 def find_unmet_requirement(message: AIMessage, settings: CallSettings) -> str:
-    """Say what a reply lacks that it must hold; an empty text where it lacks nothing."""
+    """Return what a reply lacks that was required; empty if it lacks nothing."""
     try:
         _check_requirement(message, settings)
     except ValueError as error:
@@ -71,35 +90,35 @@ def find_unmet_requirement(message: AIMessage, settings: CallSettings) -> str:
 
 def _check_requirement(message: AIMessage, settings: CallSettings) -> None:
     if settings.structured_output is not None:
-        # Where there is neither a call nor JSON, the demand itself says which is missing.
+        # If there is neither a call nor JSON, the requirement itself says which is missing.
         with suppress(NotJSONError):
             read_structured_output(message, settings.structured_output)
             return
-    is_forced, wanted = settings.tool_choice.is_forced, settings.response_format
-    if message.tool_calls or not (is_forced or wanted):
+    is_forced, required = settings.tool_choice.is_forced, settings.response_format
+    if message.tool_calls or not (is_forced or required):
         return
-    if faults := describe_invalid_calls(message):
-        raise ValueError(faults)
-    if is_forced or wanted is None:
+    if problems := describe_invalid_calls(message):
+        raise ValueError(problems)
+    if is_forced or required is None:
         raise ValueError(f"it does not call {settings.tool_choice.name or 'a function'}")
-    wanted.read(str(message.text))
+    required.read(str(message.text))
 
 
 def find_invalid_calls(message: AIMessage, settings: CallSettings) -> str:
-    """Say what is wrong with a reply's calls, if that is a reason to ask again."""
+    """Return what is wrong with a reply's calls, if that is a reason to ask again."""
     is_kept = message.tool_calls and not settings.parallel_tool_calls
     if is_kept or settings.on_invalid_tool_call != "retry":
         return ""
     return describe_invalid_calls(message)
 
 
-def create_second_question(
-    message: AIMessage, fault: str, settings: CallSettings
+def build_reask_messages(
+    message: AIMessage, problem: str, settings: CallSettings
 ) -> list[BaseMessage]:
-    """Show the model its reply and ask again."""
-    is_call_wanted = settings.tool_choice.is_forced or bool(message.invalid_tool_calls)
-    wanted = WRITE_CALLS if is_call_wanted else WRITE_JSON
-    question = HumanMessage(TRY_AGAIN.format(fault=fault.rstrip("."), wanted=wanted))
+    """Return the reply and the question that asks for a better one."""
+    needs_call = settings.tool_choice.is_forced or bool(message.invalid_tool_calls)
+    instruction = WRITE_CALLS if needs_call else WRITE_JSON
+    question = HumanMessage(REASK.format(problem=problem.rstrip("."), instruction=instruction))
     dropped = message.response_metadata.get("dropped_tool_calls", [])
     shown = AIMessage(
         content=message.content,
@@ -111,22 +130,22 @@ def create_second_question(
 
 
 def describe_rejected(message: AIMessage, reason: str) -> dict[str, Any]:
-    """Keep what a reply held that was asked for again, as JSON."""
-    held = {
+    """Return what a rejected reply contained, as JSON."""
+    parts = {
         "content": message.content,
         "tool_calls": message.tool_calls,
         "invalid_tool_calls": message.invalid_tool_calls,
         "reason": reason,
     }
-    return {key: part for key, part in held.items() if part}
+    return {key: part for key, part in parts.items() if part}
 
 
-def create_tool_choice_error(
-    faults: Sequence[str], replies: Sequence[AIMessage]
+def create_output_error(
+    problems: Sequence[str], replies: Sequence[AIMessage]
 ) -> SegmindOutputError:
-    """Create the error of a demand that no reply met."""
+    """Return the error for a requirement that no reply met."""
     last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
-    reasons = "; then: ".join(dict.fromkeys(fault.rstrip(".") for fault in faults))
+    reasons = "; then: ".join(dict.fromkeys(problem.rstrip(".") for problem in problems))
     return SegmindOutputError(
         f"The model was asked {times}, but its reply cannot be used: {reasons}. "
         f"{SegmindOutputError.advice}",
@@ -137,7 +156,7 @@ def create_tool_choice_error(
 
 
 def _sum_costs(message: AIMessage, replies: Sequence[AIMessage]) -> None:
-    """Write what all requests cost into the last reply; what one does not tell has no sum."""
+    """Put the cost of all requests into the last reply; a sum needs all of its parts."""
     usages = [reply.usage_metadata for reply in replies]
     costs = [reply.response_metadata.get("cost") for reply in replies]
     message.usage_metadata = _sum_usage(usages)

@@ -1,9 +1,9 @@
-"""Messages and parameters -> the request's body; pure."""
+"""LangChain messages to a request that no provider's JSON has shaped yet."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 from langchain_core.messages import (
     AIMessage,
@@ -19,93 +19,83 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call
 
 from langchain_segmind._api.endpoint import ROLES, Role
+from langchain_segmind._settings.call_settings import CallSettings
 from langchain_segmind._tools import escape_tags, render_calls, render_result
 
 REASONING_BLOCKS = frozenset({"reasoning", "reasoning_content", "redacted_thinking", "thinking"})
-"""How providers name a model's reasoning, which no provider wants back from another."""
+"""Block types of a model's reasoning, which no provider takes back from another."""
 
 CALL_BLOCKS: Mapping[str, str] = {"tool_call": "args", "tool_use": "input"}
-"""How providers name a call of a tool in a message's content, and the key of its arguments."""
+"""Block types of a tool call, and the key of its arguments."""
 
-UNREADABLE_CALL_BLOCKS = frozenset({"tool_call_chunk", "invalid_tool_call", "input_json_delta"})
-"""Parts of calls, which a message's `tool_calls` and `invalid_tool_calls` hold as well."""
+PARTIAL_CALL_BLOCKS = frozenset({"tool_call_chunk", "invalid_tool_call", "input_json_delta"})
+"""Block types of what a message's `tool_calls` and `invalid_tool_calls` hold as well."""
 
 TEXT_KEYS: Mapping[str, str] = {"text": "text", "text-plain": "text", "refusal": "refusal"}
-"""Block types that carry text, and the key that it stands under."""
+"""Block types of text, and the key that it is under."""
 
 MEDIA_BLOCKS = frozenset(
     {"image", "image_url", "audio", "input_audio", "video", "file", "document", "media"}
 )
-"""Block types that no text can stand for."""
+"""Block types that cannot be sent as text."""
 
 
-class WireMessage(TypedDict):
-    """One message as the endpoint documents it."""
+@dataclass(slots=True)
+class Turn:
+    """One turn of a conversation.
+
+    Attributes:
+        role: Who speaks. System text stays where it was: only some providers have one place for it.
+        text: What is said.
+    """
 
     role: Role
-    content: str
+    text: str
 
 
-def create_payload(
-    messages: Sequence[BaseMessage],
-    parameters: Mapping[str, Any],
-    stop: Sequence[str] = (),
-    instructions: str = "",
-) -> dict[str, Any]:
-    """Build the request's body: the messages and what the user set, nothing else.
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A conversation and how to answer it, in no provider's format.
 
-    Args:
-        messages: The conversation, oldest first.
-        parameters: Further body keys.
+    Attributes:
+        turns: The conversation, oldest first; calls and results of tools are text.
+        parameters: Further keys of the request's body.
         stop: Strings that end the reply.
-        instructions: What the model is told beside the conversation, such as its tools.
-
-    Raises:
-        ValueError: If a message cannot be sent; it names the message's index, from 0.
     """
-    payload = {**parameters, "messages": convert_messages_to_wire(messages, instructions)}
-    if stop:
-        payload["stop"] = list(stop)
-    return payload
+
+    turns: Sequence[Turn]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    stop: Sequence[str] = ()
 
 
-def encode_payload(payload: Mapping[str, Any]) -> bytes:
-    """Write the body as JSON in UTF-8, with non-ASCII text as it is.
+def create_request(messages: Sequence[BaseMessage], settings: CallSettings) -> ChatRequest:
+    """Create the request for a call.
 
     Raises:
-        ValueError: If a text holds a lone surrogate, which UTF-8 cannot carry.
+        ValueError: A message cannot be sent; the error names its index, from 0.
     """
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"The text around {text[max(0, error.start - 20) : error.start]!r} goes on with half "
-            "of a character (a lone surrogate), which UTF-8 cannot carry: remove it, or mend "
-            "where the text was cut."
-        ) from None
+    turns = convert_messages(messages, settings.instructions)
+    return ChatRequest(turns, settings.parameters, settings.stop_strings)
 
 
-def convert_messages_to_wire(
-    messages: Sequence[BaseMessage], instructions: str = ""
-) -> list[WireMessage]:
-    """Translate LangChain's messages, in order, without changing them.
+def convert_messages(messages: Sequence[BaseMessage], instructions: str = "") -> list[Turn]:
+    """Convert LangChain messages to turns, in order, without changing them.
 
-    Calls of tools become the text that the model is asked for, and results a user's text that
-    names its call; the results of one turn share a message. Instructions join the system
-    message that begins the conversation, or stand before it.
+    Tool calls become the text that the model is asked for. Results become a user's text that names
+    the call; consecutive ones share a turn. Instructions are appended to the system message that
+    begins the conversation, or precede it.
 
     Raises:
-        ValueError: If there is none, or one cannot be sent.
+        ValueError: There is no message, or one cannot be sent.
     """
     if not messages:
         raise ValueError("There are no messages to send; pass at least one.")
-    writer = _WireWriter(is_calling=bool(instructions) or any(map(_has_calls, messages)))
+    writer = _TurnWriter(has_tools=bool(instructions) or any(map(_has_calls, messages)))
     for index, message in enumerate(messages):
         writer.add(message, index)
     if instructions:
-        writer.put_first(instructions)
-    return writer.wire
+        writer.prepend_instructions(instructions)
+    return writer.turns
 
 
 def _has_calls(message: BaseMessage) -> bool:
@@ -113,18 +103,18 @@ def _has_calls(message: BaseMessage) -> bool:
 
 
 @dataclass
-class _WireWriter:
+class _TurnWriter:
     """Writes one conversation.
 
     Attributes:
-        is_calling: Whether tools are spoken of, so that nobody's text may look like ours.
-        wire: What is written so far.
+        has_tools: Whether tools occur, so that nobody's text may look like our tags.
+        turns: The turns so far.
     """
 
-    is_calling: bool
-    wire: list[WireMessage] = field(default_factory=list)
+    has_tools: bool
+    turns: list[Turn] = field(default_factory=list)
     _calls: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-    """Of each call's id, its tool's name, and its number from 1 where it is one of several."""
+    """By call id: the tool's name, and the call's number from 1 if it is one of several."""
     _ends_with_result: bool = False
 
     def add(self, message: BaseMessage, index: int) -> None:
@@ -133,22 +123,22 @@ class _WireWriter:
             return
         calls = _get_calls(message)
         role, text = _get_role(message, index), _get_text(message, index)
-        if self.is_calling:
+        if self.has_tools:
             text = escape_tags(text)
         if calls:
-            self._note(calls)
+            self._remember_call_ids(calls)
             text = "\n".join(filter(None, [text, render_calls(calls)]))
-        self.wire.append({"role": role, "content": text})
+        self.turns.append(Turn(role, text))
         self._ends_with_result = False
 
-    def put_first(self, instructions: str) -> None:
-        first = self.wire[0]
-        if first["role"] == "system" and first["content"]:
-            first["content"] += f"\n\n{instructions}"
+    def prepend_instructions(self, instructions: str) -> None:
+        first = self.turns[0]
+        if first.role == "system" and first.text:
+            first.text += f"\n\n{instructions}"
         else:
-            self.wire.insert(0, {"role": "system", "content": instructions})
+            self.turns.insert(0, Turn("system", instructions))
 
-    def _note(self, calls: Sequence[ToolCall | InvalidToolCall]) -> None:
+    def _remember_call_ids(self, calls: Sequence[ToolCall | InvalidToolCall]) -> None:
         for number, call in enumerate(calls, start=1):
             if call["id"] is not None:
                 self._calls[call["id"]] = call["name"] or "", number if len(calls) > 1 else None
@@ -165,14 +155,14 @@ class _WireWriter:
             status=status if status == "error" else None,
         )
         if self._ends_with_result:
-            self.wire[-1]["content"] += f"\n{text}"
+            self.turns[-1].text += f"\n{text}"
         else:
-            self.wire.append({"role": "user", "content": text})
+            self.turns.append(Turn("user", text))
         self._ends_with_result = True
 
 
 def _get_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
-    """Get a message's calls, also those that only its content tells."""
+    """Return a message's calls, including those that are only in its content."""
     if not isinstance(message, AIMessage):
         return []
     calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]
@@ -199,7 +189,7 @@ def _get_role(message: BaseMessage, index: int) -> Role:
             return role
         case ChatMessage(role=role):
             raise ValueError(
-                f"Message {index} has the role {role!r}; the endpoint takes {', '.join(ROLES)}."
+                f"Message {index} has the role {role!r}; the endpoint accepts {', '.join(ROLES)}."
             )
         case _:
             raise ValueError(
@@ -216,7 +206,7 @@ def _get_text(message: BaseMessage, index: int) -> str:
 
 
 def _get_result_text(message: BaseMessage, index: int) -> str:
-    """Get what a tool said; what is neither text nor media is written as JSON."""
+    """Return a tool's result; what is neither text nor media is written as JSON."""
     parts = []
     for block in _get_blocks(message, index):
         kind = block.get("type") if isinstance(block, dict) else None
@@ -234,22 +224,24 @@ def _get_blocks(message: BaseMessage, index: int) -> Iterable[Any]:
     if isinstance(content, str):
         return [content]
     if not isinstance(content, list):
-        raise ValueError(f"Message {index} has a content that is neither a text nor a list.")
+        raise ValueError(f"Message {index} has content that is neither a string nor a list.")
     return content
 
 
 def _get_block_text(block: Any, index: int) -> str:
     if not isinstance(block, dict):
-        raise ValueError(f"Message {index} holds {type(block).__name__!r} where a block belongs.")
+        raise ValueError(
+            f"Message {index} has {type(block).__name__!r} in its content, not a string or block."
+        )
     kind = str(block.get("type"))
     if kind == "non_standard" and isinstance(block.get("value"), dict):
         kind = str(block["value"].get("type"))
-    if kind in REASONING_BLOCKS or kind in CALL_BLOCKS or kind in UNREADABLE_CALL_BLOCKS:
+    if kind in REASONING_BLOCKS or kind in CALL_BLOCKS or kind in PARTIAL_CALL_BLOCKS:
         return ""
     text = block.get(TEXT_KEYS.get(kind, ""))
     if not isinstance(text, str):
         raise ValueError(
-            f"Message {index} holds a block of type {kind!r}, which cannot be sent: "
-            "the endpoint takes text only."
+            f"Message {index} has a block of type {kind!r}, which cannot be sent: "
+            "the endpoint accepts text only."
         )
     return text

@@ -1,6 +1,6 @@
-"""The only I/O: a request, a reply, and the connections between them. Knows nothing of chat."""
+"""The only I/O: requests, responses and the connections between them. Knows nothing of chat."""
 
-from langchain_segmind._http.attempt import Request
-from langchain_segmind._http.client import aclose, asend, close, send
+from langchain_segmind._http.attempt import APIRequest
+from langchain_segmind._http.client import RequestObserver, Sender, aclose, close
 
-__all__ = ["Request", "aclose", "asend", "close", "send"]
+__all__ = ["APIRequest", "RequestObserver", "Sender", "aclose", "close"]

@@ -1,23 +1,29 @@
-"""Where the API key comes from, read anew for each request so that it can be rotated."""
+"""Resolve the API key for a request. It is read for each one, so that it can be rotated.
+
+Keys stay `SecretStr` until the header is written: tools that log the local variables of a
+traceback must not find one.
+"""
 
 import asyncio
 import inspect
 
 from pydantic import SecretStr
 
-from langchain_segmind._api.api_key import ApiKey, ApiKeySource, find_api_key_fault
+from langchain_segmind._api.api_key import ApiKeySource, find_api_key_problem
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind.exceptions import SegmindAuthenticationError, SegmindTimeoutError
 
 
-def resolve_api_key(source: ApiKeySource | str) -> str:
-    """Get the key for one request.
+def resolve_api_key(source: ApiKeySource) -> SecretStr:
+    """Return the key for one request.
 
     Raises:
-        SegmindAuthenticationError: If there is no key, or it is malformed.
-        TypeError: If the source is asynchronous.
+        SegmindAuthenticationError: The key is missing or malformed.
+        TypeError: The source is asynchronous.
     """
-    key = source() if callable(source) else source
+    if not callable(source):
+        return _check_api_key(_wrap(source))
+    key: object = source()
     if inspect.isawaitable(key):
         if inspect.iscoroutine(key):
             key.close()
@@ -25,36 +31,47 @@ def resolve_api_key(source: ApiKeySource | str) -> str:
             "segmind_api_key is an async callable, which a synchronous call cannot await: "
             "call ainvoke, astream or abatch, or pass a synchronous callable."
         )
+    key = _wrap(key)
     return _check_api_key(key)
 
 
-async def aresolve_api_key(source: ApiKeySource | str, deadline: Deadline) -> str:
-    """Get the key for one request; see `resolve_api_key`.
+async def aresolve_api_key(source: ApiKeySource, deadline: Deadline) -> SecretStr:
+    """Return the key for one request; the source may be asynchronous.
 
     Raises:
-        SegmindTimeoutError: If an asynchronous source takes longer than the call may.
+        SegmindAuthenticationError: The key is missing or malformed.
+        SegmindTimeoutError: The source took longer than the call may.
     """
-    key = source() if callable(source) else source
+    if not callable(source):
+        return _check_api_key(_wrap(source))
+    key: object = source()
     if inspect.isawaitable(key):
         limit = asyncio.timeout(deadline.remaining if deadline.is_set else None)
         try:
             async with limit:
-                key = await key
+                key = _wrap(await key)
         except TimeoutError:
             if not limit.expired():
                 raise
-            problem = "segmind_api_key gave no key in the time of the call"
             raise SegmindTimeoutError(
-                f"{problem}. {SegmindTimeoutError.advice}", phase="connect"
+                "The segmind_api_key callable returned no key within the call's timeout. "
+                f"{SegmindTimeoutError.advice}",
+                phase="connect",
             ) from None
+    key = _wrap(key)
     return _check_api_key(key)
 
 
-def _check_api_key(key: ApiKey) -> str:
-    if not isinstance(key, SecretStr | str | None):
+def _wrap(key: object) -> object:
+    return SecretStr(key) if isinstance(key, str) else key
+
+
+def _check_api_key(key: object) -> SecretStr:
+    if not isinstance(key, SecretStr | None):
         raise SegmindAuthenticationError(
-            f"segmind_api_key returned {type(key).__name__}, not a str or SecretStr."
+            f"The segmind_api_key callable returned {type(key).__name__}, not str or SecretStr."
         )
-    if fault := find_api_key_fault(key):
-        raise SegmindAuthenticationError(f"{fault} {SegmindAuthenticationError.advice}")
-    return key.get_secret_value() if isinstance(key, SecretStr) else str(key)
+    if problem := find_api_key_problem(key):
+        raise SegmindAuthenticationError(f"{problem} {SegmindAuthenticationError.advice}")
+    assert key is not None  # noqa: S101 - a missing key is a problem
+    return key

@@ -1,4 +1,4 @@
-"""The only I/O: one request, one reply; synchronous and asynchronous alike."""
+"""Send a call's requests: attempts within a deadline, synchronous and asynchronous alike."""
 
 import asyncio
 import atexit
@@ -6,124 +6,265 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from time import monotonic
+from typing import Any, Protocol, runtime_checkable
 
 import httpx
+from langchain_core.rate_limiters import BaseRateLimiter
+from pydantic import SecretStr
+from tenacity import AsyncRetrying, RetryCallState, Retrying
 
+from langchain_segmind._api.api_key import ApiKeySource
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._http.attempt import TRANSPORT_ERRORS, Exchange, Request
+from langchain_segmind._http.attempt import TRANSPORT_ERRORS, APIRequest, Attempt
+from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline
-from langchain_segmind._http.pools import AsyncConnections, Connections, find_proxy
+from langchain_segmind._http.pools import AsyncPools, ThreadPools, find_route
+from langchain_segmind._http.retries import RetryPolicy, log_retry
+from langchain_segmind.exceptions import SegmindError, SegmindRateLimitError
 
-CONNECTIONS = Connections()
-"""One set for the process: models come and go, connections stay."""
-ASYNC_CONNECTIONS = AsyncConnections()
-"""One set for each event loop."""
+THREAD_POOLS = ThreadPools()
+ASYNC_POOLS = AsyncPools()
 
-atexit.register(CONNECTIONS.close)
+atexit.register(THREAD_POOLS.close)
 if hasattr(os, "register_at_fork"):
-    # A connection that two processes read gives each the other's answers.
-    os.register_at_fork(after_in_child=CONNECTIONS.forget)
-    os.register_at_fork(after_in_child=ASYNC_CONNECTIONS.forget)
+    # Two processes that read from one connection get each other's responses.
+    os.register_at_fork(after_in_child=THREAD_POOLS.forget)
+    os.register_at_fork(after_in_child=ASYNC_POOLS.forget)
 
-Sender = Callable[[httpx.Request], httpx.Response]
-AsyncSender = Callable[[httpx.Request], Awaitable[httpx.Response]]
+Handler = Callable[[httpx.Request], httpx.Response]
+AsyncHandler = Callable[[httpx.Request], Awaitable[httpx.Response]]
+OnRetry = Callable[[RetryCallState], Any]
 
 
-def send(
-    request: Request, api_key: str, deadline: Deadline, client: httpx.Client | None = None
-) -> APIResponse:
-    """Send a request and read its answer.
+@runtime_checkable
+class HoldingRateLimiter(Protocol):
+    """A rate limiter that can block all its callers, such as `SegmindRateLimiter`."""
+
+    def hold(self, seconds: float) -> None:
+        """Block all callers."""
+
+    async def ahold(self, seconds: float) -> None:
+        """Block all callers."""
+
+
+class RequestObserver(Protocol):
+    """What is told about each attempt of a call."""
+
+    def on_request_sent(self) -> None:
+        """A request has been written."""
+
+    def on_response(self, response: APIResponse) -> None:
+        """Its response is a success."""
+
+    def on_failure(self, error: BaseException) -> None:
+        """The attempt failed, before or after the request was written."""
+
+
+class SilentObserver:
+    """Ignores everything."""
+
+    def on_request_sent(self) -> None:
+        """Do nothing."""
+
+    def on_response(self, response: APIResponse) -> None:
+        """Do nothing."""
+
+    def on_failure(self, error: BaseException) -> None:
+        """Do nothing."""
+
+
+class Sender:
+    """Sends the requests of one call within one deadline.
 
     Args:
-        request: The request.
-        api_key: The key.
-        deadline: By when the call must be over.
-        client: The user's own; None for the process's connections.
-
-    Raises:
-        SegmindError: If there is no answer, or it is not a success.
-        ValueError: If the client is closed, or the environment's settings cannot be used.
+        api_key: Where the key comes from; it is read for each attempt.
+        timeout: As the model's field.
+        max_retries: As the model's field.
+        retry_read_timeouts: As the model's field.
+        client: The user's own client; None for the process's or event loop's connections.
+        rate_limiter: Asked before each attempt but the call's first one, for which LangChain has
+            asked it.
+        observer: Told about each attempt.
+        on_retry: Called before the wait for another attempt.
     """
-    exchange = Exchange(request, api_key, deadline, client)
-    try:
-        with _borrow_sender(exchange, client) as send_it:
-            exchange.response = response = send_it(exchange.outgoing)
-            try:
-                for part in response.iter_raw() if exchange.is_raw else response.iter_bytes():
-                    exchange.add(part)
-            finally:
-                response.close()
-    except TRANSPORT_ERRORS as error:
-        exchange.failure = error
-    return exchange.conclude()
+
+    def __init__(
+        self,
+        *,
+        api_key: ApiKeySource,
+        timeout: float | httpx.Timeout | None,
+        max_retries: int = 0,
+        retry_read_timeouts: bool = False,
+        client: httpx.Client | httpx.AsyncClient | None = None,
+        rate_limiter: BaseRateLimiter | None = None,
+        observer: RequestObserver | None = None,
+        on_retry: OnRetry | None = None,
+    ) -> None:
+        # An `httpx.Timeout` bounds the phases of each attempt instead.
+        self._deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
+        self._api_key = api_key
+        self._timeout = timeout
+        self._client = client
+        self._rate_limiter = rate_limiter
+        self._holder = rate_limiter if isinstance(rate_limiter, HoldingRateLimiter) else None
+        self._observer = observer or SilentObserver()
+        self._on_retry = on_retry
+        self._is_first = True
+        self._policy = RetryPolicy(
+            self._deadline, max_retries, retry_read_timeouts, self._holder is not None
+        )
+
+    def send(self, request: APIRequest) -> APIResponse:
+        """Send a request and return its response.
+
+        Raises:
+            SegmindError: No attempt got a complete response with a success.
+            ValueError: The client is closed, or the environment's settings cannot be used.
+        """
+        start = monotonic()
+        retrying = Retrying(**self._policy.tenacity_options, before_sleep=self._before_retry)
+        try:
+            return retrying(self._attempt, request)
+        except SegmindError as error:
+            describe_attempts(error, retrying.statistics, monotonic() - start)
+            raise
+
+    async def asend(self, request: APIRequest) -> APIResponse:
+        """Send a request and return its response; see `send`."""
+        start = monotonic()
+        retrying = AsyncRetrying(**self._policy.tenacity_options, before_sleep=self._abefore_retry)
+        try:
+            return await retrying(self._aattempt, request)
+        except SegmindError as error:
+            describe_attempts(error, retrying.statistics, monotonic() - start)
+            raise
+
+    def _before_retry(self, state: RetryCallState) -> None:
+        log_retry(state, self._policy.max_retries)
+        if self._on_retry:
+            self._on_retry(state)
+
+    async def _abefore_retry(self, state: RetryCallState) -> None:
+        log_retry(state, self._policy.max_retries)
+        if self._on_retry:
+            await self._on_retry(state)
+
+    def _attempt(self, request: APIRequest) -> APIResponse:
+        if self._rate_limiter and not self._is_first:
+            with self._deadline.paused():
+                self._rate_limiter.acquire()
+        self._is_first = False
+        attempt = self._create_attempt(request, resolve_api_key(self._api_key))
+        try:
+            response = self._run(attempt)
+        except BaseException as error:
+            self._observer.on_failure(error)
+            if self._holder and isinstance(error, SegmindRateLimitError) and error.retry_after:
+                self._holder.hold(error.retry_after)
+            raise
+        self._observer.on_response(response)
+        return response
+
+    async def _aattempt(self, request: APIRequest) -> APIResponse:
+        if self._rate_limiter and not self._is_first:
+            with self._deadline.paused():
+                await self._rate_limiter.aacquire()
+        self._is_first = False
+        key = await aresolve_api_key(self._api_key, self._deadline)
+        attempt = self._create_attempt(request, key)
+        try:
+            response = await self._arun(attempt)
+        except BaseException as error:
+            self._observer.on_failure(error)
+            if self._holder and isinstance(error, SegmindRateLimitError) and error.retry_after:
+                await self._holder.ahold(error.retry_after)
+            raise
+        self._observer.on_response(response)
+        return response
+
+    def _create_attempt(self, request: APIRequest, api_key: SecretStr) -> Attempt:
+        return Attempt(
+            request,
+            api_key,
+            self._timeout,
+            self._deadline,
+            client=self._client,
+            on_sent=self._observer.on_request_sent,
+        )
+
+    def _run(self, attempt: Attempt) -> APIResponse:
+        try:
+            with self._borrow_handler(attempt) as handle:
+                response = handle(attempt.outgoing)
+                try:
+                    attempt.start_response(response)
+                    chunks = response.iter_raw() if attempt.is_raw else response.iter_bytes()
+                    for chunk in chunks:
+                        attempt.feed(chunk)
+                finally:
+                    response.close()
+        except TRANSPORT_ERRORS as error:
+            attempt.failure = error
+        return attempt.result()
+
+    async def _arun(self, attempt: Attempt) -> APIResponse:
+        try:
+            async with (
+                self._borrow_async_handler(attempt) as handle,
+                asyncio.timeout(attempt.seconds),
+            ):
+                response = await handle(attempt.outgoing)
+                try:
+                    attempt.start_response(response)
+                    chunks = response.aiter_raw() if attempt.is_raw else response.aiter_bytes()
+                    async for chunk in chunks:
+                        attempt.feed(chunk)
+                finally:
+                    await response.aclose()
+        except TRANSPORT_ERRORS as error:
+            attempt.failure = error
+        return attempt.result()
+
+    @contextmanager
+    def _borrow_handler(self, attempt: Attempt) -> Iterator[Handler]:
+        if isinstance(self._client, httpx.Client):
+            attempt.set_timeouts()
+            yield partial(self._client.send, **attempt.client_options)
+            return
+        route = find_route(attempt.outgoing.url)
+        attempt.proxy = route.proxy
+        with THREAD_POOLS.borrow(route) as transport:
+            transport.deadline = attempt.transport_deadline
+            attempt.set_timeouts()
+            yield transport.handle_request
+
+    @asynccontextmanager
+    async def _borrow_async_handler(self, attempt: Attempt) -> AsyncIterator[AsyncHandler]:
+        if isinstance(self._client, httpx.AsyncClient):
+            attempt.set_timeouts()
+            yield partial(self._client.send, **attempt.client_options)
+            return
+        route = find_route(attempt.outgoing.url)
+        attempt.proxy = route.proxy
+        pools = await ASYNC_POOLS.get()
+        async with pools.borrow(route, self._deadline) as transport:
+            attempt.set_timeouts()
+            yield transport.handle_async_request
 
 
-async def asend(
-    request: Request,
-    api_key: str,
-    deadline: Deadline,
-    client: httpx.AsyncClient | None = None,
-) -> APIResponse:
-    """Send a request and read its answer; see `send`.
-
-    Args:
-        request: The request.
-        api_key: The key.
-        deadline: By when the call must be over.
-        client: The user's own; None for the event loop's connections.
-    """
-    exchange = Exchange(request, api_key, deadline, client)
-    try:
-        async with (
-            _borrow_async_sender(exchange, deadline, client) as send_it,
-            asyncio.timeout(exchange.seconds),
-        ):
-            exchange.response = response = await send_it(exchange.outgoing)
-            is_raw = exchange.is_raw
-            try:
-                async for part in response.aiter_raw() if is_raw else response.aiter_bytes():
-                    exchange.add(part)
-            finally:
-                await response.aclose()
-    except TRANSPORT_ERRORS as error:
-        exchange.failure = error
-    return exchange.conclude()
-
-
-@contextmanager
-def _borrow_sender(exchange: Exchange, client: httpx.Client | None) -> Iterator[Sender]:
-    if client is not None:
-        exchange.set_timeouts()
-        yield partial(client.send, **exchange.client_options)
-        return
-    exchange.proxy = find_proxy(exchange.outgoing.url)
-    with CONNECTIONS.borrow(exchange.proxy) as transport:
-        exchange.set_timeouts(as_moments=True)
-        yield transport.handle_request
-
-
-@asynccontextmanager
-async def _borrow_async_sender(
-    exchange: Exchange,
-    deadline: Deadline,
-    client: httpx.AsyncClient | None,
-) -> AsyncIterator[AsyncSender]:
-    if client is not None:
-        exchange.set_timeouts()
-        yield partial(client.send, **exchange.client_options)
-        return
-    exchange.proxy = find_proxy(exchange.outgoing.url)
-    connections = await ASYNC_CONNECTIONS.get()
-    async with connections.borrow(exchange.proxy, deadline) as transport:
-        exchange.set_timeouts()
-        yield transport.handle_async_request
+def describe_attempts(error: SegmindError, statistics: dict[str, Any], seconds: float) -> None:
+    """Add to an error how many attempts were made, if there were several."""
+    attempts = statistics.get("attempt_number", 1)
+    if attempts > 1 and error.args:
+        error.args = (f"{error.args[0]} ({attempts} attempts in {seconds:.1f} s.)", *error.args[1:])
 
 
 def close() -> None:
     """Close the process's connections for synchronous calls; those in use, once they are free."""
-    CONNECTIONS.close()
+    THREAD_POOLS.close()
 
 
 async def aclose() -> None:
     """Close the running event loop's connections; those in use, once they are free."""
-    await ASYNC_CONNECTIONS.close()
+    await ASYNC_POOLS.close()

@@ -6,44 +6,33 @@ from contextlib import contextmanager
 from time import monotonic
 
 
-class Moment(float):
-    """A timeout that is a moment on the clock of `time.monotonic`."""
-
-    __slots__ = ()
-
-
 class Deadline:
-    """The moment by which a call must be over; it moves on while the call waits for its turn.
+    """The time by which a call must be over.
 
     Args:
-        seconds: From now; None for never.
+        seconds: Seconds from now; None for no deadline.
     """
 
-    __slots__ = ("_moment",)
+    __slots__ = ("_at",)
 
     def __init__(self, seconds: float | None = None) -> None:
-        self._moment = math.inf if seconds is None else monotonic() + seconds
+        self._at = math.inf if seconds is None else monotonic() + seconds
 
     @property
     def is_set(self) -> bool:
-        """Whether there is one."""
-        return self._moment != math.inf
-
-    @property
-    def moment(self) -> float:
-        """On the clock of `time.monotonic`; infinite where there is none."""
-        return self._moment
+        """Whether there is a deadline."""
+        return self._at != math.inf
 
     @property
     def remaining(self) -> float:
-        """Seconds until then; negative once it is past, infinite where there is none."""
-        return self._moment - monotonic()
+        """Seconds left; negative once it has passed, infinite without a deadline."""
+        return self._at - monotonic()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let time pass that does not count: for a connection, or for a rate limiter."""
+        """Exclude the time spent in the block from the deadline."""
         start = monotonic()
         try:
             yield
         finally:
-            self._moment += monotonic() - start
+            self._at += monotonic() - start

@@ -1,86 +1,103 @@
-"""Which connections are kept: one set for the process's threads, one for each event loop.
+"""Connections: one set for the process's threads, one for each event loop.
 
 Models come and go, connections stay. They are httpx's transports, used without its clients, whose
 cookies, redirects and authentication a call must not have.
 """
 
 import asyncio
-import math
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import lru_cache, partial
 from importlib import import_module
-from ssl import SSLContext
+from importlib.util import find_spec
+from math import inf
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from langchain_segmind._api.secrets import strip_url_credentials
 from langchain_segmind._http.deadline import Deadline
+
+if TYPE_CHECKING:
+    from langchain_segmind._http.network import DeadlineTransport
 
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
-MOST_AT_ONCE = 512
-"""Requests of one event loop that are under way at a time; further ones wait for their turn."""
+MAX_REQUESTS_IN_FLIGHT = 512
+"""Requests of one event loop that are in flight at once; further ones wait."""
 
-KEEP_ALIVE = 15.0
-"""Seconds after which a connection that nobody used is not used again."""
+KEEP_ALIVE_SECONDS = 15.0
+"""An idle connection is not used again after this time."""
 
-KEPT_ROUTES = 64
-"""Hosts for which the environment's proxy settings are remembered."""
+ROUTE_CACHE_SIZE = 64
+"""Hosts whose proxy settings are cached."""
 
-LIMITS = httpx.Limits(
-    max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE
-)
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
-class PrivateTransports(Generic[Transport]):
-    """Transports of which each carries one request at a time; the one last used is used next.
+class Route(NamedTuple):
+    """What requests that share connections have in common.
 
-    httpcore looks at all connections of a pool for each request, so that one large pool gets
-    slower with each connection. May be used by many threads: a deque needs no lock.
+    Attributes:
+        is_encrypted: Whether certificates are needed: to check the server or the proxy.
+        proxy: The proxy's URL; None for none.
+    """
+
+    is_encrypted: bool
+    proxy: str | None
+
+
+class PerRequestPool(Generic[Transport]):
+    """Transports that carry one request each at a time; the last one used is used next.
+
+    httpcore scans all connections of a pool for each request, so that a large pool gets slower
+    with each connection. Safe to use from many threads: a deque needs no lock.
 
     Args:
-        open_transport: Opens one.
+        open_transport: Opens a transport.
     """
 
     def __init__(self, open_transport: Callable[[], Transport]) -> None:
         self._open_transport = open_transport
         self._idle: deque[tuple[float, Transport]] = deque()
-        self._is_retired = False
+        self._is_closed = False
 
-    def take(self) -> Transport:
-        """Get one for a request."""
+    def acquire(self) -> Transport:
+        """Return a transport for a request."""
         try:
             return self._idle.pop()[1]
         except IndexError:
-            with explaining_environment():
-                return self._open_transport()
+            return self._open_transport()
 
-    def give_back(self, transport: Transport, *, is_sound: bool) -> list[Transport]:
-        """Tell that a request is over; get the transports that must be closed now.
+    def release(self, transport: Transport, *, reusable: bool) -> list[Transport]:
+        """Take a transport back; return those that must be closed now.
 
         Args:
-            transport: The one that carried it.
-            is_sound: Whether it came to its end. httpcore forgets some connections that are
-                cancelled (https://github.com/encode/httpcore/issues/1093), but not to close them
-                with their pool.
+            transport: The transport.
+            reusable: Whether its request was completed. httpcore loses track of some connections
+                of cancelled requests (https://github.com/encode/httpcore/issues/1093); closing
+                their transport closes them too.
         """
-        if not is_sound:
+        if not reusable:
             return [transport]
         now = monotonic()
         self._idle.append((now, transport))
-        return self._remove(math.inf if self._is_retired else now - KEEP_ALIVE)
+        return self._remove_idle(inf if self._is_closed else now - KEEP_ALIVE_SECONDS)
 
-    def retire(self) -> list[Transport]:
-        """Use none of them again; get those that must be closed now."""
-        self._is_retired = True
-        return self._remove(math.inf)
+    def close(self) -> list[Transport]:
+        """Keep no transport from now on; return those that must be closed now."""
+        self._is_closed = True
+        return self._remove_idle(inf)
 
-    def _remove(self, unused_since: float) -> list[Transport]:
+    def _remove_idle(self, unused_since: float) -> list[Transport]:
         removed = []
         with suppress(IndexError):
             while (longest_idle := self._idle.popleft())[0] < unused_since:
@@ -89,209 +106,269 @@ class PrivateTransports(Generic[Transport]):
         return removed
 
 
-AsyncTransports = PrivateTransports[httpx.AsyncBaseTransport]
-
-
-class Connections:
+class ThreadPools:
     """The connections of the process's threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_proxy: dict[str | None, PrivateTransports[httpx.BaseTransport]] = {}
+        self._by_route: dict[Route, PerRequestPool[DeadlineTransport]] = {}
 
     @contextmanager
-    def borrow(self, proxy: str | None) -> Iterator[httpx.BaseTransport]:
-        """Get a transport for one request.
+    def borrow(self, route: Route) -> "Iterator[DeadlineTransport]":
+        """Yield a transport for one request.
 
         Raises:
-            ValueError: If the environment's proxy or certificate settings cannot be used.
+            ValueError: The environment's proxy or certificate settings cannot be used.
         """
         with self._lock:
-            transports = self._by_proxy.get(proxy)
-            if transports is None:
-                transports = PrivateTransports(partial(open_transport, proxy))
-                self._by_proxy[proxy] = transports
-        transport, is_sound = transports.take(), False
+            pool = self._by_route.get(route)
+            if pool is None:
+                pool = self._by_route[route] = PerRequestPool(partial(open_transport, route))
+        transport, reusable = pool.acquire(), False
         try:
             yield transport
-            is_sound = True
+            reusable = True
         finally:
-            for surplus in transports.give_back(transport, is_sound=is_sound):
+            for surplus in pool.release(transport, reusable=reusable):
                 surplus.close()
 
     def close(self) -> None:
         """Close the connections; those in use, once they are free."""
         with self._lock:
-            abandoned, self._by_proxy = self._by_proxy, {}
-        for transports in abandoned.values():
-            for transport in transports.retire():
+            pools, self._by_route = self._by_route, {}
+        for pool in pools.values():
+            for transport in pool.close():
                 transport.close()
         forget_environment()
 
     def forget(self) -> None:
         """Leave all connections to the process that this one was forked from."""
         self._lock = threading.Lock()  # a thread of that process may have held it
-        self._by_proxy = {}
+        self._by_route = {}
 
 
-class AsyncConnections:
-    """The connections of each event loop: shared between loops they would not work."""
+class AsyncPools:
+    """The connections of the event loops: a connection works in its own loop only."""
 
     def __init__(self) -> None:
-        self._by_loop: dict[asyncio.AbstractEventLoop, LoopConnections] = {}
+        self._by_loop: dict[asyncio.AbstractEventLoop, LoopPools] = {}
 
-    async def get(self) -> "LoopConnections":
-        """Get the running event loop's connections; they are closed when the loop shuts down."""
+    async def get(self) -> "LoopPools":
+        """Return the running event loop's connections, which are closed when it shuts down."""
         loop = asyncio.get_running_loop()
-        kept = self._by_loop.get(loop)
-        if kept is None or kept.is_over:
-            kept = self._by_loop[loop] = LoopConnections()
-            await anext(kept.lifetime)
-            for other in list(self._by_loop):
+        pools = self._by_loop.get(loop)
+        if pools is None:
+            pools = LoopPools(partial(self._by_loop.pop, loop, None))
+            self._by_loop[loop] = pools
+            await anext(pools.closer)
+            for other in list(self._by_loop):  # loops that were closed without a shutdown
                 if other.is_closed():
                     self._by_loop.pop(other, None)
-        return kept
+        return pools
 
     async def close(self) -> None:
         """Close the running event loop's connections; those in use, once they are free."""
-        kept = self._by_loop.get(asyncio.get_running_loop())
-        if kept is not None:
-            await kept.close()
+        pools = self._by_loop.get(asyncio.get_running_loop())
+        if pools is not None:
+            await pools.close()
 
     def forget(self) -> None:
         """Leave all connections to the process that this one was forked from."""
         self._by_loop = {}
 
 
-class LoopConnections:
+class LoopPools:
     """The connections of one event loop.
 
+    Args:
+        on_shutdown: Called when the event loop shuts down.
+
     Attributes:
-        lifetime: Its end closes the connections. Event loops finish their asynchronous generators
-            before they close
+        closer: A generator whose end closes the connections. Event loops end their asynchronous
+            generators before they close
             (https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.shutdown_asyncgens):
-            the last moment at which it can be done without a warning.
-        is_over: Whether it has ended.
+            the last chance to close a connection without a warning.
     """
 
-    def __init__(self) -> None:
-        self.lifetime = self._live()
-        self.is_over = False
-        self._turn = asyncio.Semaphore(MOST_AT_ONCE)
-        self._door = asyncio.Lock()
-        self._by_route: dict[str | None, AsyncTransports] = {}
+    def __init__(self, on_shutdown: Callable[[], object]) -> None:
+        self.closer = self._close_at_shutdown()
+        self._on_shutdown = on_shutdown
+        self._slots = asyncio.Semaphore(MAX_REQUESTS_IN_FLIGHT)
+        self._by_route: dict[Route, PerRequestPool[httpx.AsyncBaseTransport]] = {}
 
     @asynccontextmanager
     async def borrow(
-        self, proxy: str | None, deadline: Deadline
+        self, route: Route, deadline: Deadline
     ) -> AsyncIterator[httpx.AsyncBaseTransport]:
-        """Wait for a turn, which takes nothing of the time, and get a transport for one request.
+        """Yield a transport for one request; waiting for a slot does not count.
 
         Raises:
-            ValueError: If the environment's proxy or certificate settings cannot be used.
+            TimeoutError: Reading the certificates took longer than the call may.
+            ValueError: The environment's proxy or certificate settings cannot be used.
         """
         with deadline.paused():
-            await self._turn.acquire()
+            await self._slots.acquire()
         try:
-            with deadline.paused():
-                # One in each round of the loop: were all to begin at once, each one's time would
-                # run while the loop works for the others.
-                async with self._door:
-                    await asyncio.sleep(0)
-                    transports = await self._get_transports(proxy)
-            transport, is_sound = transports.take(), False
+            pool = self._by_route.get(route) or await self._open_pool(route, deadline)
+            transport, reusable = pool.acquire(), False
             try:
                 yield transport
-                is_sound = True
+                reusable = True
             finally:
-                for surplus in transports.give_back(transport, is_sound=is_sound):
+                for surplus in pool.release(transport, reusable=reusable):
                     await surplus.aclose()
         finally:
-            self._turn.release()
+            self._slots.release()
 
-    async def _get_transports(self, proxy: str | None) -> AsyncTransports:
-        route = proxy
-        if route not in self._by_route:
-            if not get_ssl_context.cache_info().currsize:
-                # Certificates and modules are read from files, which must not hold up the loop.
-                await asyncio.to_thread(choose_async_transports, proxy)
-            self._by_route.setdefault(route, choose_async_transports(proxy))
-        return self._by_route[route]
+    async def _open_pool(
+        self, route: Route, deadline: Deadline
+    ) -> PerRequestPool[httpx.AsyncBaseTransport]:
+        if not is_prepared(route):
+            async with asyncio.timeout(deadline.remaining if deadline.is_set else None):
+                await _run_in_own_thread(partial(prepare, route))
+        pool = PerRequestPool(partial(open_async_transport, route))
+        return self._by_route.setdefault(route, pool)
 
     async def close(self) -> None:
         """Close the connections; those in use, once they are free."""
-        abandoned, self._by_route = self._by_route, {}
-        for transports in abandoned.values():
-            for transport in transports.retire():
+        pools, self._by_route = self._by_route, {}
+        for pool in pools.values():
+            for transport in pool.close():
                 await transport.aclose()
 
-    async def _live(self) -> AsyncGenerator[None]:
+    async def _close_at_shutdown(self) -> AsyncGenerator[None]:
         try:
             yield
         finally:
-            self.is_over = True
+            self._on_shutdown()
             await self.close()
 
 
-def find_proxy(url: httpx.URL) -> str | None:
-    """Get the proxy that the environment names for a URL's host; None for none."""
-    return find_host_proxy(url.scheme, url.host, url.port)
+def is_prepared(route: Route) -> bool:
+    """Whether a transport can be opened without reading files, which would block a loop."""
+    has_context = not route.is_encrypted or get_ssl_context.cache_info().currsize
+    return "httpcore" in sys.modules and bool(has_context)
 
 
-@lru_cache(maxsize=KEPT_ROUTES)
-def find_host_proxy(scheme: str, host: str, port: int | None) -> str | None:
+def prepare(route: Route) -> None:
+    """Read the modules and certificates that a transport needs."""
+    import_module("httpcore")
+    if route.is_encrypted:
+        get_ssl_context()
+
+
+async def _run_in_own_thread(work: Callable[[], None]) -> None:
+    # The threads of the event loop's own executor may all be busy.
+    executor = ThreadPoolExecutor(1, thread_name_prefix="segmind")
+    try:
+        await asyncio.get_running_loop().run_in_executor(executor, work)
+    finally:
+        executor.shutdown(wait=False)
+
+
+def find_route(url: httpx.URL) -> Route:
+    """Return the route to a URL's host.
+
+    Raises:
+        ValueError: The environment's proxy for it cannot be used.
+    """
+    return find_host_route(url.scheme, url.host, url.port)
+
+
+@lru_cache(maxsize=ROUTE_CACHE_SIZE)
+def find_host_route(scheme: str, host: str, port: int | None) -> Route:
     """Read the environment, which takes longer than the rest of a call."""
+    is_encrypted = scheme == "https"
     if proxy_bypass(host if port is None else f"{host}:{port}"):
-        return None
+        return Route(is_encrypted, None)
     proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    kind = scheme if proxies.get(scheme) else "all"
+    if not (proxy := proxies.get(kind)):
+        return Route(is_encrypted, None)
+    checked = check_proxy(proxy, find_variable(f"{kind}_proxy"))
+    return Route(is_encrypted or checked.lower().startswith("https:"), checked)
+
+
+def check_proxy(proxy: str, variable: str) -> str:
+    """Return a proxy's URL as httpx takes it.
+
+    Args:
+        proxy: As the environment has it.
+        variable: Where it stands there, for the error.
+
+    Raises:
+        ValueError: It cannot be used.
+    """
+    scheme, separator, rest = proxy.partition("://")
+    if not separator:
+        scheme, rest = "http", proxy
+    scheme = "socks5" if scheme.lower() == "socks" else scheme.lower()
+    hint = f"{variable} is not a usable proxy URL"
+    if scheme not in PROXY_SCHEMES:
+        raise ValueError(
+            f"{hint}: its scheme is {scheme!r}, not one of {', '.join(PROXY_SCHEMES)}."
+        )
+    try:
+        has_host = bool(httpx.Proxy(f"{scheme}://{rest}").url.host)
+    except Exception:  # noqa: BLE001 - httpx fails in many ways
+        has_host = False
+    if not has_host:
+        raise ValueError(f"{hint} (it is not shown here, since it may contain a password).")
+    if scheme.startswith("socks") and find_spec("socksio") is None:
+        shown = strip_url_credentials(f"{scheme}://{rest}")
+        raise ValueError(f"{variable}={shown} needs socksio: pip install 'httpx[socks]'.")
+    return f"{scheme}://{rest}"
+
+
+def find_variable(name: str) -> str:
+    """Return how the environment spells a variable; proxies may come from the system instead."""
+    found = (variable for variable in os.environ if variable.lower() == name)
+    return next(found, "The system's proxy setting")
 
 
 @lru_cache(maxsize=1)
 def get_ssl_context() -> SSLContext:
-    """Read the certificates that servers are known by, once for the process."""
-    return httpx.create_ssl_context()
+    """Read the certificates that servers are checked against, once per process.
+
+    Raises:
+        ValueError: The environment names certificates that cannot be read.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        set_ = (name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
+        if not (variable := next(set_, "")):
+            raise
+        raise ValueError(
+            f"{variable} cannot be read as certificates ({type(error).__name__}): correct its "
+            "path, or unset it."
+        ) from None
+
+
+def _get_route_context(route: Route) -> SSLContext:
+    # A context without certificates trusts nobody: plain HTTP needs none.
+    return get_ssl_context() if route.is_encrypted else SSLContext(PROTOCOL_TLS_CLIENT)
 
 
 def forget_environment() -> None:
-    """Read proxies and certificates anew."""
-    find_host_proxy.cache_clear()
+    """Read the environment's proxies and certificates again at the next call."""
+    find_host_route.cache_clear()
     get_ssl_context.cache_clear()
 
 
-def open_transport(proxy: str | None) -> httpx.BaseTransport:
-    """Open a transport for threads."""
-    # httpcore takes longer to import than all of this package, and waits for the first call.
+def open_transport(route: Route) -> "DeadlineTransport":
+    """Open a transport for a thread."""
+    # httpcore takes longer to import than all of this package: it waits for the first call.
     module = import_module("langchain_segmind._http.network")
-    transport: httpx.BaseTransport = module.PunctualTransport(
-        verify=get_ssl_context(), limits=LIMITS, proxy=proxy
+    transport: DeadlineTransport = module.DeadlineTransport(
+        _get_route_context(route), KEEP_ALIVE_SECONDS, route.proxy
     )
     return transport
 
 
-def choose_async_transports(proxy: str | None) -> AsyncTransports:
-    """Make the transports of an event loop; the first time, files are read."""
-    with explaining_environment():
-        context = get_ssl_context()
-    return PrivateTransports(partial(open_async_transport, context, proxy))
-
-
-def open_async_transport(context: SSLContext, proxy: str | None) -> httpx.AsyncBaseTransport:
-    """Open a transport of httpx for an event loop."""
-    return httpx.AsyncHTTPTransport(verify=context, limits=LIMITS, proxy=proxy)
-
-
-@contextmanager
-def explaining_environment() -> Iterator[None]:
-    """Say which settings are meant where httpx cannot use them."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - httpx reads the environment, and fails in its ways
-        reason = f"{type(error).__name__}; the values are not shown, since they may hold a password"
-        if isinstance(error, ImportError):
-            reason = str(error)
-        raise ValueError(
-            "The environment's proxy or certificate settings cannot be used (HTTP_PROXY, "
-            f"HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {reason}."
-        ) from None
+def open_async_transport(route: Route) -> httpx.AsyncBaseTransport:
+    """Open a transport for an event loop."""
+    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
+    return httpx.AsyncHTTPTransport(
+        verify=_get_route_context(route), limits=limits, proxy=route.proxy
+    )

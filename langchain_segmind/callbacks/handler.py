@@ -6,9 +6,10 @@ nor what a failed call cost, and would refuse a cached reply, which is free.
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -17,6 +18,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_segmind._api.endpoint import PROVIDER
+from langchain_segmind.callbacks.tracking import add_handler
 from langchain_segmind.callbacks.usage import (
     Balance,
     Receipt,
@@ -210,19 +212,14 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
     def on_chat_model_start(
         self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
     ) -> None:
-        """Take part in a call that begins.
+        """Take part in a call that begins; runs of other providers are ignored.
 
         Args:
-            run_id: The call's.
-            metadata: What LangChain traces of it; another provider's call is none of ours.
+            run_id: The run's id.
+            metadata: What LangChain traces about the run.
         """
-        if (metadata or {}).get("ls_provider") != PROVIDER:
-            return
-        run = current_run.get()
-        if run is None or run.run_id != run_id:
-            run = Run(run_id)
-            current_run.set(run)
-        run.handlers.add(self)
+        if (metadata or {}).get("ls_provider") == PROVIDER:
+            add_handler(run_id, self)
 
     def __repr__(self) -> str:
         """Show what was spent."""
@@ -239,42 +236,30 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         self.__dict__.update(state, _lock=Lock())
 
 
-class Run:
-    """A call of a chat model that LangChain has begun.
+class _HandlerGroup(BaseCallbackHandler):
+    """The handlers of the open blocks, outermost first, as one handler."""
 
-    Args:
-        run_id: LangChain's.
-        handlers: Those that were passed to it.
+    run_inline = True
 
-    Attributes:
-        run_id: LangChain's.
-        handlers: Ours of them; none once they watch.
-    """
+    def __init__(self, handlers: tuple[SegmindCreditsCallbackHandler, ...]) -> None:
+        self.handlers = handlers
 
-    def __init__(self, run_id: UUID, handlers: Iterable[BaseCallbackHandler] = ()) -> None:
-        self.run_id = run_id
-        self.handlers = set(select_handlers(handlers))
-
-    def take_handlers(self) -> list[SegmindCreditsCallbackHandler]:
-        """Take the handlers; the next call in this context is another one."""
-        taken = list(self.handlers)
-        self.handlers.clear()
-        return taken
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        """Let all handlers take part in a call that begins."""
+        for handler in self.handlers:
+            handler.on_chat_model_start(*args, **kwargs)
 
 
-def select_handlers(handlers: Iterable[BaseCallbackHandler]) -> list[SegmindCreditsCallbackHandler]:
-    """Find ours."""
-    return [one for one in handlers if isinstance(one, SegmindCreditsCallbackHandler)]
+_open_blocks: ContextVar[_HandlerGroup | None] = ContextVar("segmind_credits", default=None)
 
 
-current_run: ContextVar[Run | None] = ContextVar("segmind_run", default=None)
-"""The call that began last in this context: `BaseChatModel.stream` hands the model no run manager
-that would know its handlers."""
+@cache
+def _register_open_blocks() -> None:
+    """Have LangChain add the handlers of the open blocks to every run."""
+    # Imported here since it imports LangSmith.
+    from langchain_core.tracers.context import register_configure_hook  # noqa: PLC0415
 
-watching: ContextVar[tuple[SegmindCreditsCallbackHandler, ...]] = ContextVar(
-    "segmind_credits", default=()
-)
-"""The handlers of the contexts that are open, outermost first."""
+    register_configure_hook(_open_blocks, inheritable=True)
 
 
 @contextmanager
@@ -320,10 +305,13 @@ def get_segmind_credits_callback(
         low_credits=low_credits,
         on_low_credits=on_low_credits,
     )
-    token = watching.set((*watching.get(), handler))
+    _register_open_blocks()
+    outer = _open_blocks.get()
+    group = _HandlerGroup((*(outer.handlers if outer else ()), handler))
+    token = _open_blocks.set(group)
     try:
         yield handler
     finally:
-        # A generator may be closed in another context than it was begun in.
+        # A generator may be closed in a context other than the one it began in.
         with suppress(ValueError):
-            watching.reset(token)
+            _open_blocks.reset(token)

@@ -1,142 +1,123 @@
-"""Tells the handlers that watch a call of each of its requests."""
+"""Tell the credits handlers of a call about each of its requests.
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+LangChain passes handlers to a run, but does not give the run to `_stream`. So each handler adds
+itself to the current call in `on_chat_model_start`, which LangChain fires in every kind of call.
+"""
+
+from contextvars import ContextVar
 from http import HTTPStatus
 from time import monotonic
-from types import TracebackType
-from typing import Self
-
-from langchain_core.callbacks.manager import BaseRunManager
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 from langchain_segmind._api.endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, APIResponse
 from langchain_segmind._api.headers import parse_number
 from langchain_segmind._api.usage import read_usage
-from langchain_segmind.callbacks.handler import (
-    Run,
-    SegmindCreditsCallbackHandler,
-    current_run,
-    select_handlers,
-    watching,
-)
 from langchain_segmind.callbacks.usage import Receipt, SegmindUsage
 from langchain_segmind.exceptions import SegmindError
 
-GAVE_UP_WAITING = frozenset({408, 504, 524})
-"""Statuses that say that somebody did not wait for the model, which may have been run."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from langchain_segmind.callbacks.handler import SegmindCreditsCallbackHandler
+
+TIMEOUT_STATUSES = frozenset({408, 504, 524})
+"""Some server gave up waiting for the model, which may have run and been billed."""
+
+_run_handlers: ContextVar["dict[UUID, list[SegmindCreditsCallbackHandler]] | None"] = ContextVar(
+    "segmind_run_handlers", default=None
+)
+"""The handlers of the current call, by run: `generate` starts several."""
 
 
-class Watch:
-    """Tells handlers of one call.
-
-    Args:
-        model: The slug.
-        handlers: The handlers; none where nobody watches.
-    """
-
-    def __init__(self, model: str, handlers: Iterable[SegmindCreditsCallbackHandler] = ()) -> None:
-        self.model = model
-        self.handlers = list(dict.fromkeys(handlers))
-        self.requests = 0
-
-    def attempt(self) -> "Attempt":
-        """Watch one request."""
-        return Attempt(self)
+def begin_call() -> None:
+    """Forget the handlers of earlier calls in this context."""
+    _run_handlers.set({})
 
 
-@contextmanager
-def keep_handlers(run_manager: BaseRunManager | None) -> Iterator[None]:
-    """Keep a run's handlers for `_stream`, which LangChain hands no run manager.
-
-    Args:
-        run_manager: The run's.
-    """
-    if run_manager is None:
-        yield
-        return
-    token = current_run.set(Run(run_manager.run_id, run_manager.handlers))
-    try:
-        yield
-    finally:
-        current_run.reset(token)
+def add_handler(run_id: UUID, handler: "SegmindCreditsCallbackHandler") -> None:
+    """Add a handler to a run of the current call."""
+    runs = _run_handlers.get()
+    if runs is not None and handler not in (handlers := runs.setdefault(run_id, [])):
+        handlers.append(handler)
 
 
-def forget_handlers() -> None:
-    """Forget those of a run that LangChain began and never gave to the model."""
-    current_run.set(None)
-
-
-def begin_watch(run_manager: BaseRunManager | None, model: str) -> Watch:
-    """Let those who watch, by a block or as handlers that were passed, watch a call.
+def start_tracking(run_id: UUID | None, model: str) -> "UsageTracker":
+    """Return the tracker of a run that is about to send its first request.
 
     Args:
-        run_manager: LangChain's, which knows the handlers that were passed.
+        run_id: The run; None for the first one of the current call that has not started yet.
         model: The slug.
 
     Raises:
-        SegmindBudgetExceededError: If one of them refuses the call.
+        SegmindBudgetExceededError: One of its handlers refuses the call.
     """
-    if run_manager:
-        handlers = select_handlers(run_manager.handlers)
-    else:
-        run = current_run.get()
-        handlers = run.take_handlers() if run else []
-    watch = Watch(model, [*watching.get(), *handlers])
-    for handler in watch.handlers:
+    runs = _run_handlers.get() or {}
+    if run_id is None:
+        run_id = next(iter(runs), None)
+    tracker = UsageTracker(model, () if run_id is None else runs.pop(run_id, ()))
+    for handler in tracker.handlers:
         handler.check()
-    return watch
+    return tracker
 
 
-class Attempt:
-    """One request of a call, from its start to its answer.
+class UsageTracker:
+    """Tells handlers what the requests of one call cost.
 
-    Attributes:
-        reply: The answer; None until it is there, and where it is an error.
+    Args:
+        model: The slug.
+        handlers: The handlers.
     """
 
-    def __init__(self, watch: Watch) -> None:
-        self.reply: APIResponse | None = None
-        self._watch = watch
+    def __init__(self, model: str, handlers: "Iterable[SegmindCreditsCallbackHandler]") -> None:
+        self.model = model
+        self.handlers = list(handlers)
+        self._requests = 0
+        self._sent_at: float | None = None
 
-    def __enter__(self) -> Self:
-        """Begin the request."""
-        if self._watch.handlers:
-            self._asked_at = monotonic()
-            is_first = not self._watch.requests
-            usage = SegmindUsage(calls=int(is_first), retried_requests=int(not is_first))
-            for handler in self._watch.handlers:
-                handler.add_usage(self._watch.model, usage)
-        self._watch.requests += 1
-        return self
+    def on_request_sent(self) -> None:
+        """Count the request."""
+        self._sent_at = monotonic()
+        is_first = not self._requests
+        self._requests += 1
+        usage = SegmindUsage(calls=int(is_first), retried_requests=int(not is_first))
+        for handler in self.handlers:
+            handler.add_usage(self.model, usage)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+    def on_response(self, response: APIResponse) -> None:
+        """Count what a response reports."""
+        if self.handlers and self._sent_at is not None:
+            self._add_receipt(response, response.status_code, self._sent_at)
+        self._sent_at = None
+
+    def on_failure(self, error: BaseException) -> None:
+        """Count what an error response reports, or that there was none."""
+        if self._sent_at is None:
+            return
+        if isinstance(error, SegmindError) and error.status_code is not None:
+            self._add_receipt(error, error.status_code, self._sent_at)
+        else:
+            self._record_no_response()
+        self._sent_at = None
+
+    def _add_receipt(
+        self, response: APIResponse | SegmindError, status_code: int, sent_at: float
     ) -> None:
-        """Tell what the answer says, or that there is none."""
-        if not self._watch.handlers:
-            return
-        reply = error if isinstance(error, SegmindError) else self.reply
-        if reply is None or reply.status_code is None:
-            was_sent = getattr(error, "phase", "wait") != "connect"
-            if was_sent and not isinstance(error, ValueError):
-                for handler in self._watch.handlers:
-                    handler.add_unanswered(self._watch.model)
-            return
-        cost = parse_number(reply.headers.get(COST_HEADER))
-        if cost is None and reply.status_code in GAVE_UP_WAITING:
-            for handler in self._watch.handlers:
-                handler.add_unanswered(self._watch.model)
+        cost = parse_number(response.headers.get(COST_HEADER))
+        if cost is None and status_code in TIMEOUT_STATUSES:
+            self._record_no_response()
         receipt = Receipt(
-            model=self._watch.model,
-            asked_at=self._asked_at,
+            model=self.model,
+            asked_at=sent_at,
             answered_at=monotonic(),
-            is_success=reply.status_code < HTTPStatus.MULTIPLE_CHOICES,
-            tokens=read_usage(self.reply) if self.reply is not None else None,
+            is_success=status_code < HTTPStatus.MULTIPLE_CHOICES,
+            tokens=read_usage(response) if isinstance(response, APIResponse) else None,
             cost=None if cost is None or cost < 0 else cost,
-            balance=parse_number(reply.headers.get(REMAINING_CREDITS_HEADER)),
+            balance=parse_number(response.headers.get(REMAINING_CREDITS_HEADER)),
         )
-        for handler in self._watch.handlers:
+        for handler in self.handlers:
             handler.add_receipt(receipt)
+
+    def _record_no_response(self) -> None:
+        for handler in self.handlers:
+            handler.add_unanswered(self.model)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from langchain_segmind import SegmindConnectionError
-from langchain_segmind._http.pools import PrivateTransports
+from langchain_segmind._http.pools import PerRequestPool
 from tests.support.servers import EchoServer
 
 # --- Closing ---
@@ -78,16 +78,16 @@ def test_a_call_that_begins_as_all_is_closed_closes_its_own(
     """Another thread closes all connections just before the call would open one."""
     model = create_model(base_url=echo_server.base_url, max_retries=0)
     model.close()
-    take = PrivateTransports.take
+    take = PerRequestPool.acquire
 
-    def close_and_take(transports: PrivateTransports) -> Any:
-        monkeypatch.setattr(PrivateTransports, "take", take)
+    def close_and_take(transports: PerRequestPool) -> Any:
+        monkeypatch.setattr(PerRequestPool, "acquire", take)
         thread = threading.Thread(target=model.close)
         thread.start()
         thread.join()
         return take(transports)
 
-    monkeypatch.setattr(PrivateTransports, "take", close_and_take)
+    monkeypatch.setattr(PerRequestPool, "acquire", close_and_take)
     assert model.invoke("hi").text == "hi"
     assert echo_server.wait_until(lambda server: not server.connections)
 

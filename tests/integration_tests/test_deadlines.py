@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -24,8 +25,8 @@ from langchain_segmind import (
     SegmindTimeoutError,
 )
 from langchain_segmind._http import pools
-from langchain_segmind._http.deadline import Moment
-from langchain_segmind._http.network import PunctualNetwork
+from langchain_segmind._http.deadline import Deadline
+from langchain_segmind._http.network import DeadlineBackend, DeadlineTransport
 from tests.conftest import Caller
 from tests.support.raw_server import (
     ANSWER,
@@ -178,18 +179,20 @@ def test_a_host_without_an_address_is_an_error_of_the_connection(monkeypatch) ->
     assert caught.value.phase == "connect"
 
 
-def test_what_opens_a_connection_ends_by_the_moment() -> None:
-    """A SOCKS proxy is talked to without a timeout, as far as httpcore is concerned."""
+def test_a_connection_keeps_the_deadline_where_no_timeout_is_passed() -> None:
+    """Httpcore passes none while it talks to a SOCKS proxy."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        moment = Moment(time.monotonic() + TIMEOUT)
-        stream = PunctualNetwork().connect_tcp(*listener.getsockname(), moment)
+        transport = DeadlineTransport(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), 5.0, None)
+        transport.deadline = Deadline(TIMEOUT)
+        stream = DeadlineBackend(transport).connect_tcp(*listener.getsockname())
         with stopwatch(TIMEOUT), pytest.raises(httpcore.ReadTimeout):
             stream.read(1)
         with pytest.raises(httpcore.WriteTimeout):
             stream.write(b"too late")
+        transport.deadline = None
         stream.write(b"in time", 5.0)
-        stream.write(b"without an end")
         stream.close()
+        transport.close()
 
 
 async def test_the_timeout_ends_the_wait_for_a_key() -> None:
@@ -200,7 +203,7 @@ async def test_the_timeout_ends_the_wait_for_a_key() -> None:
         return "never"
 
     model = ChatSegmindGPT4Turbo(api_key=ask_vault, timeout=TIMEOUT, base_url="http://127.0.0.1:9")
-    with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError, match="gave no key") as caught:
+    with stopwatch(TIMEOUT), pytest.raises(SegmindTimeoutError, match="returned no key") as caught:
         await model.ainvoke("hi")
     assert caught.value.phase == "connect"
 
@@ -389,7 +392,7 @@ def call_together(caller: Caller, model: Any, count: int) -> list[Any]:
 
 def test_waiting_for_a_turn_does_not_count(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls beyond what one event loop may have under way at a time come later, and in time."""
-    monkeypatch.setattr(pools, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(pools, "MAX_REQUESTS_IN_FLIGHT", 1)
     with RawServer([pause(0.3), answer()]) as server:
         model = caller.connect(server.get_url(), timeout=TIMEOUT)
         results = call_together(caller, model, 3)

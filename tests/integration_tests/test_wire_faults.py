@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 import tracemalloc
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from langchain_segmind import (
     SegmindError,
     SegmindResponseError,
 )
-from langchain_segmind._http.attempt import LONGEST_REPLY
+from langchain_segmind._http.attempt import MAX_BODY_BYTES
 from tests.conftest import SECRET, Caller
 from tests.support.raw_server import (
     ANSWER,
@@ -69,39 +68,7 @@ def chunk(data: bytes, size: bytes | None = None) -> bytes:
 
 RIGHT = [
     pytest.param([HEAD + b"\r\n" + ANSWER, close], id="no length"),
-    pytest.param([answer(ZIPPED, "content-encoding: gzip")], id="gzip"),
-    pytest.param([answer(ZIPPED, "Content-Encoding: GZIP")], id="GZIP"),
-    pytest.param([answer(ZIPPED, "content-encoding: x-gzip")], id="x-gzip"),
-    pytest.param([answer(ZIPPED + b"junk", "content-encoding: gzip")], id="gzip, padded"),
-    pytest.param(
-        [answer(gzip.compress(ANSWER[:9]) + gzip.compress(ANSWER[9:]), "content-encoding: gzip")],
-        id="gzip of two members",
-    ),
-    pytest.param(
-        [
-            answer(
-                b"".join(gzip.compress(ANSWER[n : n + 1]) for n in range(len(ANSWER))),
-                "content-encoding: gzip",
-            )
-        ],
-        id="gzip, a member for each byte",
-    ),
-    pytest.param(
-        [answer(gzip.compress(b" " * 300_000 + ANSWER, 0), "content-encoding: gzip")],
-        id="gzip in several pieces",
-    ),
-    pytest.param([answer(zlib.compress(ANSWER), "content-encoding: deflate")], id="deflate"),
-    pytest.param(
-        [answer(zlib.compress(ANSWER)[2:-4], "content-encoding: deflate")], id="deflate, raw"
-    ),
     pytest.param([answer(ANSWER, "content-encoding: identity")], id="identity"),
-    pytest.param(
-        [
-            answer(b"", "content-encoding: gzip", length=len(ZIPPED)),
-            *(step for byte in ZIPPED for step in (bytes([byte]), pause(0.0005))),
-        ],
-        id="gzip in bytes",
-    ),
     pytest.param([CHUNKED + chunk(ANSWER[:9]) + chunk(ANSWER[9:]) + b"0\r\n\r\n"], id="chunked"),
     pytest.param([CHUNKED + chunk(ANSWER) + b"0\r\nx-a: b\r\n\r\n"], id="chunked with a trailer"),
     pytest.param(
@@ -180,17 +147,7 @@ FAULTS = [
     pytest.param(
         [CHUNKED, pause(0.05), chunk(ANSWER, b"5"), close], *BROKEN_OFF, id="chunk size short"
     ),
-    pytest.param([answer(b"no", "content-encoding: gzip")], *NO_ANSWER, id="no gzip"),
-    pytest.param([answer(ZIPPED[:30], "content-encoding: gzip")], *NO_ANSWER, id="half a gzip"),
-    pytest.param(
-        [answer(ZIPPED[:-8] + b"\0" * 8, "content-encoding: gzip")], *NO_ANSWER, id="gzip's sum"
-    ),
-    pytest.param([answer(b"", "content-encoding: gzip")], *NO_ANSWER, id="empty gzip"),
-    pytest.param(
-        [answer(gzip.compress(b"") * 50_000, "content-encoding: gzip")],
-        *NO_ANSWER,
-        id="a gzip of 50,000 members",
-    ),
+    pytest.param([answer(ZIPPED, "content-encoding: gzip")], *NO_ANSWER, id="gzip"),
     pytest.param([answer(b"no", "content-encoding: deflate")], *NO_ANSWER, id="no deflate"),
     pytest.param([HEAD + b"x" * 1_000_000, close], *NO_HTTP, id="a line of 1 MB"),
     pytest.param([answer(ANSWER, "x: " + "x" * 1_000_000), close], *NO_HTTP, id="1 MB, a header"),
@@ -318,12 +275,10 @@ def memory_below(most: int) -> Iterator[None]:
 
 
 BOMB = gzip.compress(b" " * 100_000_000, compresslevel=1)
-BOMB_IN_BOMB = gzip.compress(gzip.compress(b" " * 100_000_000))
 
 LONG = [
     pytest.param(chunks(60), id="chunked"),
     pytest.param([answer(b"", length=60_000_000), *[b" " * 1_000_000] * 60], id="announced"),
-    pytest.param([answer(BOMB, "content-encoding: gzip")], id="gzip"),
 ]
 
 
@@ -332,21 +287,22 @@ def test_a_reply_without_end_is_not_kept(caller: Caller, script: Script) -> None
     """Reading stops at the longest reply, packed or not, and takes little more memory."""
     with RawServer(script) as server:
         model = connect(caller, server)
-        with memory_below(3 * LONGEST_REPLY), pytest.raises(SegmindResponseError) as caught:
+        with memory_below(3 * MAX_BODY_BYTES), pytest.raises(SegmindResponseError) as caught:
             caller.invoke(model, "hi")
         assert len(server.requests) == 1
     assert "16,777,216 bytes" in str(caught.value)
     assert caught.value.status_code == 200
 
 
-@pytest.mark.parametrize("coding", ["gzip, gzip", "br"])
-def test_a_coding_that_nobody_asked_for_is_not_undone(caller: Caller, coding: str) -> None:
-    """Packed twice, kilobytes may be gigabytes."""
-    with RawServer([answer(BOMB_IN_BOMB, f"content-encoding: {coding}")]) as server:
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "gzip, gzip"])
+def test_an_encoded_body_is_refused_without_decoding_it(caller: Caller, coding: str) -> None:
+    """None was accepted, and kilobytes may decode to gigabytes."""
+    with RawServer([answer(BOMB, f"content-encoding: {coding}")]) as server:
         model = connect(caller, server)
-        with memory_below(LONGEST_REPLY), pytest.raises(SegmindResponseError, match=coding):
+        with memory_below(MAX_BODY_BYTES), pytest.raises(SegmindResponseError, match=coding):
             caller.invoke(model, "hi")
-        assert len(server.requests) == 1
+        (request,) = server.requests
+    assert b"accept-encoding: identity" in request.head.lower()
 
 
 def test_a_long_error_is_still_that_error(caller: Caller) -> None:
@@ -354,7 +310,7 @@ def test_a_long_error_is_still_that_error(caller: Caller) -> None:
     with RawServer(
         [answer(b"", length=60_000_000, status="401 No"), *[b" " * 1_000_000] * 60]
     ) as s:
-        with memory_below(3 * LONGEST_REPLY), pytest.raises(SegmindError) as caught:
+        with memory_below(3 * MAX_BODY_BYTES), pytest.raises(SegmindError) as caught:
             caller.invoke(connect(caller, s), "hi")
         assert len(s.requests) == 1
     assert caught.value.status_code == 401

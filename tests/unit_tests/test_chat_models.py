@@ -23,7 +23,6 @@ from langchain_segmind import (
     SegmindCredits,
 )
 from langchain_segmind._http import close
-from langchain_segmind._settings.arguments import Arguments
 from tests.conftest import SECRET
 
 
@@ -71,11 +70,6 @@ class TestFields:
         monkeypatch.setenv("SEGMIND_API_BASE", "host/v1")
         with pytest.raises(ValidationError, match="SEGMIND_API_BASE"):
             ChatSegmindGPT4Turbo()
-
-    def test_type_checkers_know_every_field(self) -> None:
-        """The names that the constructor is typed with are the fields and their aliases."""
-        aliases = {info.alias for info in ChatSegmind.model_fields.values() if info.alias}
-        assert Arguments.__annotations__.keys() == ChatSegmind.model_fields.keys() | aliases
 
     def test_defaults_are_those_of_the_docs(self) -> None:
         """The slug, the base, two minutes and two retries."""
@@ -133,12 +127,14 @@ class TestFields:
             pytest.param({"base_url": "api.segmind.com"}, "scheme and a host", id="no scheme"),
             pytest.param({"base_url": "https://"}, "scheme and a host", id="no host"),
             pytest.param({"base_url": "https://host/v1?a=b"}, "no query", id="a query"),
-            pytest.param({"base_url": "http://\n"}, "no base URL", id="a line feed in the URL"),
-            pytest.param({"base_url": "https://host:port/v1"}, "no base URL", id="no port"),
-            pytest.param({"base_url": "https://host:99999/v1"}, "no base URL", id="port too high"),
-            pytest.param({"base_url": "https://host/v1 "}, "no blanks", id="a blank"),
-            pytest.param({"base_url": "https://a..b/v1"}, "no base URL", id="an empty label"),
-            pytest.param({"base_url": "https://host/v1#a"}, "no base URL", id="a fragment"),
+            pytest.param({"base_url": "http://\n"}, "not a base URL", id="a line feed in the URL"),
+            pytest.param({"base_url": "https://host:port/v1"}, "not a base URL", id="no port"),
+            pytest.param(
+                {"base_url": "https://host:99999/v1"}, "not a base URL", id="port too high"
+            ),
+            pytest.param({"base_url": "https://host/v1 "}, "no spaces", id="a space"),
+            pytest.param({"base_url": "https://a..b/v1"}, "not a base URL", id="an empty label"),
+            pytest.param({"base_url": "https://host/v1#a"}, "not a base URL", id="a fragment"),
             pytest.param({"model": "a" * 200}, "slug", id="a slug without end"),
             pytest.param({"timeout": 1e10}, "timeout", id="a timeout of centuries"),
             pytest.param({"model_kwargs": {"messages": []}}, "input of the call", id="messages"),
@@ -151,8 +147,14 @@ class TestFields:
             pytest.param({"default_headers": {"Host": "h"}}, "base_url", id="the host"),
             pytest.param({"default_headers": {"a b": "c"}}, "header name", id="a blank name"),
             pytest.param({"default_headers": {"a:b": "c"}}, "header name", id="a colon"),
-            pytest.param({"default_headers": {"a": "c "}}, "blank at its end", id="a blank value"),
-            pytest.param({"default_headers": {"Expect": "c"}}, "own affair", id="the connection"),
+            pytest.param(
+                {"default_headers": {"a": "c "}},
+                "space at its start or end",
+                id="a space in the value",
+            ),
+            pytest.param(
+                {"default_headers": {"Expect": "c"}}, "the connection sets it", id="the connection"
+            ),
             pytest.param({"default_headers": {"a": SECRET + "\n"}}, "line feed", id="a line feed"),
             pytest.param(
                 {"http_client": httpx.AsyncClient()}, "http_client", id="the wrong client"
@@ -314,29 +316,47 @@ class TestRequest:
             caller.invoke(create_model(), "hi", **arguments)
         assert gateway.requests == []
 
-    def test_assigned_body_keys_and_headers_cannot_take_over(self, create_model, gateway) -> None:
-        """Neither other messages nor another key."""
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            pytest.param("temperature", 99, "less than or equal to 2", id="temperature"),
+            pytest.param("timeout", "soon", "a timeout is a number", id="timeout"),
+            pytest.param("model", "../../admin", "not a model slug", id="slug"),
+            pytest.param("segmind_api_base", "file:///etc", "not a base URL", id="base URL"),
+            pytest.param("segmind_api_key", "a b", "The API key contains", id="key"),
+            pytest.param("model_kwargs", {"messages": []}, "input of the call", id="body keys"),
+            pytest.param("default_headers", {"X-API-Key": "k"}, "segmind_api_key", id="headers"),
+        ],
+    )
+    def test_an_assigned_value_is_validated(self, create_model, name, value, words) -> None:
+        """The assignment fails, and the field keeps its value."""
         model = create_model()
-        model.model_kwargs = {"messages": []}
+        before = getattr(model, name)
+        with pytest.raises(ValidationError, match=words):
+            setattr(model, name, value)
+        assert getattr(model, name) == before
+
+    @pytest.mark.parametrize("slug", ["gpt-4-turbo", "gpt-4o"])
+    def test_an_assigned_field_is_used_by_the_next_call(self, gateway, slug) -> None:
+        """Also on a model that has no profile."""
+        model = ChatSegmind(model=slug, base_url=gateway.base_url, api_key="another-fake-key")
+        model.segmind_api_key = SECRET
+        model.temperature = 0.5
+        model.invoke("hi")
+        assert gateway.requests[0].json["temperature"] == 0.5
+        assert model.segmind_api_key == SecretStr(SECRET)
+
+    def test_a_field_changed_in_place_cannot_take_over(self, create_model, gateway) -> None:
+        """Neither other messages nor another key."""
+        model = create_model(default_headers={"x": "y"})
+        model.model_kwargs["messages"] = []
         with pytest.raises(ValueError, match="input of the call"):
             model.invoke("hi")
-        model = create_model()
-        model.default_headers = {"X-API-Key": "another-fake-key"}
-        with pytest.raises(ValueError, match="segmind_api_key"):
-            model.invoke("hi")
         assert gateway.requests == []
-
-    def test_assigned_fields_are_checked_by_the_call(self, caller, create_model, gateway) -> None:
-        """A slug or base URL that was assigned cannot point anywhere else."""
-        model = create_model()
-        model.model = "../../admin"
-        with pytest.raises(ValueError, match="slug"):
-            caller.invoke(model, "hi")
-        model = create_model()
-        model.segmind_api_base = "file:///etc"
-        with pytest.raises(ValueError, match="base URL"):
-            caller.invoke(model, "hi")
-        assert gateway.requests == []
+        model.model_kwargs.clear()
+        model.default_headers["X-API-Key"] = "another-fake-key"
+        model.invoke("hi")
+        assert gateway.requests[0].headers["x-api-key"] == SECRET
 
     def test_text_goes_out_unescaped(self, caller, create_model, gateway) -> None:
         """Non-ASCII text costs no more than its own bytes."""
@@ -434,7 +454,7 @@ class TestRequest:
             http_client=httpx.Client(follow_redirects=True),
             http_async_client=httpx.AsyncClient(follow_redirects=True),
         )
-        with pytest.raises(langchain_segmind.SegmindResponseError, match="302 and points to"):
+        with pytest.raises(langchain_segmind.SegmindResponseError, match="302 with a redirect to"):
             caller.invoke(model, "hi")
         assert len(gateway.requests) == 1
         model.http_client.close()

@@ -147,7 +147,7 @@ def test_an_error_says_what_happened_what_was_said_and_what_to_do() -> None:
     error = create_error(APIResponse(429, headers, b'{"error": "slow down"}'))
     assert str(error) == (
         "The server answered 429: 'slow down'. Send fewer requests a minute: pass a rate_limiter "
-        "to the model. It asks to wait 3 seconds."
+        "to the model. The server asks to wait 3 s."
     )
     assert (error.status_code, error.request_id, error.retry_after) == (429, "r-1", 3)
     assert error.remaining_credits == 0.25
@@ -158,7 +158,7 @@ def test_an_error_says_what_happened_what_was_said_and_what_to_do() -> None:
 def test_a_redirect_names_where_it_points() -> None:
     """A base URL with http instead of https is seen at once."""
     error = create_error(APIResponse(301, {"location": "https://host/v1"}, b""))
-    assert "301 and points to https://host/v1" in str(error)
+    assert "301 with a redirect to https://host/v1" in str(error)
     assert not error.is_retryable
 
 

@@ -9,8 +9,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, field_validator
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._chat.reask import WRITE_CALLS, WRITE_JSON, converse
-from langchain_segmind._chat.request import convert_messages_to_wire
+from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.reask import WRITE_CALLS, WRITE_JSON, Call, run_call
+from langchain_segmind._chat.request import Turn
 from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._output.structured_output import create_structured_output
 from langchain_segmind._settings.call_settings import CallSettings
@@ -46,6 +47,7 @@ TOOLS = create_toolset(convert_tools([add, sub]))
 CITY = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 EVEN = create_structured_output(Even)
 QUESTION = [HumanMessage("2 + 3?")]
+ASKED = Turn("user", "2 + 3?")
 
 
 def reply(text: str | None, usage: object = None, **headers: str) -> APIResponse:
@@ -55,18 +57,22 @@ def reply(text: str | None, usage: object = None, **headers: str) -> APIResponse
     return APIResponse(200, names, json.dumps(body).encode())
 
 
+def start(settings: Mapping[str, Any], messages: Sequence[BaseMessage] = QUESTION) -> Call:
+    """Start a call."""
+    return run_call(messages, CallSettings(model="slug", **settings), openai.decode)
+
+
 def run(
     settings: Mapping[str, Any], *replies: APIResponse | str
-) -> tuple[list[Sequence[BaseMessage]], AIMessage]:
-    """Hold a conversation: what was asked each time, and the message in the end."""
+) -> tuple[list[list[Turn]], AIMessage]:
+    """Return what was asked each time, without instructions, and the message in the end."""
     asked = []
-    conversation = converse(QUESTION, CallSettings(model="slug", **settings))
-    asked.append(list(next(conversation)))
+    call = start(settings)
+    request = next(call)
     for answer in replies:
+        asked.append([turn for turn in request.turns if turn.role != "system"])
         try:
-            asked.append(
-                list(conversation.send(reply(answer) if isinstance(answer, str) else answer))
-            )
+            request = call.send(reply(answer) if isinstance(answer, str) else answer)
         except StopIteration as end:
             assert answer is replies[-1]
             return asked, end.value.generations[0].message
@@ -121,20 +127,20 @@ class TestEnough:
     def test_what_was_asked_for_is_asked_for_once(self, settings, text) -> None:
         """The first reply is the answer."""
         asked, message = run(settings, text)
-        assert asked == [QUESTION]
+        assert asked == [[ASKED]]
         assert message.response_metadata["model_provider"] == "segmind"
 
     def test_the_callers_messages_are_not_changed(self) -> None:
         """The second question stands in a list of its own."""
         messages = list(QUESTION)
-        conversation = converse(messages, CallSettings(model="slug", **FORCED))
+        conversation = start(FORCED, messages)
         next(conversation)
         conversation.send(reply("Five."))
         assert messages == QUESTION
 
     def test_a_reply_that_is_no_completion_is_an_error_at_once(self) -> None:
         """Asking again would cost money for the same answer."""
-        conversation = converse(QUESTION, CallSettings(model="slug", **FORCED))
+        conversation = start(FORCED)
         next(conversation)
         with pytest.raises(SegmindResponseError):
             conversation.send(APIResponse(200, {}, b"<html>"))
@@ -253,26 +259,23 @@ class TestAskingAgain:
     def test_the_model_is_told_why(self, settings, first, fault, wanted, second) -> None:
         """It sees its own reply and one sentence about it, behind the conversation."""
         asked, message = run(settings, first, second)
-        assert [list(one)[:1] for one in asked] == [QUESTION, QUESTION]
-        shown, question = asked[1][1:]
-        assert question == HumanMessage(f"That reply cannot be used: {fault}. {wanted}")
-        (as_sent,) = convert_messages_to_wire([shown])
-        assert as_sent == {"role": "assistant", "content": first}
+        assert asked[0] == [ASKED]
+        question = Turn("user", f"That reply cannot be used: {fault}. {wanted}")
+        assert asked[1] == [ASKED, Turn("assistant", first), question]
         assert message.tool_calls or json.loads(message.text)
 
     def test_an_empty_reply_is_not_shown(self) -> None:
         """There is nothing to show, and some servers refuse a message without text."""
         asked, _ = run(JSON, reply(None), '{"a": 1}')
         assert asked[1] == [
-            *QUESTION,
-            HumanMessage(f"That reply cannot be used: it is empty. {WRITE_JSON}"),
+            ASKED,
+            Turn("user", f"That reply cannot be used: it is empty. {WRITE_JSON}"),
         ]
 
     def test_a_call_that_was_dropped_is_shown(self) -> None:
         """The model sees all that it wrote."""
         asked, _ = run(FORCED_ADD, "[sub(a=1, b=2), sub(a=3, b=4)]", "[add(a=2, b=3)]")
-        shown = asked[1][1]
-        assert [call["name"] for call in shown.tool_calls] == ["sub", "sub"]
+        assert asked[1][1].text == "[sub(a=1, b=2), sub(a=3, b=4)]"
 
     def test_it_is_asked_as_often_as_the_settings_say(self) -> None:
         """Each question stands behind the last."""
@@ -331,7 +334,7 @@ class TestGivingUp:
 
     def test_it_may_be_returned_all_the_same(self) -> None:
         """Who asks for the raw reply judges it."""
-        settings = {**JSON, "raises_unmet_requirement": False}
+        settings = {**JSON, "on_unmet_requirement": "return"}
         asked, message = run(settings, "one", "two")
         assert len(asked) == 2
         assert message.text == "two"

@@ -20,11 +20,16 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.tool import invalid_tool_call
 
-from langchain_segmind._chat.request import (
-    convert_messages_to_wire,
-    create_payload,
-    encode_payload,
-)
+from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.request import ChatRequest, convert_messages, create_request
+from langchain_segmind._settings.call_settings import CallSettings
+
+
+def encode_messages(messages, instructions: str = "") -> list[dict]:
+    """Return the messages of the request's body."""
+    return json.loads(openai.encode(ChatRequest(convert_messages(messages, instructions))))[
+        "messages"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +92,13 @@ from langchain_segmind._chat.request import (
 )
 def test_a_message_becomes_a_role_and_a_text(message, role, content) -> None:
     """Whatever shape its text has, a message is sent as exactly a role and a string."""
-    assert convert_messages_to_wire([message]) == [{"role": role, "content": content}]
+    assert encode_messages([message]) == [{"role": role, "content": content}]
 
 
 def test_text_blocks_are_joined_as_core_joins_them() -> None:
     """What LangChain shows as a message's text is what is sent."""
     message = HumanMessage(["a ", {"type": "text", "text": "b"}, "c"])
-    assert convert_messages_to_wire([message])[0]["content"] == message.text
+    assert encode_messages([message])[0]["content"] == message.text
 
 
 def test_messages_stay_where_they_are() -> None:
@@ -107,7 +112,7 @@ def test_messages_stay_where_they_are() -> None:
         AIMessage("6"),
         AIMessage("7"),
     ]
-    sent = convert_messages_to_wire(messages)
+    sent = encode_messages(messages)
     assert [message["content"] for message in sent] == list("1234567")
     assert [message["role"][0] for message in sent] == list("susuuaa")
 
@@ -164,32 +169,30 @@ def test_messages_stay_where_they_are() -> None:
 def test_what_cannot_be_sent_is_named(message, words) -> None:
     """The error names the message's index, from 0, and the block or role."""
     with pytest.raises(ValueError, match="Message") as caught:
-        convert_messages_to_wire([HumanMessage("fine"), message])
+        encode_messages([HumanMessage("fine"), message])
     assert all(word in str(caught.value) for word in words)
 
 
 def test_no_messages_are_an_error() -> None:
     """An empty list is refused before it costs anything."""
     with pytest.raises(ValueError, match="no messages"):
-        convert_messages_to_wire([])
+        encode_messages([])
 
 
-def test_the_payload_holds_what_was_set_and_nothing_else() -> None:
+def test_the_body_holds_what_was_set_and_nothing_else() -> None:
     """The endpoint documents `messages` only."""
     messages = [HumanMessage("hi")]
     sent = [{"role": "user", "content": "hi"}]
-    assert create_payload(messages, {}) == {"messages": sent}
-    assert create_payload(messages, {"seed": 1}, ["END"]) == {
-        "messages": sent,
-        "seed": 1,
-        "stop": ["END"],
-    }
+    bare = create_request(messages, CallSettings(model="slug"))
+    assert json.loads(openai.encode(bare)) == {"messages": sent}
+    set_ = create_request(messages, CallSettings(model="slug", seed=1, stop="END"))
+    assert json.loads(openai.encode(set_)) == {"messages": sent, "seed": 1, "stop": ["END"]}
 
 
 def test_half_a_character_is_named() -> None:
     """A lone surrogate cannot be sent, and the error says where it stands."""
-    with pytest.raises(ValueError, match="cut here ' goes on .*lone surrogate"):
-        encode_payload({"messages": "cut here \ud83d"})
+    with pytest.raises(ValueError, match="after '.*cut here ' contains half .*lone surrogate"):
+        encode_messages([HumanMessage("cut here \ud83d")])
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -222,7 +225,7 @@ def expected_text(content) -> str:
 def test_any_history_keeps_its_order_its_texts_and_its_objects(messages) -> None:
     """Only allowed roles, string contents, order and Unicode kept, inputs unchanged."""
     before = copy.deepcopy(messages)
-    content = encode_payload(create_payload(messages, {}))
+    content = openai.encode(ChatRequest(convert_messages(messages)))
     sent = json.loads(content.decode())["messages"]
     assert messages == before
     assert [set(message) for message in sent] == [{"role", "content"}] * len(messages)
@@ -244,7 +247,7 @@ CALLS = [
 
 def wire(*messages, instructions: str = "") -> list[tuple[str, str]]:
     """Translate a conversation to pairs of role and content."""
-    sent = convert_messages_to_wire(messages, instructions)
+    sent = encode_messages(messages, instructions)
     return [(message["role"], message["content"]) for message in sent]
 
 

@@ -5,12 +5,15 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_segmind._api.balance import create_credits
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.usage import create_usage_metadata
+from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.reask import run_call
 from langchain_segmind._chat.response import (
+    Completion,
     convert_result_to_chunks,
     create_chat_result,
 )
@@ -21,12 +24,20 @@ from langchain_segmind.exceptions import SegmindError, SegmindResponseError
 
 def read(body: object, headers: dict[str, str] | None = None, stop: tuple = ()) -> AIMessage:
     """Read a reply's message."""
-    result = create_chat_result(
-        APIResponse(200, headers or {}, json.dumps(body).encode()),
-        CallSettings(model="slug", stop=stop),
-    )
-    assert isinstance(result.generations[0].message, AIMessage)
-    return result.generations[0].message
+    response = APIResponse(200, headers or {}, json.dumps(body).encode())
+    return read_response(response, stop=list(stop))
+
+
+def read_response(response: APIResponse, **settings: object) -> AIMessage:
+    """Return the message of a call that gets this response."""
+    settings_ = CallSettings(model="slug", **settings)
+    call = run_call([HumanMessage("hi")], settings_, openai.decode)
+    next(call)
+    with pytest.raises(StopIteration) as end:
+        call.send(response)
+    message = end.value.value.generations[0].message
+    assert isinstance(message, AIMessage)
+    return message
 
 
 def completion(content: object = "hi", **fields: object) -> dict:
@@ -147,14 +158,14 @@ def test_a_missing_total_is_the_sum(total: object) -> None:
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
-        pytest.param(b"<html>busy</html>", "is no JSON", id="a page"),
-        pytest.param(b"", "is no JSON", id="nothing"),
-        pytest.param(b"\xff\xfe", "is no JSON", id="no UTF-8"),
-        pytest.param(b"[" * 100_000, "is no JSON", id="too deep"),
-        pytest.param(b'{"n": ' + b"9" * 5_000 + b"}", "is no JSON", id="too long a number"),
-        pytest.param(b"[]", "is no JSON object", id="a list"),
-        pytest.param(b'"hi"', "is no JSON object", id="a string"),
-        pytest.param(b"null", "is no JSON object", id="null"),
+        pytest.param(b"<html>busy</html>", "is not JSON", id="a page"),
+        pytest.param(b"", "is not JSON", id="nothing"),
+        pytest.param(b"\xff\xfe", "is not JSON", id="no UTF-8"),
+        pytest.param(b"[" * 100_000, "is not JSON", id="too deep"),
+        pytest.param(b'{"n": ' + b"9" * 5_000 + b"}", "is not JSON", id="too long a number"),
+        pytest.param(b"[]", "is not a JSON object", id="a list"),
+        pytest.param(b'"hi"', "is not a JSON object", id="a string"),
+        pytest.param(b"null", "is not a JSON object", id="null"),
         pytest.param(b"{}", "has no choices", id="an empty object"),
         pytest.param(b'{"error": {"message": "x"}}', "has no choices", id="an error"),
         pytest.param(b'{"choices": []}', "has no choices", id="no choices"),
@@ -163,7 +174,7 @@ def test_a_missing_total_is_the_sum(total: object) -> None:
         pytest.param(b'{"choices": [{}]}', "choices[0].message.content", id="no message"),
         pytest.param(b'{"choices": [{"message": "x"}]}', "content", id="message no object"),
         pytest.param(b'{"choices": [{"message": {}}]}', "content", id="no content"),
-        pytest.param(b'{"choices": [{"message": {"content": 5}}]}', "no text", id="a number"),
+        pytest.param(b'{"choices": [{"message": {"content": 5}}]}', "not text", id="a number"),
         pytest.param(
             b'{"choices": [{"message": {"content": [{}]}}]}', "without text", id="odd parts"
         ),
@@ -176,9 +187,7 @@ def test_a_missing_total_is_the_sum(total: object) -> None:
 def test_a_reply_that_is_no_answer_is_a_typed_error(body: bytes, fault: str) -> None:
     """Every odd 200 is a `SegmindResponseError` that quotes its start and is never retried."""
     with pytest.raises(SegmindResponseError) as caught:
-        create_chat_result(
-            APIResponse(200, {"x-remaining-credits": "4"}, body), CallSettings(model="slug")
-        )
+        read_response(APIResponse(200, {"x-remaining-credits": "4"}, body))
     assert fault in str(caught.value)
     assert body[:20].decode(errors="replace") in str(caught.value)
     assert caught.value.remaining_credits == 4
@@ -219,7 +228,7 @@ def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str
     """Whatever a server sends is a message or a `SegmindError`, never a KeyError."""
     reply = APIResponse(200, headers, json.dumps(body).encode())
     try:
-        message = create_chat_result(reply, CallSettings(model="slug")).generations[0].message
+        message = read_response(reply)
     except SegmindError:
         return
     assert isinstance(message.content, str)
@@ -229,7 +238,7 @@ def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     """Neither do bytes that are no JSON."""
     for reader in (
-        lambda reply: create_chat_result(reply, CallSettings(model="slug")),
+        read_response,
         create_credits,
     ):
         try:
@@ -271,18 +280,16 @@ def test_a_cut_reply_ends_with_stop() -> None:
 )
 def test_json_that_was_asked_for_is_bare(text: str, content: str) -> None:
     """It can be read, and sent back in the next turn; any other text stays as it is."""
-    settings = CallSettings(model="slug", response_format=ResponseFormat())
+    settings = {"response_format": ResponseFormat(), "on_unmet_requirement": "return"}
     reply = APIResponse(200, {}, json.dumps(completion(text)).encode())
-    message = create_chat_result(reply, settings).generations[0].message
+    message = read_response(reply, **settings, output_retries=0)
     assert message.content == content
     assert message.text.encode()
 
 
 def test_a_chunk_carries_all_of_the_message() -> None:
     """A stream's only chunk says what `invoke` says, and that it is the last."""
-    result = create_chat_result(
-        APIResponse(200, {}, json.dumps(completion()).encode()), CallSettings(model="slug")
-    )
+    result = create_chat_result(Completion(text="hi"), {}, CallSettings(model="slug"))
     message, chunk = result.generations[0].message, convert_result_to_chunks(result)[0].message
     assert chunk.chunk_position == "last"
     assert (chunk.content, chunk.response_metadata) == (message.content, message.response_metadata)

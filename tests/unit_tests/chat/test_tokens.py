@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_segmind._chat import tokens as _tokens
-from langchain_segmind._chat.tokens import LONGEST_PART, count_tokens, encode, is_exact
+from langchain_segmind._chat.tokens import MAX_PART_CHARS, count_tokens, encode, is_exact
 
 PROSE = """\
 The keeper of the lighthouse wrote a diary for forty years, and mentioned the weather twice. What
@@ -75,8 +75,8 @@ def test_no_text_is_too_long_or_too_odd(text: str) -> None:
 
 def test_a_long_text_is_cut_where_no_token_goes_on() -> None:
     """Its parts take as many tokens as the whole."""
-    text = PROSE * (LONGEST_PART // len(PROSE) + 2)
-    assert len(text) > LONGEST_PART
+    text = PROSE * (MAX_PART_CHARS // len(PROSE) + 2)
+    assert len(text) > MAX_PART_CHARS
     half = len(PROSE) * (len(text) // len(PROSE) // 2)
     assert count_tokens(text) == count_tokens(text[:half]) + count_tokens(text[half:])
 

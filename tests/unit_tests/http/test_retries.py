@@ -4,7 +4,7 @@ import pytest
 from tenacity import Future, RetryCallState, Retrying
 
 from langchain_segmind._http.deadline import Deadline
-from langchain_segmind._http.retries import LONGEST_WAIT, Patience, get_wait
+from langchain_segmind._http.retries import MAX_WAIT_SECONDS, RetryPolicy
 from langchain_segmind.exceptions import (
     SegmindAPIError,
     SegmindAuthenticationError,
@@ -41,15 +41,15 @@ from langchain_segmind.exceptions import (
 )
 def test_only_what_cannot_have_been_billed_is_sent_again(error, expected) -> None:
     """Segmind knows no idempotency key, so that a second POST is a second bill."""
-    assert Patience(Deadline()).should_retry(error) is expected
+    assert RetryPolicy(Deadline()).should_retry(error) is expected
 
 
 @pytest.mark.parametrize("phase", ["send", "wait", "read"])
 def test_a_timeout_that_may_have_been_billed_is_sent_again_where_that_is_asked_for(phase) -> None:
     """The user knows what a second bill costs, and what a lost answer does."""
-    patience = Patience(Deadline(), retry_read_timeouts=True)
-    assert patience.should_retry(SegmindTimeoutError(phase=phase))
-    assert not patience.should_retry(SegmindConnectionError(phase="read"))
+    policy = RetryPolicy(Deadline(), retry_read_timeouts=True)
+    assert policy.should_retry(SegmindTimeoutError(phase=phase))
+    assert not policy.should_retry(SegmindConnectionError(phase="read"))
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_a_timeout_that_may_have_been_billed_is_sent_again_where_that_is_asked_f
         pytest.param(59, 60, False, id="shorter than what is left"),
         pytest.param(61, 60, True, id="longer"),
         pytest.param(3600, None, False, id="no deadline"),
-        pytest.param(LONGEST_WAIT + 1, None, True, id="more than a day"),
+        pytest.param(MAX_WAIT_SECONDS + 1, None, True, id="more than a day"),
     ],
 )
 def test_a_wait_that_is_too_long_is_not_waited_for(upcoming, seconds, expected) -> None:
     """The error comes at once and says how long to wait."""
     state = RetryCallState(Retrying(), None, (), {})
     state.upcoming_sleep = upcoming
-    assert Patience(Deadline(seconds), max_retries=5).should_stop(state) is expected
+    assert RetryPolicy(Deadline(seconds), max_retries=5).should_stop(state) is expected
 
 
 def test_the_attempts_are_counted() -> None:
@@ -73,7 +73,7 @@ def test_the_attempts_are_counted() -> None:
     state = RetryCallState(Retrying(), None, (), {})
     stops = []
     for state.attempt_number in (1, 2, 3):
-        stops.append(Patience(Deadline(), max_retries=2).should_stop(state))
+        stops.append(RetryPolicy(Deadline(), max_retries=2).should_stop(state))
     assert stops == [False, False, True]
 
 
@@ -82,7 +82,7 @@ def wait_after(attempt: int, error: Exception) -> float:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
     state.outcome = Future.construct(attempt, error, has_exception=True)
-    return get_wait(state)
+    return RetryPolicy(Deadline()).get_wait(state)
 
 
 @pytest.mark.parametrize(
