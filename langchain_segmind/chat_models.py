@@ -666,11 +666,14 @@ class ChatSegmind(CallParameters, BaseChatModel):
         return key if isinstance(key, SecretStr) else None
 
     def __repr_args__(self) -> Any:
-        """Give the fields to show, without secrets."""
-        shown = {"segmind_api_base": strip_url_credentials(self._base_url)}
-        if self.segmind_api_key is not None:
-            shown["segmind_api_key"] = MASK
-        return [(name, shown.get(name, value)) for name, value in super().__repr_args__()]
+        """Yield the fields to show, without secrets."""
+        for name, value in super().__repr_args__():
+            if name == "segmind_api_base":
+                yield name, strip_url_credentials(value)
+            elif name == "segmind_api_key" and value is not None:
+                yield name, MASK
+            else:
+                yield name, value
 
 
 class ChatSegmindGPT4Turbo(ChatSegmind):

@@ -47,11 +47,13 @@ class APIResponse:
         headers: The headers, names in lower case.
         body: The body, decoded.
         url: The URL that was requested, without credentials.
-        mask: Masks the request's secrets in a text: servers echo keys in their errors.
+        mask: Masks the request's secrets in a text.
+
+    Servers echo keys in their errors: headers and body are not part of the `repr`.
     """
 
     status_code: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     url: str = ""
     mask: Callable[[str], str] = field(default=str, repr=False)

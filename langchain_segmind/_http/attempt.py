@@ -250,20 +250,21 @@ class Attempt:
         Raises:
             SegmindError: There is no complete response, or its status is not a success.
         """
-        body = b"".join(self._chunks)
-        self._chunks.clear()
+        # No local variable holds the body: it may echo the key.
         if self.failure is not None or self.response is None:
-            error = self._convert_failure(self.failure, body)
+            error = self._convert_failure(self.failure)
             logger.debug("%s: %s", type(error).__name__, error)
             raise error
-        response = self._create_response(body)
+        response = self._create_response(with_body=True)
         logger.debug("%s %s: %d", self.outgoing.method, response.url, response.status_code)
         if not self.response.is_success:
             raise create_error(response)
         return response
 
-    def _create_response(self, body: bytes = b"") -> APIResponse:
+    def _create_response(self, *, with_body: bool = False) -> APIResponse:
         assert self.response is not None  # noqa: S101 - callers check it
+        body = b"".join(self._chunks) if with_body else b""
+        self._chunks.clear()
         # Without `items`, httpx searches all headers for each of them.
         headers = dict(self.response.headers.items())
         url = str(self.outgoing.url)
@@ -285,13 +286,13 @@ class Attempt:
         via = f" via proxy {mask_url_credentials(self.proxy)}" if self.proxy else ""
         return f"{url.scheme}://{host}:{port}{via}"
 
-    def _convert_failure(self, error: Exception | None, body: bytes) -> SegmindError:
+    def _convert_failure(self, error: Exception | None) -> SegmindError:
         cause = self._mask(f"{type(error).__name__}: {error}".removesuffix(": "))
         if isinstance(error, httpx.HTTPStatusError):  # an event hook of the user's own client
             self.response = error.response
         if self.response is not None and not self.response.is_success:
             # The status says more than that its explanation broke off.
-            return create_error(self._create_response(body))
+            return create_error(self._create_response(with_body=True))
         if isinstance(error, BodyTooLongError):
             problem = f"The response body exceeds {MAX_BODY_BYTES:,} bytes"
             return create_error(self._create_response(), SegmindResponseError, problem)

@@ -196,14 +196,7 @@ class Sender:
     def _run(self, attempt: Attempt) -> APIResponse:
         try:
             with self._borrow_handler(attempt) as handle:
-                response = handle(attempt.outgoing)
-                try:
-                    attempt.start_response(response)
-                    chunks = response.iter_raw() if attempt.is_raw else response.iter_bytes()
-                    for chunk in chunks:
-                        attempt.feed(chunk)
-                finally:
-                    response.close()
+                _read(handle(attempt.outgoing), attempt)
         except TRANSPORT_ERRORS as error:
             attempt.failure = error
         return attempt.result()
@@ -214,14 +207,7 @@ class Sender:
                 self._borrow_async_handler(attempt) as handle,
                 asyncio.timeout(attempt.seconds),
             ):
-                response = await handle(attempt.outgoing)
-                try:
-                    attempt.start_response(response)
-                    chunks = response.aiter_raw() if attempt.is_raw else response.aiter_bytes()
-                    async for chunk in chunks:
-                        attempt.feed(chunk)
-                finally:
-                    await response.aclose()
+                await _aread(await handle(attempt.outgoing), attempt)
         except TRANSPORT_ERRORS as error:
             attempt.failure = error
         return attempt.result()
@@ -251,6 +237,24 @@ class Sender:
         async with pools.borrow(route, self._deadline) as transport:
             attempt.set_timeouts()
             yield transport.handle_async_request
+
+
+def _read(response: httpx.Response, attempt: Attempt) -> None:
+    try:
+        attempt.start_response(response)
+        for chunk in response.iter_raw() if attempt.is_raw else response.iter_bytes():
+            attempt.feed(chunk)
+    finally:
+        response.close()
+
+
+async def _aread(response: httpx.Response, attempt: Attempt) -> None:
+    try:
+        attempt.start_response(response)
+        async for chunk in response.aiter_raw() if attempt.is_raw else response.aiter_bytes():
+            attempt.feed(chunk)
+    finally:
+        await response.aclose()
 
 
 def describe_attempts(error: SegmindError, statistics: dict[str, Any], seconds: float) -> None:

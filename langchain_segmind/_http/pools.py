@@ -336,11 +336,10 @@ def get_ssl_context() -> SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError as error:
-        set_ = (name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
-        if not (variable := next(set_, "")):
+        if not os.environ.get("SSL_CERT_FILE"):
             raise
         raise ValueError(
-            f"{variable} cannot be read as certificates ({type(error).__name__}): correct its "
+            f"SSL_CERT_FILE cannot be read as certificates ({type(error).__name__}): correct its "
             "path, or unset it."
         ) from None
 
