@@ -1,4 +1,4 @@
-"""The balance that the account endpoint reports; pure.
+"""The balance that the account endpoint reports.
 
 Source: https://docs.segmind.com/api-reference/account-and-billing-apis
 """
@@ -17,8 +17,8 @@ class SegmindCredits:
     """An account's balance, in credits (1 credit = 1 US dollar).
 
     Attributes:
-        credits: Bought credits; may be negative.
-        free_credits: Credits that were given.
+        credits: Purchased credits. Can be negative.
+        free_credits: Free credits.
 
     Source: https://docs.segmind.com/api-reference/account-and-billing-apis
 
@@ -36,23 +36,25 @@ class SegmindCredits:
 
     @property
     def total(self) -> float:
-        """Both together, in credits."""
+        """Purchased and free credits together."""
         return self.credits + self.free_credits
 
 
-def create_credits(reply: APIResponse) -> SegmindCredits:
-    """Read the balance.
+def create_credits(response: APIResponse) -> SegmindCredits:
+    """Return the balance in a response of the account endpoint.
 
     Raises:
-        SegmindResponseError: If the reply holds no balance.
+        SegmindResponseError: If the response does not contain a balance.
     """
     try:
-        balance = json.loads(reply.body)
+        balance = json.loads(response.body)
         credits_ = parse_number(str(balance["credits"]))
         free_credits = parse_number(str(balance.get("free-credits", 0)))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         credits_ = free_credits = None
     if credits_ is None or free_credits is None:
-        problem = f"The server answered {reply.status_code}, but the body holds no balance"
-        raise create_error(reply, SegmindResponseError, problem)
+        problem = (
+            f"The server answered {response.status_code}, but the body does not contain a balance"
+        )
+        raise create_error(response, SegmindResponseError, problem)
     return SegmindCredits(credits=credits_, free_credits=free_credits)
