@@ -1,6 +1,5 @@
-"""The guard of a budget as a middleware of LangChain's agents. Needs the extra `agents`."""
+"""A budget for LangChain agents, as middleware. Requires the extra `agents`."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, NotRequired, get_args
 
@@ -25,24 +24,22 @@ try:
     from langgraph.types import Command
 except ImportError as error:
     raise ImportError(
-        "SegmindCreditsMiddleware needs LangChain: pip install 'langchain-segmind[agents]'"
+        "SegmindCreditsMiddleware requires LangChain: pip install 'langchain-segmind[agents]'"
     ) from error
 
 __all__ = ["SegmindCreditsMiddleware", "SegmindCreditsState"]
-
-logger = logging.getLogger(__name__)
 
 ExitBehavior = Literal["end", "error"]
 
 
 class SegmindCreditsState(AgentState[Any]):
-    """An agent's state with what its model's calls cost.
+    """An agent's state, with the cost of its model calls.
 
     Attributes:
-        credits_spent: Credits that were spent in this thread: since its first run where there is
-            a checkpointer, else in this run.
-        run_credits_spent: Credits that were spent in this run.
-        credits_remaining: The account's credits as the latest reply of this run told them, or None.
+        credits_spent: Credits spent by all runs of this thread. Without a checkpointer, by this
+            run.
+        run_credits_spent: Credits spent by this run.
+        credits_remaining: The account's remaining credits in the latest reply of this run.
     """
 
     credits_spent: NotRequired[Annotated[float, OmitFromInput]]
@@ -51,28 +48,29 @@ class SegmindCreditsState(AgentState[Any]):
 
 
 class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
-    """Ends an agent's run once its budget is spent, and keeps the sums in the agent's state.
+    """Ends an agent's run when its budget is used up, and records costs in the agent's state.
 
-    The state has `credits_spent`, `run_credits_spent` and `credits_remaining`. Counted are the
-    agent's own calls of its model, with what the model itself sends again. Put it first: what a
-    middleware before it calls again, such as `ModelRetryMiddleware`, it does not see. Neither does
-    it see what tools and other middleware call by themselves, and a run that raises leaves nothing
-    in the state: `get_segmind_credits_callback` around the run counts, and limits, all.
+    The state gets `credits_spent`, `run_credits_spent` and `credits_remaining`. They include the
+    agent's calls of its model and the model's own retries. They do not include what tools and
+    other middleware call, nor the failed calls of a retrying middleware that comes first in the
+    list (such as `ModelRetryMiddleware`), so put this one first. If a run raises, its costs are
+    not recorded. To count and limit everything, use `get_segmind_credits_callback` around the
+    run.
 
     Args:
-        budget: Credits (1 credit = 1 US dollar) that one run may spend; one that is resumed
-            after an interrupt is a new run. A call that begins once they are spent is not made.
-            None for no limit.
-        thread_budget: Credits that all runs of a thread may spend together. A checkpointer keeps
-            the sum; without one it bounds one run only.
-        min_remaining: Credits that must remain on the account. A run's first call is made in any
-            case: it tells how many there are.
-        exit_behavior: `"end"` ends the run with a last message that says why; `"error"` raises
-            the `SegmindBudgetExceededError`.
+        budget: Credits (1 credit = 1 US dollar) that one run may spend. Once they are spent, the
+            model is not called again. A run resumed after an interrupt counts as a new run.
+            Defaults to None, no limit.
+        thread_budget: Credits that all runs of a thread may spend together. Requires a
+            checkpointer; without one it limits each run. Defaults to None, no limit.
+        min_remaining: Credits that must remain on the account. The first call of a run is
+            always made, since its reply reports the balance. Defaults to None, no limit.
+        exit_behavior: `"end"` ends the run with a message that states the reason; `"error"`
+            raises `SegmindBudgetExceededError`. Defaults to `"end"`.
 
     Raises:
-        ValueError: If an amount is no number of credits, or `exit_behavior` is neither.
-        SegmindBudgetExceededError: From the agent, where `exit_behavior` is `"error"`.
+        ValueError: If an amount is not a valid number of credits, or `exit_behavior` is invalid.
+        SegmindBudgetExceededError: From the agent, if `exit_behavior` is `"error"`.
 
     Source: https://docs.langchain.com/oss/python/langchain/middleware
 
@@ -118,24 +116,24 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         state: SegmindCreditsState,
         runtime: Runtime[Any],  # noqa: ARG002 - the hook's signature
     ) -> dict[str, Any] | None:
-        """End the run where a limit is reached.
+        """End the run if a limit is reached.
 
         Args:
             state: The agent's state.
-            runtime: LangGraph's.
+            runtime: LangGraph's runtime. Not used.
         """
-        problem = self._find_problem(state)
-        if problem is None:
+        error = self._check_limits(state)
+        if error is None:
             return None
         if self.exit_behavior == "error":
-            raise problem
-        return {"jump_to": "end", "messages": [AIMessage(f"I stopped here. {problem}")]}
+            raise error
+        return {"jump_to": "end", "messages": [AIMessage(str(error))]}
 
     @hook_config(can_jump_to=["end"])
     async def abefore_model(
         self, state: SegmindCreditsState, runtime: Runtime[Any]
     ) -> dict[str, Any] | None:
-        """End the run where a limit is reached; see `before_model`."""
+        """End the run if a limit is reached; see `before_model`."""
         return self.before_model(state, runtime)
 
     def wrap_model_call(
@@ -143,54 +141,58 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], ModelResponse[Any]],
     ) -> ExtendedModelResponse[Any]:
-        """Call the model, and put what it cost into the state.
+        """Call the model and record the cost in the state.
 
         Args:
-            request: What is asked.
+            request: The model request.
             handler: Calls the model.
         """
         with get_segmind_credits_callback() as credits_:
             response = handler(request)
-        return self._extend(response, request, credits_)
+        return self._add_costs(response, request, credits_)
 
     async def awrap_model_call(
         self,
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ExtendedModelResponse[Any]:
-        """Call the model, and put what it cost into the state; see `wrap_model_call`."""
+        """Call the model and record the cost in the state; see `wrap_model_call`."""
         with get_segmind_credits_callback() as credits_:
             response = await handler(request)
-        return self._extend(response, request, credits_)
+        return self._add_costs(response, request, credits_)
 
-    def _find_problem(self, state: SegmindCreditsState) -> SegmindBudgetExceededError | None:
-        """Find out which limit is reached."""
-        run, thread = state.get("run_credits_spent", 0.0), state.get("credits_spent", 0.0)
-        remaining, least = state.get("credits_remaining"), self.min_remaining
-        budget, spent = self.budget, run
-        if budget is not None and run >= budget:
-            problem = f"{run:g} of the budget of {budget:g} credits are spent."
-        elif self.thread_budget is not None and thread >= self.thread_budget:
-            budget, spent = self.thread_budget, thread
-            problem = f"{thread:g} of this thread's budget of {budget:g} credits are spent."
-        elif least is not None and remaining is not None and remaining < least:
-            problem = f"{remaining:g} credits remain, and {least:g} must."
+    def _check_limits(self, state: SegmindCreditsState) -> SegmindBudgetExceededError | None:
+        """Return the error for the limit that is reached, or None."""
+        run_spent, thread_spent = (
+            state.get("run_credits_spent", 0.0),
+            state.get("credits_spent", 0.0),
+        )
+        remaining, floor = state.get("credits_remaining"), self.min_remaining
+        budget, spent = self.budget, run_spent
+        if budget is not None and spent >= budget:
+            problem = f"the budget of {budget:g} credits is used up ({spent:g} spent)"
+        elif self.thread_budget is not None and thread_spent >= self.thread_budget:
+            budget, spent = self.thread_budget, thread_spent
+            problem = f"this thread's budget of {budget:g} credits is used up ({spent:g} spent)"
+        elif floor is not None and remaining is not None and remaining < floor:
+            problem = f"only {remaining:g} credits remain (minimum {floor:g})"
         else:
             return None
         return SegmindBudgetExceededError(
-            problem,
+            f"Stopped: {problem}.",
             spent=spent,
             budget=budget,
-            min_remaining=least,
+            min_remaining=floor,
             remaining_credits=remaining,
         )
 
-    def _extend(
+    def _add_costs(
         self,
         response: ModelResponse[Any],
         request: ModelRequest[Any],
         credits_: SegmindCreditsCallbackHandler,
     ) -> ExtendedModelResponse[Any]:
+        """Return the response with an update of the state."""
         cost, remaining = credits_.total.cost, credits_.remaining_credits
         state: dict[str, Any] = dict(request.state)
         update = {

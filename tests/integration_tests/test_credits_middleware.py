@@ -40,9 +40,15 @@ def test_the_state_says_what_was_spent_and_what_remains(caller, create_model, ga
 @pytest.mark.parametrize(
     ("limits", "told"),
     [
-        pytest.param({"budget": 0.5}, "0.5 of the budget of 0.5 credits are spent", id="a budget"),
-        pytest.param({"thread_budget": 0.5}, "0.5 of this thread's budget of 0.5", id="a thread's"),
-        pytest.param({"min_remaining": 9.6}, "9.5 credits remain, and 9.6 must", id="a reserve"),
+        pytest.param(
+            {"budget": 0.5}, "the budget of 0.5 credits is used up (0.5 spent).", id="a budget"
+        ),
+        pytest.param({"thread_budget": 0.5}, "this thread's budget of 0.5", id="a thread's"),
+        pytest.param(
+            {"min_remaining": 9.6},
+            "Stopped: only 9.5 credits remain (minimum 9.6).",
+            id="a reserve",
+        ),
     ],
 )
 def test_a_run_ends_gracefully_at_a_limit(caller, create_model, gateway, limits, told) -> None:
