@@ -1,7 +1,7 @@
-"""Watch what calls cost, and stop them at a limit.
+"""Count what calls cost, and refuse further ones at a limit.
 
-The model itself tells who watches of each request: LangChain's own events know neither retries
-nor what a failed call cost, and would refuse a cached reply, which is free.
+The model reports each request to the handlers directly: LangChain's events include neither
+retries nor the cost of failed calls, and a limit enforced there would refuse cached replies.
 """
 
 import inspect
@@ -33,28 +33,29 @@ __all__ = ["SegmindCreditsCallbackHandler", "get_segmind_credits_callback"]
 logger = logging.getLogger(__name__)
 
 OnLowCredits = Callable[["SegmindCreditsCallbackHandler", float], object]
-"""Takes the handler and the credits that remain."""
+"""Called with the handler and the remaining credits."""
 
 
 class SegmindCreditsCallbackHandler(BaseCallbackHandler):
-    """Adds up what the calls of Segmind's models take and cost, and can refuse further ones.
+    """Counts what Segmind calls use and cost, and can refuse further calls.
 
-    Pass it in `callbacks` wherever LangChain takes them; one handler may serve any number of
-    calls, threads and event loops, on one account. Models of other providers are not counted.
+    Pass it in `callbacks` wherever LangChain takes them. One handler can serve any number of
+    calls, threads and event loops of a process. Calls to other providers are not counted.
 
     Args:
-        budget: Credits (1 credit = 1 US dollar) that may be spent. A call that begins once they
-            are spent is refused before any request; calls under way finish, so that the sum may
-            pass the budget by what these cost. None for no limit.
-        min_remaining: Credits that must remain. A call is refused once a reply told of fewer.
-        low_credits: What counts as low.
-        on_low_credits: Called with the handler and the remaining credits once each time that
-            they fall below `low_credits`. It is called where the reply is read, on the event
-            loop too, so that it should be quick; what it raises is logged.
+        budget: Credits (1 credit = 1 US dollar) that may be spent. Once they are spent, calls
+            are refused before a request is sent. Calls in progress finish, so the total can
+            exceed the budget by their cost. Defaults to None, no limit.
+        min_remaining: Credits that must remain on the account. Calls are refused once a reply
+            reports fewer. Defaults to None, no limit.
+        low_credits: Threshold for `on_low_credits`, in credits. Defaults to None.
+        on_low_credits: Called with the handler and the remaining credits each time they fall
+            below `low_credits`. It runs where the reply is read, possibly on the event loop, so
+            it must not block. Its exceptions are logged. Defaults to None.
 
     Raises:
-        ValueError: If an amount is no number of credits, or one of `low_credits` and
-            `on_low_credits` is missing, or `on_low_credits` is asynchronous.
+        ValueError: If an amount is not a valid number of credits, if only one of `low_credits`
+            and `on_low_credits` is passed, or if `on_low_credits` is asynchronous.
 
     Source: https://www.segmind.com/models/gpt-4-turbo/api (`x-remaining-credits`)
 
@@ -84,10 +85,10 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         check_credits("min_remaining", min_remaining, is_negative_allowed=True)
         check_credits("low_credits", low_credits, is_negative_allowed=True)
         if (low_credits is None) != (on_low_credits is None):
-            raise ValueError("low_credits and on_low_credits go together; pass both.")
-        call = getattr(on_low_credits, "__call__", None)  # noqa: B004 - an object's may be async
+            raise ValueError("low_credits and on_low_credits must be passed together.")
+        call = getattr(on_low_credits, "__call__", None)  # noqa: B004 - an object's can be async
         if inspect.iscoroutinefunction(on_low_credits) or inspect.iscoroutinefunction(call):
-            raise ValueError("on_low_credits must be a plain function: nobody would await it.")
+            raise ValueError("on_low_credits must not be async: its result is not awaited.")
         self.budget = budget
         self.min_remaining = min_remaining
         self.low_credits = low_credits
@@ -97,92 +98,86 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
 
     @property
     def by_model(self) -> Mapping[str, SegmindUsage]:
-        """What each model took and cost, by its slug."""
+        """Usage of each model, by its slug."""
         return dict(self._spending.by_model)
 
     @property
     def total(self) -> SegmindUsage:
-        """What all models took and cost."""
+        """Usage of all models together."""
         return self._spending.total
 
     @property
     def remaining_credits(self) -> float | None:
-        """The account's credits as the latest reply told them; None before the first.
+        """The account's remaining credits in the most recent reply, or None before the first.
 
-        Of replies to requests that were under way together, the lowest is the latest.
+        Of concurrent requests, the one that reports the lowest balance counts as most recent.
         """
         balance = self._spending.balance
         return None if balance is None else balance.credits
 
     @property
     def lowest_remaining_credits(self) -> float | None:
-        """The fewest credits that a reply told of; None before the first."""
+        """The lowest remaining credits that a reply reported, or None before the first."""
         return self._spending.lowest
 
     def reset(self) -> None:
-        """Begin again from nothing; the limits stay."""
+        """Set all counts to zero and forget the balance. The limits stay."""
         with self._lock:
             self._spending = Spending({})
 
     def check(self) -> None:
-        """Refuse what would go past a limit. The models ask before each call.
+        """Raise an error if a limit is reached. Models call this before each call.
 
         Raises:
-            SegmindBudgetExceededError: If the budget is spent, or too few credits remain.
+            SegmindBudgetExceededError: If the budget is used up, or too few credits remain.
         """
-        total, remaining, least = self.total, self.remaining_credits, self.min_remaining
-        if self.budget is not None and total.cost >= self.budget:
-            problem = f"{total.cost:g} of the budget of {self.budget:g} credits are spent"
-        elif least is not None and remaining is not None and remaining < least:
-            problem = f"{remaining:g} credits remain, and min_remaining is {least:g}"
+        spent, remaining, floor = self.total.cost, self.remaining_credits, self.min_remaining
+        if self.budget is not None and spent >= self.budget:
+            problem = f"the budget of {self.budget:g} credits is used up ({spent:g} spent)"
+        elif floor is not None and remaining is not None and remaining < floor:
+            problem = f"{remaining:g} credits remain, below min_remaining={floor:g}"
         else:
             return
         raise SegmindBudgetExceededError(
             f"The call was not sent: {problem}. {SegmindBudgetExceededError.advice}",
-            spent=total.cost,
+            spent=spent,
             budget=self.budget,
-            min_remaining=self.min_remaining,
+            min_remaining=floor,
             remaining_credits=remaining,
         )
 
     def add_usage(self, model: str, usage: SegmindUsage) -> None:
-        """Count a part of a call; the models do.
+        """Add usage. Models call this when they send a request.
 
         Args:
             model: The model's slug.
-            usage: What is to be added.
+            usage: The usage to add.
         """
-        with self._lock:
-            self._spending = self._spending.add(model, usage)
+        self._update(lambda spending: spending.add(model, usage))
 
     def add_receipt(self, receipt: Receipt) -> None:
-        """Count what an answer tells; the models do.
+        """Add what a response reports. Models call this for each response.
 
         Args:
-            receipt: What it tells.
+            receipt: The response's figures.
         """
-        with self._lock:
-            before = self.remaining_credits
-            self._spending = self._spending.add_receipt(receipt)
-            after = self.remaining_credits
-        self._tell_of_low_credits(before, after)
+        self._update(lambda spending: spending.add_receipt(receipt))
 
-    def add_unanswered(self, model: str) -> None:
-        """Count a request without an answer; the models do.
+    def record_no_response(self, model: str) -> None:
+        """Record that a request got no response. Models call this after a timeout, for example.
 
         Args:
             model: The model's slug.
         """
-        with self._lock:
-            self._spending = self._spending.add_unanswered(model)
+        self._update(lambda spending: spending.record_no_response(model))
 
     def update_balance(self, remaining: float) -> None:
-        """Tell the account's credits as they are now, such as after a top-up.
+        """Set the account's remaining credits, for example after a top-up.
 
-        A guard knows no more than the replies say, and refuses calls until it hears of it.
+        A handler that refuses calls gets no replies, so it cannot learn of a top-up otherwise.
 
         Args:
-            remaining: Credits.
+            remaining: The account's credits.
 
         Example:
             ```python
@@ -194,13 +189,14 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
             ```
         """
         now = monotonic()
+        self._update(lambda spending: spending.add_balance(Balance(remaining, now), now))
+
+    def _update(self, change: Callable[[Spending], Spending]) -> None:
+        """Change the spending, and call `on_low_credits` if the balance fell below the mark."""
         with self._lock:
             before = self.remaining_credits
-            self._spending = self._spending.add_balance(Balance(remaining, now), now)
+            self._spending = change(self._spending)
             after = self.remaining_credits
-        self._tell_of_low_credits(before, after)
-
-    def _tell_of_low_credits(self, before: float | None, after: float | None) -> None:
         if self.low_credits is None or self.on_low_credits is None or after is None:
             return
         if after < self.low_credits and (before is None or before >= self.low_credits):
@@ -222,17 +218,17 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
             add_handler(run_id, self)
 
     def __repr__(self) -> str:
-        """Show what was spent."""
+        """Return the total and the remaining credits as text."""
         return (
             f"{type(self).__name__}(total={self.total}, remaining_credits={self.remaining_credits})"
         )
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave out what belongs to this process, so that it can be pickled and copied."""
+        """Return the state without the lock, which cannot be pickled or copied."""
         return {**self.__dict__, "_lock": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        """Take what was pickled; from here on it counts by itself."""
+        """Restore the state. The copy counts independently of the original."""
         self.__dict__.update(state, _lock=Lock())
 
 
@@ -270,25 +266,26 @@ def get_segmind_credits_callback(
     low_credits: float | None = None,
     on_low_credits: OnLowCredits | None = None,
 ) -> Iterator[SegmindCreditsCallbackHandler]:
-    """Watch all calls of Segmind's models in a `with` block, whoever makes them.
+    """Count all Segmind calls in a `with` block, and optionally limit them.
 
-    Works around chains, agents, `batch`, and asynchronous code. Where blocks are nested, all of
-    them count. Threads that you start yourself know nothing of the block, as always with context
-    variables: pass them the handler in `callbacks`, or start them with
+    Includes calls made by chains, agents, `batch` and asynchronous code. Blocks can be nested;
+    each counts. Threads that you start yourself do not inherit the block (it is a context
+    variable): pass them the handler in `callbacks`, or start them with
     `contextvars.copy_context().run`.
 
     Args:
-        budget: As for `SegmindCreditsCallbackHandler`, and so are the others.
-        min_remaining: As there.
-        low_credits: As there.
-        on_low_credits: As there.
+        budget: Credits that may be spent in the block; see `SegmindCreditsCallbackHandler`.
+        min_remaining: Credits that must remain on the account.
+        low_credits: Threshold for `on_low_credits`, in credits.
+        on_low_credits: Called with the handler and the remaining credits when they fall below
+            `low_credits`.
 
     Yields:
-        The handler, which counts; it can be read at any time.
+        The handler that counts. It can be read at any time.
 
     Raises:
-        ValueError: As there.
-        SegmindBudgetExceededError: From a call in the block, if it would go past a limit.
+        ValueError: If an argument is invalid.
+        SegmindBudgetExceededError: From a call in the block, if a limit is reached.
 
     Example:
         ```python

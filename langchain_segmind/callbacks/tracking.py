@@ -108,8 +108,8 @@ class UsageTracker:
             self._record_no_response()
         receipt = Receipt(
             model=self.model,
-            asked_at=sent_at,
-            answered_at=monotonic(),
+            started_at=sent_at,
+            finished_at=monotonic(),
             is_success=status_code < HTTPStatus.MULTIPLE_CHOICES,
             tokens=read_usage(response) if isinstance(response, APIResponse) else None,
             cost=None if cost is None or cost < 0 else cost,
@@ -120,4 +120,4 @@ class UsageTracker:
 
     def _record_no_response(self) -> None:
         for handler in self.handlers:
-            handler.add_unanswered(self.model)
+            handler.record_no_response(self.model)

@@ -1,4 +1,4 @@
-"""What requests took and cost, and how the parts add up; pure."""
+"""What calls used and cost, and how to add that up. Pure functions and data."""
 
 import math
 from collections.abc import Mapping
@@ -7,24 +7,25 @@ from dataclasses import dataclass, replace
 from langchain_core.messages.ai import UsageMetadata
 
 COST_DIGITS = 9
-"""Decimal places of credits that mean something: sums of floats end in dust."""
+"""Decimal places that costs are rounded to, since float sums accumulate rounding error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmindUsage:
-    """What calls took and cost.
+    """What calls used and cost.
 
     Attributes:
-        calls: Calls that began a request. A cached reply and a refused call begin none.
-        retried_requests: Requests beyond the first one of a call: sent again after an error, or
-            to ask again for a reply that could not be used.
-        input_tokens: Tokens of all prompts, as the replies report them.
-        output_tokens: Tokens of all replies, likewise.
+        calls: Calls whose request was sent. Cached replies, refused calls, and calls that were
+            cancelled or failed before their request was written do not count.
+        retried_requests: Requests beyond the first of each call: retries after an error, and
+            repeats because a reply could not be used.
+        input_tokens: Prompt tokens, as reported by the replies.
+        output_tokens: Reply tokens, as reported by the replies.
         cost: Credits (1 credit = 1 US dollar).
-        is_cost_estimated: Whether a part of the cost was not sent (`x-cost`), but taken from the
-            fall of the balance: of a reply without a price, or of a request without an answer,
-            such as one that timed out. Others who draw on the account are in it too, and a first
-            reply has nothing to fall from.
+        is_cost_estimated: Whether part of the cost is estimated, because a reply had no price
+            (`x-cost`) or a request got no response (a timeout, for example). The estimate is the
+            drop of the account's balance up to the next successful reply. It includes what other
+            users of the account spent, and is 0 if no earlier balance is known.
 
     Example:
         ```python
@@ -44,11 +45,11 @@ class SegmindUsage:
 
     @property
     def total_tokens(self) -> int:
-        """Tokens of prompts and replies."""
+        """Prompt and reply tokens together."""
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: "SegmindUsage") -> "SegmindUsage":
-        """Add up two usages."""
+        """Return the sum of two usages."""
         return SegmindUsage(
             calls=self.calls + other.calls,
             retried_requests=self.retried_requests + other.retried_requests,
@@ -61,21 +62,21 @@ class SegmindUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What one answer tells of its request.
+    """What one response says about its request.
 
     Attributes:
-        model: The slug.
-        asked_at: When the request was begun, in seconds of a monotonic clock.
-        answered_at: When the answer was there, likewise.
-        is_success: Whether it was a success, which has a price.
-        tokens: The tokens, if told.
-        cost: The price in credits, if told.
-        balance: The credits that remain, if told.
+        model: The model's slug.
+        started_at: When the request was started, in seconds of a monotonic clock.
+        finished_at: When the response was complete, on the same clock.
+        is_success: Whether the status is a success, which is billed.
+        tokens: The token counts, if reported.
+        cost: The price in credits, if reported.
+        balance: The account's remaining credits, if reported.
     """
 
     model: str
-    asked_at: float
-    answered_at: float
+    started_at: float
+    finished_at: float
     is_success: bool
     tokens: UsageMetadata | None = None
     cost: float | None = None
@@ -84,93 +85,101 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The credits that remain, and when they were told.
+    """The account's remaining credits at a point in time.
 
     Attributes:
-        credits: The credits.
-        told_at: When, in seconds of a monotonic clock.
-        risen_at: When they were found to have risen by a top-up, likewise.
+        credits: The remaining credits.
+        observed_at: When they were reported, in seconds of a monotonic clock.
+        topped_up_at: When a report last showed a rise, on the same clock.
     """
 
     credits: float
-    told_at: float
-    risen_at: float = -math.inf
+    observed_at: float
+    topped_up_at: float = -math.inf
 
-    def update(self, told: "Balance", asked_at: float) -> "Balance":
-        """Take another balance if it is the later one.
+    def update(self, other: "Balance", started_at: float) -> "Balance":
+        """Return the more recent of this balance and another.
 
-        Answers overtake each other. One whose request was begun after this balance was told is
-        later; of two that were under way together, the lower: they only took from the account,
-        but for a top-up, of which what was asked before tells nothing.
+        Responses can overtake each other. A request that started after this balance was observed
+        reports a more recent one. Of two concurrent requests the lower balance is more recent,
+        since requests only take credits; but a request that started before a top-up does not
+        know about it, and is ignored.
+
+        Args:
+            other: The balance that a response reports.
+            started_at: When the request of that response was started.
         """
-        if asked_at >= self.told_at:
-            has_risen = told.credits > self.credits
-            return replace(told, risen_at=told.told_at if has_risen else self.risen_at)
-        if told.credits <= self.credits and asked_at >= self.risen_at:
-            return replace(told, risen_at=self.risen_at)
+        if started_at >= self.observed_at:
+            has_risen = other.credits > self.credits
+            return replace(
+                other, topped_up_at=other.observed_at if has_risen else self.topped_up_at
+            )
+        if other.credits <= self.credits and started_at >= self.topped_up_at:
+            return replace(other, topped_up_at=self.topped_up_at)
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """All that was spent so far.
+    """Everything that was spent so far.
 
     Attributes:
-        by_model: What each model took, by its slug.
-        balance: The latest balance, if one was told.
-        lowest: The lowest one.
-        unclaimed: By how much the balance fell since the last success, in credits.
-        is_unanswered: Whether a request since then had no answer, and may have cost something.
+        by_model: Usage of each model, by its slug.
+        balance: The most recent balance, or None before the first.
+        lowest: The lowest balance that was reported, in credits.
+        unattributed: The drop of the balance since the last success, in credits.
+        has_missing_response: Whether a request since then got no response. It may be billed.
     """
 
     by_model: Mapping[str, SegmindUsage]
     balance: Balance | None = None
     lowest: float | None = None
-    unclaimed: float = 0.0
-    is_unanswered: bool = False
+    unattributed: float = 0.0
+    has_missing_response: bool = False
 
     @property
     def total(self) -> SegmindUsage:
-        """What all models took."""
+        """The usage of all models together."""
         return sum(self.by_model.values(), SegmindUsage())
 
     def add(self, model: str, usage: SegmindUsage) -> "Spending":
-        """Add what a model took."""
+        """Return the spending with a model's usage added."""
         known = self.by_model.get(model, SegmindUsage())
         return replace(self, by_model={**self.by_model, model: known + usage})
 
-    def add_unanswered(self, model: str) -> "Spending":
-        """Add a request without an answer, whose price nobody told."""
+    def record_no_response(self, model: str) -> "Spending":
+        """Return the spending after a request without a response, whose price is unknown."""
         spending = self.add(model, SegmindUsage(is_cost_estimated=True))
-        return replace(spending, is_unanswered=True)
+        return replace(spending, has_missing_response=True)
 
-    def add_balance(self, told: Balance, asked_at: float) -> "Spending":
-        """Take note of a balance; what it fell is claimed by the next success."""
-        latest = told if self.balance is None else self.balance.update(told, asked_at)
-        fall = 0.0 if self.balance is None else self.balance.credits - latest.credits
+    def add_balance(self, balance: Balance, started_at: float) -> "Spending":
+        """Return the spending with a reported balance, whose drop is not yet attributed."""
+        latest = balance if self.balance is None else self.balance.update(balance, started_at)
+        drop = 0.0 if self.balance is None else self.balance.credits - latest.credits
         return replace(
             self,
             balance=latest,
-            lowest=told.credits if self.lowest is None else min(self.lowest, told.credits),
-            unclaimed=self.unclaimed + max(fall, 0.0),
+            lowest=balance.credits if self.lowest is None else min(self.lowest, balance.credits),
+            unattributed=self.unattributed + max(drop, 0.0),
         )
 
     def add_receipt(self, receipt: Receipt) -> "Spending":
-        """Add what an answer tells.
+        """Return the spending with a response added.
 
-        A price is the cost. Without one, or where a request before had no answer, what the balance
-        fell is; an error has no share in it, since its neighbours may have been charged meanwhile.
+        A success costs its price. If it has none, or if an earlier request got no response, it
+        costs the drop of the balance, if that is more. An error costs only its price: concurrent
+        requests may have caused the drop.
         """
         spending = self
         if receipt.balance is not None:
-            told = Balance(receipt.balance, receipt.answered_at)
-            spending = self.add_balance(told, receipt.asked_at)
+            balance = Balance(receipt.balance, receipt.finished_at)
+            spending = self.add_balance(balance, receipt.started_at)
         cost, is_estimate = receipt.cost or 0.0, False
         if receipt.is_success:
-            is_estimate = receipt.cost is None or self.is_unanswered
+            is_estimate = receipt.cost is None or self.has_missing_response
             if is_estimate:
-                cost = max(cost, spending.unclaimed)
-            spending = replace(spending, unclaimed=0.0, is_unanswered=False)
+                cost = max(cost, spending.unattributed)
+            spending = replace(spending, unattributed=0.0, has_missing_response=False)
         tokens = receipt.tokens
         usage = SegmindUsage(
             input_tokens=tokens["input_tokens"] if tokens else 0,
@@ -182,14 +191,14 @@ class Spending:
 
 
 def check_credits(name: str, amount: float | None, *, is_negative_allowed: bool = False) -> None:
-    """Check an amount of credits that a user gave.
+    """Check an amount of credits that a user passed.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not a finite number, or negative where that is not allowed.
     """
     if amount is None:
         return
     is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
     if not is_number or not math.isfinite(amount) or (amount < 0 and not is_negative_allowed):
-        kind = "a number of credits" if is_negative_allowed else "a number of credits from 0"
+        kind = "a number of credits" if is_negative_allowed else "a number of credits, 0 or more"
         raise ValueError(f"{name} must be {kind}, or None, not {amount!r}.")

@@ -481,7 +481,7 @@ def test_a_call_past_the_budget_is_not_sent(caller, create_model, gateway) -> No
     error = caught.value
     assert (error.spent, error.budget, error.remaining_credits) == (0.5, 0.5, 9.5)
     assert not error.is_retryable
-    assert "0.5 of the budget of 0.5 credits are spent" in str(error)
+    assert "the budget of 0.5 credits is used up (0.5 spent)" in str(error)
 
 
 def test_a_call_below_the_reserve_is_not_sent(caller, create_model, gateway) -> None:

@@ -17,7 +17,7 @@ MODEL = "gpt-4-turbo"
 
 def tell(asked: float, answered: float, **told: float) -> Receipt:
     """Create the receipt of a success; times in seconds."""
-    return Receipt(model=MODEL, asked_at=asked, answered_at=answered, is_success=True, **told)
+    return Receipt(model=MODEL, started_at=asked, finished_at=answered, is_success=True, **told)
 
 
 def spend(*receipts: Receipt) -> Spending:
@@ -64,7 +64,7 @@ def test_a_top_up_costs_nothing() -> None:
 def refuse(asked: float, answered: float, balance: float) -> Receipt:
     """Create the receipt of an error without a price."""
     return Receipt(
-        model=MODEL, asked_at=asked, answered_at=answered, is_success=False, balance=balance
+        model=MODEL, started_at=asked, finished_at=answered, is_success=False, balance=balance
     )
 
 
@@ -86,7 +86,7 @@ def test_what_fell_before_an_error_is_claimed_by_the_next_success() -> None:
 
 def test_a_request_without_an_answer_is_paid_by_the_fall_of_the_next_balance() -> None:
     """It may have been run: the fall beyond the next price is taken for its own."""
-    spending = spend(tell(0, 1, cost=0.25, balance=9.75)).add_unanswered(MODEL)
+    spending = spend(tell(0, 1, cost=0.25, balance=9.75)).record_no_response(MODEL)
     assert spending.total == SegmindUsage(cost=0.25, is_cost_estimated=True)
     spending = spending.add_receipt(tell(4, 5, cost=0.25, balance=9.25))
     assert spending.total == SegmindUsage(cost=0.75, is_cost_estimated=True)
@@ -97,7 +97,7 @@ def test_a_request_without_an_answer_is_paid_by_the_fall_of_the_next_balance() -
 def test_others_who_draw_on_the_account_are_not_charged_for() -> None:
     """Where every reply has a price, the balance does not matter, before or after."""
     spending = spend(tell(0, 1, cost=0.1, balance=10), tell(2, 3, cost=0.1, balance=5))
-    spending = spending.add_unanswered(MODEL).add_receipt(tell(6, 7, cost=0.1, balance=4.9))
+    spending = spending.record_no_response(MODEL).add_receipt(tell(6, 7, cost=0.1, balance=4.9))
     assert spending.total.cost == 0.3
 
 
@@ -157,13 +157,17 @@ def test_usages_add_up_field_by_field() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        pytest.param({"budget": -1}, "budget must be a number of credits from 0", id="negative"),
+        pytest.param(
+            {"budget": -1}, "budget must be a number of credits, 0 or more", id="negative"
+        ),
         pytest.param({"budget": float("nan")}, "budget must be", id="no number"),
         pytest.param({"budget": "0.5"}, "budget must be", id="a text"),
         pytest.param({"budget": True}, "budget must be", id="a truth"),
         pytest.param({"min_remaining": float("inf")}, "min_remaining must be", id="endless"),
-        pytest.param({"low_credits": 1.0}, "pass both", id="a mark and nobody to tell"),
-        pytest.param({"on_low_credits": print}, "pass both", id="somebody to tell and no mark"),
+        pytest.param({"low_credits": 1.0}, "passed together", id="a mark and nobody to tell"),
+        pytest.param(
+            {"on_low_credits": print}, "passed together", id="somebody to tell and no mark"
+        ),
     ],
 )
 def test_a_limit_that_cannot_be_meant_is_refused(arguments, told) -> None:
@@ -177,7 +181,7 @@ def test_an_asynchronous_listener_is_refused() -> None:
 
     async def listen(handler, remaining) -> None: ...
 
-    with pytest.raises(ValueError, match="must be a plain function"):
+    with pytest.raises(ValueError, match="must not be async"):
         SegmindCreditsCallbackHandler(low_credits=1, on_low_credits=listen)
 
 
@@ -189,7 +193,7 @@ class Listener:
 
 def test_an_object_that_is_to_be_awaited_is_refused() -> None:
     """As a function would be."""
-    with pytest.raises(ValueError, match="must be a plain function"):
+    with pytest.raises(ValueError, match="must not be async"):
         SegmindCreditsCallbackHandler(low_credits=1, on_low_credits=Listener())
 
 
