@@ -1,7 +1,7 @@
-"""A live table of what an agent spends, with a budget: `get_segmind_credits_callback` and rich.
+"""Show an agent's spending in a live table, and stop it at a budget.
 
-make examples            a script answers through the local gateway: no key, no cost
-LIVE=1 make examples     the same against Segmind, with SEGMIND_API_KEY set
+make examples            scripted replies from the local gateway: no key, no cost
+LIVE=1 make examples     real replies from Segmind; needs SEGMIND_API_KEY
 """
 
 import time
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from langchain_segmind.gateway import Request
 
 BUDGET = 0.03
-"""Credits (1 credit = 1 US dollar) that the run may spend."""
-PACE = 0.2
-"""Seconds that the script takes for a reply: a model is slower."""
+"""Credits (1 credit = 1 US dollar) that all runs may spend together."""
+REPLY_SECONDS = 0.1
+"""How long a scripted reply takes, so that the table can be watched."""
 
 POPULATION = {"Lisbon": 545_796, "Porto": 231_800, "Braga": 193_324, "Coimbra": 140_796}
 
 
 def get_population(town: str) -> int:
-    """Get how many people live in a town of Portugal."""
+    """Get the population of a town in Portugal."""
     return POPULATION[town]
 
 
-QUESTION = f"Which of these has the most people, which the fewest: {', '.join(POPULATION)}?"
+QUESTION = f"Which of these towns is the largest, and which the smallest: {', '.join(POPULATION)}?"
 
 
 def main() -> None:
-    """Let an agent work while the table shows what it spends."""
+    """Run an agent until its budget is used up, and show what it spends."""
     with connect(reply, temperature=0) as model:
         agent = create_agent(model, [get_population])
         with (
@@ -53,31 +53,31 @@ def main() -> None:
                 try:
                     state = agent.invoke({"messages": [("user", QUESTION)]})
                 except SegmindBudgetExceededError as error:
-                    print(f"Run {run} was stopped: {error}")
+                    print(f"Run {run} was stopped: {error.spent:g} of {BUDGET:g} credits spent.")
                     break
                 print(f"Run {run}: {state['messages'][-1].text}")
 
 
 def render(credits_: SegmindCreditsCallbackHandler) -> "RenderableType":
-    """Draw the table as it is now."""
-    columns = ("model", "calls", "sent again", "tokens in", "tokens out", "credits")
+    """Return the table and the bar with the current figures."""
+    columns = ("model", "calls", "retries", "tokens in", "tokens out", "credits")
     table = Table(*columns, title="Spending")
     for slug, usage in [*credits_.by_model.items(), ("all", credits_.total)]:
         figures = (usage.calls, usage.retried_requests, usage.input_tokens, usage.output_tokens)
         mark = "~" if usage.is_cost_estimated else ""
         table.add_row(slug, *map(str, figures), f"{mark}{usage.cost:.6f}")
     remaining = credits_.remaining_credits
-    table.caption = f"left on the account: {'?' if remaining is None else f'{remaining:.6f}'}"
+    table.caption = f"remaining on the account: {'?' if remaining is None else f'{remaining:.6f}'}"
     return Group(table, ProgressBar(total=BUDGET, completed=credits_.total.cost, width=60))
 
 
 def reply(request: "Request") -> str:
-    """Answer as GPT-4 Turbo would: look the towns up one by one, then tell."""
-    time.sleep(PACE)
+    """Answer as the model would: call the tool for one town after the other, then conclude."""
+    time.sleep(REPLY_SECONDS)
     known = sum('name="get_population"' in message["content"] for message in request.messages)
     if known < len(POPULATION):
         return f"[get_population(town='{list(POPULATION)[known]}')]"
-    return "Lisbon has the most people, 545,796; Coimbra has the fewest, 140,796."
+    return "Lisbon is the largest (545,796), Coimbra the smallest (140,796)."
 
 
 if __name__ == "__main__":

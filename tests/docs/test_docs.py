@@ -102,7 +102,7 @@ def test_the_classes_users_start_with_show_an_example() -> None:
 
 PRINTED = {
     "agent": ["Ordered: 2 x green tea", "3 requests; credits left: "],
-    "credits_dashboard": ["Spending", "gpt-4-turbo", "sent again", "was stopped"],
+    "credits_dashboard": ["Spending", "gpt-4-turbo", "retries", "was stopped"],
     "quickstart": ["(scripted) You said: What is gravity?", "get_credits(): "],
     "rag": ["postage", "75 degrees", "August"],
     "structured_output": ["Ann orders:", "3 x box of tea", "parsed: None", "parsing_error: None"],
