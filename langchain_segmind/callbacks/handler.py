@@ -99,7 +99,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
     @property
     def by_model(self) -> Mapping[str, SegmindUsage]:
         """Usage of each model, by its slug."""
-        return dict(self._spending.by_model)
+        return self._spending.by_model
 
     @property
     def total(self) -> SegmindUsage:

@@ -1,4 +1,4 @@
-"""Whoever makes the calls, their cost is counted once, and a limit ends them before a request."""
+"""Every call is counted once, however it is made, and limits refuse calls before a request."""
 
 import asyncio
 import contextlib
@@ -37,8 +37,8 @@ SLUG = "gpt-4-turbo"
 RATE_LIMITED = {"status": 429, "headers": {"retry-after": "0"}, "body": {"error": "Slow down."}}
 
 
-def spent(gateway: Any) -> float:
-    """Get what the gateway charged."""
+def get_charged(gateway: Any) -> float:
+    """Return what the gateway charged."""
     return float(Decimal(1_000) - gateway.credits())
 
 
@@ -53,11 +53,11 @@ AGENT_SCRIPT = {
 }
 
 
-# --- Everything is counted, once ---
+# --- Every call is counted once ---
 
 
 def use_batch(caller, model) -> int:
-    """Make several calls at once."""
+    """Make three concurrent calls."""
     caller.batch(model, ["a", "b", "c"])
     return 3
 
@@ -75,13 +75,13 @@ def use_stream(caller, model) -> int:
 
 
 def use_agent(caller, model) -> int:
-    """Let LangChain's agent call a tool."""
+    """Run an agent that calls a tool."""
     caller.invoke(create_agent(model, [add]), {"messages": [HumanMessage("1 + 1?")]})
     return 2
 
 
 def use_graph(caller, model) -> int:
-    """Call the model in two nodes of LangGraph that run side by side."""
+    """Call the model in two concurrent nodes of a LangGraph graph."""
 
     class State(TypedDict):
         left: str
@@ -101,18 +101,20 @@ def use_graph(caller, model) -> int:
 
 
 USES = pytest.mark.parametrize(
-    "use", [use_batch, use_chain, use_stream, use_agent, use_graph], ids=lambda use: use.__name__
+    "use",
+    [use_batch, use_chain, use_stream, use_agent, use_graph],
+    ids=["batch", "chain", "stream", "agent", "graph"],
 )
 
 
 @USES
-def test_a_block_counts_whatever_is_called_in_it(caller, create_model, gateway, use) -> None:
-    """The sum is what the gateway charged; the balance is the one that it has."""
+def test_block_counts_every_kind_of_call(caller, create_model, gateway, use) -> None:
+    """Its cost and balance are the gateway's."""
     gateway.script(play(AGENT_SCRIPT) if use is use_agent else lambda request: "Fine.")
     with get_segmind_credits_callback() as credits_:
         calls = use(caller, create_model())
     assert credits_.total.calls == calls == len(gateway.requests)
-    assert credits_.total.cost == pytest.approx(spent(gateway)) != 0
+    assert credits_.total.cost == pytest.approx(get_charged(gateway)) != 0
     assert credits_.remaining_credits == float(gateway.credits())
     assert credits_.lowest_remaining_credits == credits_.remaining_credits
     assert not credits_.total.is_cost_estimated
@@ -120,25 +122,25 @@ def test_a_block_counts_whatever_is_called_in_it(caller, create_model, gateway, 
 
 
 @USES
-def test_a_handler_counts_where_it_is_passed(caller, create_model, gateway, use) -> None:
-    """One that the model carries is there in every call."""
+def test_handler_of_the_model_counts_every_kind_of_call(caller, create_model, gateway, use) -> None:
+    """Its cost is what the gateway charged."""
     gateway.script(play(AGENT_SCRIPT) if use is use_agent else lambda request: "Fine.")
     handler = SegmindCreditsCallbackHandler()
     calls = use(caller, create_model(callbacks=[handler]))
     assert handler.total.calls == calls
-    assert handler.total.cost == pytest.approx(spent(gateway))
+    assert handler.total.cost == pytest.approx(get_charged(gateway))
 
 
-def test_a_call_that_is_seen_on_two_ways_counts_once(caller, create_model) -> None:
-    """The same handler may be passed, carried and open at once."""
+def test_handler_that_is_passed_twice_counts_a_call_once(caller, create_model) -> None:
+    """As a block, by the model and by the call."""
     with get_segmind_credits_callback() as credits_:
         model = create_model(callbacks=[credits_])
         caller.invoke(model, "Hi", config={"callbacks": [credits_]})
     assert credits_.total.calls == 1
 
 
-def test_a_stream_counts_for_the_handlers_that_it_is_passed(caller, create_model) -> None:
-    """And the next one, without them, does not, in the same thread or task."""
+def test_stream_counts_only_for_its_own_handlers(caller, create_model) -> None:
+    """Handlers do not stay behind for the next stream of the same thread or task."""
     model, handlers = create_model(), [SegmindCreditsCallbackHandler() for _ in range(2)]
 
     def stream(*passed: SegmindCreditsCallbackHandler) -> None:
@@ -150,8 +152,8 @@ def test_a_stream_counts_for_the_handlers_that_it_is_passed(caller, create_model
     assert [handler.total.calls for handler in handlers] == [1, 2]
 
 
-async def test_streams_side_by_side_count_for_their_own_handlers(create_model) -> None:
-    """Also in one task, where the first has not come to its end."""
+async def test_interleaved_streams_count_for_their_own_handlers(create_model) -> None:
+    """In one task, before any of them has ended."""
     model, handlers = create_model(), [SegmindCreditsCallbackHandler() for _ in range(2)]
     streams = [model.astream("Hi", config={"callbacks": [handler]}) for handler in handlers]
     for parts in streams:
@@ -163,8 +165,8 @@ async def test_streams_side_by_side_count_for_their_own_handlers(create_model) -
     assert [handler.total.calls for handler in handlers] == [1, 1]
 
 
-def test_an_agent_that_is_streamed_counts(caller, create_model, gateway) -> None:
-    """LangGraph turns the model's calls into streams then."""
+def test_streamed_agent_is_counted(caller, create_model, gateway) -> None:
+    """LangGraph's `messages` mode turns model calls into streams."""
     gateway.script(play(AGENT_SCRIPT))
     handler = SegmindCreditsCallbackHandler()
     agent = create_agent(create_model(), [add])
@@ -174,8 +176,8 @@ def test_an_agent_that_is_streamed_counts(caller, create_model, gateway) -> None
     assert handler.total.calls == len(gateway.requests) == 2
 
 
-def test_blocks_in_blocks_all_count(caller, create_model) -> None:
-    """Each counts what happens while it is open."""
+def test_nested_blocks_each_count(caller, create_model) -> None:
+    """Each counts the calls made while it is open."""
     model = create_model()
     with get_segmind_credits_callback() as outer:
         caller.invoke(model, "one")
@@ -186,8 +188,8 @@ def test_blocks_in_blocks_all_count(caller, create_model) -> None:
     assert (outer.total.calls, inner.total.calls) == (3, 1)
 
 
-def test_a_block_ends_where_an_error_leaves_it(create_model) -> None:
-    """What is called after it is not counted."""
+def test_block_ends_when_an_error_leaves_it(create_model) -> None:
+    """Later calls are not counted."""
     model = create_model()
     with pytest.raises(ZeroDivisionError), get_segmind_credits_callback() as credits_:
         raise ZeroDivisionError
@@ -195,8 +197,8 @@ def test_a_block_ends_where_an_error_leaves_it(create_model) -> None:
     assert credits_.total.calls == 0
 
 
-async def test_concurrent_blocks_know_only_their_own_calls(create_model) -> None:
-    """Two tasks on one event loop each have a block."""
+async def test_concurrent_blocks_count_only_their_own_calls(create_model) -> None:
+    """In two tasks on one event loop."""
     model = create_model()
 
     async def work(calls: int) -> SegmindUsage:
@@ -208,17 +210,17 @@ async def test_concurrent_blocks_know_only_their_own_calls(create_model) -> None
     assert [total.calls for total in totals] == [2, 5]
 
 
-def test_threads_count_in_a_block_whose_context_they_are_given(create_model) -> None:
-    """A thread without it counts by a handler that it is passed."""
+def test_threads_are_counted_if_they_get_the_context_or_the_handler(create_model) -> None:
+    """A thread with neither is outside the block."""
     model = create_model()
     with get_segmind_credits_callback() as credits_:
         config = {"callbacks": [credits_]}
         works = [
-            lambda: contextvars.copy_context().run(model.invoke, "not seen"),
-            lambda: model.invoke("seen", config=config),
+            lambda: contextvars.copy_context().run(model.invoke, "not counted"),
+            lambda: model.invoke("counted", config=config),
         ]
         context = contextvars.copy_context()
-        works.append(lambda: context.run(model.invoke, "seen"))
+        works.append(lambda: context.run(model.invoke, "counted"))
         threads = [threading.Thread(target=work) for work in works]
         for thread in threads:
             thread.start()
@@ -227,13 +229,13 @@ def test_threads_count_in_a_block_whose_context_they_are_given(create_model) -> 
     assert credits_.total.calls == 2
 
 
-def test_each_model_has_a_sum_of_its_own(caller, create_model, gateway) -> None:
-    """The name is the slug that was called, also where a call names another one."""
+def test_usage_is_kept_by_slug(caller, create_model, gateway) -> None:
+    """By the slug of the call, if it overrides the model's. Other providers are not counted."""
     model = create_model()
     with get_segmind_credits_callback() as credits_:
         caller.invoke(model, "Hi")
         caller.invoke(model, "Hi", model="gpt-4o")
-        caller.invoke(FakeListChatModel(responses=["I am no model of Segmind's."]), "Hi")
+        caller.invoke(FakeListChatModel(responses=["Hello."]), "Hi")
     assert {name: usage.calls for name, usage in credits_.by_model.items()} == {
         SLUG: 1,
         "gpt-4o": 1,
@@ -241,8 +243,8 @@ def test_each_model_has_a_sum_of_its_own(caller, create_model, gateway) -> None:
     assert credits_.total == credits_.by_model[SLUG] + credits_.by_model["gpt-4o"]
 
 
-def test_a_cached_reply_costs_nothing_and_is_no_call(caller, create_model, gateway) -> None:
-    """It passes a guard too: it spends nothing."""
+def test_cached_reply_is_free_and_not_refused(caller, create_model, gateway) -> None:
+    """A budget of 0 lets it through, and it is not counted as a call."""
     model = create_model(cache=InMemoryCache())
     caller.invoke(model, "Hi")
     with get_segmind_credits_callback(budget=0) as credits_:
@@ -251,11 +253,11 @@ def test_a_cached_reply_costs_nothing_and_is_no_call(caller, create_model, gatew
     assert len(gateway.requests) == 1
 
 
-# --- What a call takes beyond its reply ---
+# --- Retries, errors and missing prices ---
 
 
-def test_what_is_sent_again_is_counted(caller, create_model, gateway) -> None:
-    """One call, three requests, one of them paid."""
+def test_retries_are_counted(caller, create_model, gateway) -> None:
+    """One call, three requests, one of them billed."""
     gateway.script(
         [RATE_LIMITED, RATE_LIMITED, write_answer(x_cost="0.25", x_remaining_credits="9")]
     )
@@ -266,8 +268,8 @@ def test_what_is_sent_again_is_counted(caller, create_model, gateway) -> None:
     )
 
 
-def test_what_is_sent_again_in_a_stream_is_counted(caller, create_model, gateway) -> None:
-    """LangChain tells no handler of retries there."""
+def test_retries_of_a_stream_are_counted(caller, create_model, gateway) -> None:
+    """Although LangChain fires no `on_retry` event for it."""
     gateway.script([RATE_LIMITED, write_answer(x_cost="0.25")])
     with get_segmind_credits_callback() as credits_:
         assert caller.stream(create_model(), "Hi")
@@ -280,8 +282,8 @@ class Joke(BaseModel):
     setup: str
 
 
-def test_replies_that_could_not_be_used_were_paid(caller, create_model, gateway) -> None:
-    """The call fails, and what both of its requests cost is known."""
+def test_unusable_replies_are_counted(caller, create_model, gateway) -> None:
+    """The call fails after two requests, and both are charged."""
     gateway.script([write_answer("No.", x_cost="0.25"), write_answer("Never.", x_cost="0.5")])
     teller = create_model().with_structured_output(Joke)
     with get_segmind_credits_callback() as credits_, pytest.raises(SegmindOutputError):
@@ -291,24 +293,24 @@ def test_replies_that_could_not_be_used_were_paid(caller, create_model, gateway)
     )
 
 
-def test_an_odd_reply_was_paid(caller, create_model, gateway) -> None:
-    """Success without a completion raises, and its price is known."""
+def test_success_that_is_not_a_completion_is_charged(caller, create_model, gateway) -> None:
+    """The call raises, but its price is counted."""
     gateway.script([{"status": 200, "headers": {"x-cost": "0.25"}, "body": "<html>"}])
     with get_segmind_credits_callback() as credits_, pytest.raises(SegmindError):
         caller.invoke(create_model(), "Hi")
     assert credits_.total.cost == 0.25
 
 
-def test_errors_tell_the_balance(caller, create_model, gateway) -> None:
-    """A refusal costs nothing."""
+def test_balance_of_an_error_is_read(caller, create_model, gateway) -> None:
+    """The refused call costs nothing."""
     gateway.script([{"status": 406, "headers": {"x-remaining-credits": "0.5"}, "body": "No."}])
     with get_segmind_credits_callback() as credits_, pytest.raises(SegmindError):
         caller.invoke(create_model(), "Hi")
     assert (credits_.remaining_credits, credits_.total) == (0.5, SegmindUsage(calls=1))
 
 
-def test_without_a_price_the_balance_tells_it(caller, create_model, gateway) -> None:
-    """The sum is marked as an estimate."""
+def test_missing_price_is_estimated_from_the_balance(caller, create_model, gateway) -> None:
+    """The total is marked as an estimate."""
     gateway.script([write_answer(x_remaining_credits=left) for left in ("10", "9.5", "9.25")])
     with get_segmind_credits_callback() as credits_:
         for _ in range(3):
@@ -316,16 +318,16 @@ def test_without_a_price_the_balance_tells_it(caller, create_model, gateway) -> 
     assert (credits_.total.cost, credits_.total.is_cost_estimated) == (0.75, True)
 
 
-def test_a_negative_price_is_none(caller, create_model, gateway) -> None:
-    """It would let the budget grow."""
+def test_negative_price_is_ignored(caller, create_model, gateway) -> None:
+    """It would raise the budget."""
     gateway.script([write_answer(x_cost="-5")])
     with get_segmind_credits_callback() as credits_:
         caller.invoke(create_model(), "Hi")
     assert credits_.total.cost == 0
 
 
-def test_a_call_that_is_not_answered_in_time_is_marked(caller, create_model, gateway) -> None:
-    """It may have been paid for; the next balance tells."""
+def test_timeout_is_charged_by_the_next_balance(caller, create_model, gateway) -> None:
+    """It may have been billed, so the cost is marked as an estimate."""
     gateway.faults("ok,latency:60,ok")
     gateway.script(
         [write_answer(x_cost="0.25", x_remaining_credits=left) for left in ("9.75", "9")]
@@ -342,64 +344,61 @@ def test_a_call_that_is_not_answered_in_time_is_marked(caller, create_model, gat
     assert credits_.total.cost == 1.0
 
 
-def test_a_call_that_reached_nobody_cost_nothing(caller) -> None:
-    """There was no connection."""
+def test_failed_connection_is_free(caller) -> None:
+    """The cost is not an estimate: no request was sent."""
     model = ChatSegmindGPT4Turbo(api_key="fake", base_url="http://127.0.0.1:9/v1", max_retries=0)
     with get_segmind_credits_callback() as credits_, pytest.raises(SegmindError):
         caller.invoke(model, "Hi")
     assert not credits_.total.is_cost_estimated
 
 
-async def test_a_stream_that_never_began_leaves_no_handler_behind(create_model) -> None:
-    """LangChain tells nobody of its end: the rate limiter is asked outside of all that."""
-    model = create_model(rate_limiter=FullLimiter())
+async def test_stream_that_fails_before_its_request_leaves_no_handler_behind(create_model) -> None:
+    """LangChain fires no end event if the rate limiter fails."""
+    model = create_model(rate_limiter=BrokenLimiter())
     handler = SegmindCreditsCallbackHandler()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.05):
-            async for part in model.astream("Hi", config={"callbacks": [handler]}):
-                pytest.fail(f"The limiter lets nobody pass, but there is {part}.")
-    free = create_model()
-    await free.ainvoke("Hi")
-    assert [part async for part in free.astream("Hi")]
+    with pytest.raises(ConnectionError):
+        await anext(model.astream("Hi", config={"callbacks": [handler]}))
+    working = create_model()
+    await working.ainvoke("Hi")
+    assert [part async for part in working.astream("Hi")]
     assert handler.total.calls == 0
 
 
-class FullLimiter(BaseRateLimiter):
-    """Lets nobody pass."""
+class BrokenLimiter(BaseRateLimiter):
+    """A rate limiter that fails."""
 
     def acquire(self, *, blocking: bool = True) -> bool:
-        return False
+        raise ConnectionError
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        await asyncio.Event().wait()
-        return False
+        raise ConnectionError
 
 
-async def test_a_stream_that_is_read_later_has_its_own_handlers(create_model) -> None:
-    """Another one, of the same task, failed between its making and its reading."""
+async def test_stream_does_not_take_the_handlers_of_another_one(create_model) -> None:
+    """That was created later in the same task, and failed before this one was read."""
     stream = create_model().astream("Hi")
-    guard = SegmindCreditsCallbackHandler(budget=0)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.05):
-            model = create_model(rate_limiter=FullLimiter())
-            await anext(model.astream("Hi", config={"callbacks": [guard]}))
+    handler = SegmindCreditsCallbackHandler(budget=0)
+    model = create_model(rate_limiter=BrokenLimiter())
+    with pytest.raises(ConnectionError):
+        await anext(model.astream("Hi", config={"callbacks": [handler]}))
     assert [part async for part in stream]
 
 
-def test_a_model_of_another_provider_that_waits_is_not_taken_for_ours(create_model) -> None:
-    """Its stream is read while ours is called."""
+def test_handler_of_another_providers_stream_does_not_count(create_model) -> None:
+    """Segmind calls made while that stream is read are not its calls."""
     handler = SegmindCreditsCallbackHandler()
-    other = FakeListChatModel(responses=["several letters"])
+    other = FakeListChatModel(responses=["Hey"])
     for _ in other.stream("Hi", config={"callbacks": [handler]}):
         create_model().invoke("Hi")
+        assert list(create_model().stream("Hi"))
     assert handler.total.calls == 0
 
 
-def test_several_prompts_that_become_streams_all_count(caller, create_model) -> None:
-    """A handler that reads tokens turns `generate` into streams."""
+def test_prompts_that_generate_streams_are_all_counted(caller, create_model) -> None:
+    """A handler that reads tokens turns each prompt of `generate` into a stream."""
 
     class Reader(BaseCallbackHandler, _StreamingCallbackHandler):
-        """Reads tokens."""
+        """A handler that reads tokens."""
 
         def tap_output_iter(self, run_id, output):
             return output
@@ -413,8 +412,8 @@ def test_several_prompts_that_become_streams_all_count(caller, create_model) -> 
     assert handler.total.calls == 3
 
 
-def test_a_block_may_end_in_another_context_than_it_began() -> None:
-    """As in a generator that a web framework closes."""
+def test_block_can_end_in_another_context() -> None:
+    """A web framework can close a generator in another one; this raises no error."""
 
     def generate() -> Iterator[SegmindCreditsCallbackHandler]:
         with get_segmind_credits_callback() as credits_:
@@ -424,53 +423,57 @@ def test_a_block_may_end_in_another_context_than_it_began() -> None:
     generator.close()
 
 
-# --- The low-water mark ---
+# --- Low credits ---
 
 
-def test_running_low_is_told_once_for_each_crossing(caller, create_model, gateway) -> None:
-    """A top-up in between makes it a new one."""
-    balances = ["3", "1.5", "1", "5", "1.9", "2"]
+def test_on_low_credits_is_called_once_per_fall(caller, create_model, gateway) -> None:
+    """Below the threshold, not at it, and again after a top-up."""
+    balances = ["3", "2", "1.5", "1", "5", "1.9"]
     gateway.script([write_answer(x_remaining_credits=balance) for balance in balances])
-    told: list[float] = []
+    warned: list[float] = []
 
-    def listen(handler: SegmindCreditsCallbackHandler, remaining: float) -> None:
+    def warn(handler: SegmindCreditsCallbackHandler, remaining: float) -> None:
         assert handler.remaining_credits == remaining
-        told.append(remaining)
+        warned.append(remaining)
 
-    with get_segmind_credits_callback(low_credits=2, on_low_credits=listen):
+    with get_segmind_credits_callback(low_credits=2, on_low_credits=warn):
         for _ in balances:
             caller.invoke(create_model(), "Hi")
-    assert told == [1.5, 1.9]
+    assert warned == [1.5, 1.9]
 
 
-def test_running_low_is_told_where_the_first_balance_is_low(caller, create_model, gateway) -> None:
-    """Who begins below the mark is told so."""
+def test_on_low_credits_is_called_if_the_first_balance_is_low(
+    caller, create_model, gateway
+) -> None:
+    """By a handler that is passed to the call."""
     gateway.script([write_answer(x_remaining_credits="0.5")])
-    told: list[float] = []
-    low = SegmindCreditsCallbackHandler(
-        low_credits=2, on_low_credits=lambda handler, remaining: told.append(remaining)
+    warned: list[float] = []
+    handler = SegmindCreditsCallbackHandler(
+        low_credits=2, on_low_credits=lambda handler, remaining: warned.append(remaining)
     )
-    caller.invoke(create_model(), "Hi", config={"callbacks": [low]})
-    assert told == [0.5]
+    caller.invoke(create_model(), "Hi", config={"callbacks": [handler]})
+    assert warned == [0.5]
 
 
-def test_a_listener_that_fails_fails_no_call(caller, create_model, gateway, caplog) -> None:
-    """The call was paid for; the failure is in the log."""
-    gateway.script([write_answer("Paid.", x_remaining_credits="0.5")])
+def test_error_in_on_low_credits_does_not_fail_the_call(
+    caller, create_model, gateway, caplog
+) -> None:
+    """The error is logged, and the reply is returned."""
+    gateway.script([write_answer("Fine.", x_remaining_credits="0.5")])
 
     def fail(handler: SegmindCreditsCallbackHandler, remaining: float) -> None:
         raise ZeroDivisionError
 
     with get_segmind_credits_callback(low_credits=2, on_low_credits=fail):
-        assert caller.invoke(create_model(), "Hi").text == "Paid."
+        assert caller.invoke(create_model(), "Hi").text == "Fine."
     assert "on_low_credits failed" in caplog.text
 
 
-# --- The guard ---
+# --- Limits ---
 
 
-def test_a_call_past_the_budget_is_not_sent(caller, create_model, gateway) -> None:
-    """The error says what was spent, and that it is no use to try again."""
+def test_call_beyond_the_budget_is_not_sent(caller, create_model, gateway) -> None:
+    """The error says what was spent, and is not retryable."""
     gateway.script([write_answer(x_cost="0.25", x_remaining_credits="9.5")] * 3)
     with get_segmind_credits_callback(budget=0.5) as credits_:
         for _ in range(2):
@@ -484,8 +487,8 @@ def test_a_call_past_the_budget_is_not_sent(caller, create_model, gateway) -> No
     assert "the budget of 0.5 credits is used up (0.5 spent)" in str(error)
 
 
-def test_a_call_below_the_reserve_is_not_sent(caller, create_model, gateway) -> None:
-    """The first call is sent: nobody knows the balance before."""
+def test_call_below_min_remaining_is_not_sent(caller, create_model, gateway) -> None:
+    """The first call is sent, since the balance is not known before."""
     gateway.script([write_answer(x_remaining_credits="0.75")] * 2)
     with get_segmind_credits_callback(min_remaining=1):
         caller.invoke(create_model(), "Hi")
@@ -494,16 +497,16 @@ def test_a_call_below_the_reserve_is_not_sent(caller, create_model, gateway) -> 
     assert (caught.value.min_remaining, len(gateway.requests)) == (1, 1)
 
 
-def test_a_refused_call_is_seen_by_traces_as_failed(caller, create_model) -> None:
-    """Other handlers see the start and the error of the same run."""
+def test_refused_call_is_traced_as_failed(caller, create_model) -> None:
+    """Other handlers get the start and the error of the same run."""
     collector = RunCollectorCallbackHandler()
     with get_segmind_credits_callback(budget=0), pytest.raises(SegmindBudgetExceededError):
         caller.invoke(create_model(), "Hi", config={"callbacks": [collector]})
     assert "SegmindBudgetExceededError" in str(collector.traced_runs[0].error)
 
 
-def test_an_agent_ends_at_its_budget(caller, create_model, gateway) -> None:
-    """The run raises the error of the call that was not sent."""
+def test_budget_stops_an_agent(caller, create_model, gateway) -> None:
+    """The run raises the error of the refused call."""
     gateway.script(lambda request: "[add(a=1, b=1)]")
     agent = create_agent(create_model(), [add])
     with (
@@ -515,9 +518,9 @@ def test_an_agent_ends_at_its_budget(caller, create_model, gateway) -> None:
     assert credits_.total.calls == len(gateway.requests) > 1
 
 
-def test_running_calls_finish_and_bound_what_is_spent_beyond(create_model, gateway) -> None:
-    """64 workers share a budget: beyond it is spent at most what 64 calls cost."""
-    workers, price = 64, 0.25
+def test_threads_exceed_a_budget_by_calls_in_progress_only(create_model, gateway) -> None:
+    """64 threads of one process share a budget, and exceed it by the cost of 64 calls at most."""
+    count, price = 64, 0.25
     gateway.script(lambda request: write_answer(x_cost=str(price)))
     model = create_model()
     handler = SegmindCreditsCallbackHandler(budget=20)
@@ -527,17 +530,17 @@ def test_running_calls_finish_and_bound_what_is_spent_beyond(create_model, gatew
             while True:
                 model.invoke("Hi", config={"callbacks": [handler]})
 
-    threads = [threading.Thread(target=work) for _ in range(workers)]
+    threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 20 <= handler.total.cost <= 20 + workers * price
+    assert 20 <= handler.total.cost <= 20 + count * price
     assert handler.total.cost == len(gateway.requests) * price
 
 
 async def test_concurrent_calls_on_one_loop_share_a_budget(create_model, gateway) -> None:
-    """Those that began are answered, the rest is refused."""
+    """Calls in progress are answered, the rest are refused."""
     gateway.script(lambda request: write_answer(x_cost="0.25"))
     with get_segmind_credits_callback(budget=5) as credits_:
         replies = await create_model().abatch(

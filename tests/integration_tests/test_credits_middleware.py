@@ -1,4 +1,4 @@
-"""An agent stops at its budget, and its state says what it spent."""
+"""SegmindCreditsMiddleware stops an agent at a limit, and records its costs in the state."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def reply(text: str, left: str) -> dict[str, Any]:
-    """Write a reply that costs a quarter of a credit."""
-    return write_answer(text, x_cost="0.25", x_remaining_credits=left)
+def reply(text: str, remaining: str) -> dict[str, Any]:
+    """Return a reply that costs 0.25 credits."""
+    return write_answer(text, x_cost="0.25", x_remaining_credits=remaining)
 
 
-def test_the_state_says_what_was_spent_and_what_remains(caller, create_model, gateway) -> None:
-    """Retries and all calls of the run are in it."""
+def test_state_has_the_costs_and_the_balance(caller, create_model, gateway) -> None:
+    """Of all model calls of the run."""
     gateway.script([reply(CALL, "9.75"), reply("Two.", "9.5")])
     agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])
     state = caller.invoke(agent, QUESTION)
@@ -37,50 +37,78 @@ def test_the_state_says_what_was_spent_and_what_remains(caller, create_model, ga
     assert state["run_credits_spent"] == 0.5
 
 
-@pytest.mark.parametrize(
-    ("limits", "told"),
-    [
-        pytest.param(
-            {"budget": 0.5}, "the budget of 0.5 credits is used up (0.5 spent).", id="a budget"
-        ),
-        pytest.param({"thread_budget": 0.5}, "this thread's budget of 0.5", id="a thread's"),
-        pytest.param(
-            {"min_remaining": 9.6},
-            "Stopped: only 9.5 credits remain (minimum 9.6).",
-            id="a reserve",
-        ),
-    ],
-)
-def test_a_run_ends_gracefully_at_a_limit(caller, create_model, gateway, limits, told) -> None:
-    """The last message says why; the tools that were called have answered."""
+def test_costs_in_the_state_have_no_rounding_error(caller, create_model, gateway) -> None:
+    """0.1 + 0.2 is 0.3."""
+    gateway.script([write_answer(CALL, x_cost="0.1"), write_answer("Two.", x_cost="0.2")])
+    agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])
+    state = caller.invoke(agent, QUESTION)
+    assert (state["credits_spent"], state["run_credits_spent"]) == (0.3, 0.3)
+
+
+def test_balance_stays_in_the_state_if_a_reply_does_not_report_it(
+    caller, create_model, gateway
+) -> None:
+    """The last known balance of the run is kept."""
+    gateway.script([reply(CALL, "9.75"), write_answer("Two.", x_cost="0.25")])
+    agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])
+    assert caller.invoke(agent, QUESTION)["credits_remaining"] == 9.75
+
+
+LIMITS = [
+    pytest.param({"budget": 0.5}, "the budget of 0.5 credits is used up (0.5 spent)", id="budget"),
+    pytest.param(
+        {"thread_budget": 0.5},
+        "this thread's budget of 0.5 credits is used up (0.5 spent)",
+        id="thread_budget",
+    ),
+    pytest.param(
+        {"min_remaining": 9.6}, "only 9.5 credits remain (minimum 9.6)", id="min_remaining"
+    ),
+]
+
+
+@pytest.mark.parametrize(("limits", "reason"), LIMITS)
+def test_run_ends_with_a_message_at_a_limit(caller, create_model, gateway, limits, reason) -> None:
+    """The message states the reason, and follows the result of the last tool call."""
     gateway.script([reply(CALL, "9.75"), reply(CALL, "9.5"), reply(CALL, "9.25")])
     agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware(**limits)])
     state = caller.invoke(agent, QUESTION)
     last = state["messages"][-1]
     assert isinstance(last, AIMessage)
-    assert told in last.text
+    assert last.text == f"Stopped: {reason}."
     assert last.tool_calls == []
     assert state["messages"][-2].type == "tool"
     assert len(gateway.requests) == 2
 
 
-@pytest.mark.parametrize("limit", ["budget", "thread_budget"])
-def test_a_run_ends_with_the_error_where_that_is_asked_for(
-    caller, create_model, gateway, limit
-) -> None:
-    """It is the error of the guard, with its figures."""
-    gateway.script([reply(CALL, "9.75")] * 2)
-    guard = SegmindCreditsMiddleware(**{limit: 0.25}, exit_behavior="error")
+def test_run_continues_while_min_remaining_remains(caller, create_model, gateway) -> None:
+    """It ends below the minimum, not at it."""
+    gateway.script([reply(CALL, "9.5"), reply("Two.", "9.25")])
+    guard = SegmindCreditsMiddleware(min_remaining=9.5)
     agent = create_agent(create_model(), [add], middleware=[guard])
-    with pytest.raises(SegmindBudgetExceededError, match=r"budget of 0\.25") as caught:
+    assert caller.invoke(agent, QUESTION)["messages"][-1].text == "Two."
+
+
+@pytest.mark.parametrize(("limits", "reason"), LIMITS)
+def test_run_raises_at_a_limit_if_exit_behavior_is_error(
+    caller, create_model, gateway, limits, reason
+) -> None:
+    """The error has the same text as the message, and the figures."""
+    gateway.script([reply(CALL, "9.75"), reply(CALL, "9.5"), reply(CALL, "9.25")])
+    guard = SegmindCreditsMiddleware(**limits, exit_behavior="error")
+    agent = create_agent(create_model(), [add], middleware=[guard])
+    with pytest.raises(SegmindBudgetExceededError) as caught:
         caller.invoke(agent, QUESTION)
     error = caught.value
-    assert (error.spent, error.budget, error.remaining_credits) == (0.25, 0.25, 9.75)
-    assert len(gateway.requests) == 1
+    assert str(error) == f"Stopped: {reason}."
+    assert (error.spent, error.remaining_credits) == (0.5, 9.5)
+    assert error.budget == limits.get("budget", limits.get("thread_budget"))
+    assert error.min_remaining == limits.get("min_remaining")
+    assert len(gateway.requests) == 2
 
 
-def test_a_budget_is_for_one_run_and_a_threads_for_all(caller, create_model, gateway) -> None:
-    """With a checkpointer, the thread's sum goes on and the run's begins anew."""
+def test_budget_is_per_run_and_thread_budget_per_thread(caller, create_model, gateway) -> None:
+    """A checkpointer keeps the thread's costs; each run starts from 0."""
     gateway.script([reply("Two.", "9.75")] * 3)
     guard = SegmindCreditsMiddleware(budget=0.25, thread_budget=0.5)
     agent = create_agent(create_model(), [add], middleware=[guard], checkpointer=InMemorySaver())
@@ -91,8 +119,8 @@ def test_a_budget_is_for_one_run_and_a_threads_for_all(caller, create_model, gat
     assert len(gateway.requests) == 2
 
 
-def test_requests_that_are_sent_again_are_counted(caller, create_model, gateway) -> None:
-    """Whether the model sends them again, or another middleware."""
+def test_retries_are_in_the_costs(caller, create_model, gateway) -> None:
+    """Those of the model, and of a middleware that comes later in the list."""
     failed = {"status": 503, "headers": {"x-cost": "0.5", "retry-after": "0"}, "body": ""}
     gateway.script([failed, failed, reply("Two.", "9.5")])
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, on_failure="error")
@@ -102,8 +130,8 @@ def test_requests_that_are_sent_again_are_counted(caller, create_model, gateway)
     assert caller.invoke(agent, QUESTION)["credits_spent"] == 1.25
 
 
-def test_a_reserve_does_not_outlast_a_top_up(caller, create_model, gateway) -> None:
-    """The first call of a run tells how many credits there are."""
+def test_min_remaining_lets_a_run_start_after_a_top_up(caller, create_model, gateway) -> None:
+    """The first call of a run is made whatever the last run's balance was."""
     gateway.script([reply("Two.", "0.5"), reply("Two.", "20")])
     guard = SegmindCreditsMiddleware(min_remaining=1)
     agent = create_agent(create_model(), [add], middleware=[guard], checkpointer=InMemorySaver())
@@ -113,23 +141,28 @@ def test_a_reserve_does_not_outlast_a_top_up(caller, create_model, gateway) -> N
     assert state["credits_remaining"] == 20
 
 
-def test_streams_carry_the_sums(caller, create_model, gateway) -> None:
-    """They are a part of the updates."""
+def test_streamed_updates_have_the_costs(caller, create_model, gateway) -> None:
+    """As an update of the model's node."""
     gateway.script([reply("Two.", "9.75")])
     agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])
     updates = caller.stream(agent, QUESTION, stream_mode="updates")
-    assert any("credits_spent" in str(update) for update in updates)
+    costs = {"credits_spent": 0.25, "run_credits_spent": 0.25, "credits_remaining": 9.75}
+    assert costs in [
+        {name: value for name, value in update.get("model", {}).items() if name in costs}
+        for update in updates
+    ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        pytest.param({"budget": -1}, "budget must be", id="a negative budget"),
-        pytest.param({"thread_budget": "1"}, "thread_budget must be", id="a text"),
-        pytest.param({"exit_behavior": "explode"}, '"end" or "error"', id="no way to end"),
+        pytest.param({"budget": -1}, "budget must be", id="budget"),
+        pytest.param({"thread_budget": "1"}, "thread_budget must be", id="thread_budget"),
+        pytest.param({"min_remaining": "1"}, "min_remaining must be", id="min_remaining"),
+        pytest.param({"exit_behavior": "explode"}, '"end" or "error"', id="exit_behavior"),
     ],
 )
-def test_a_limit_that_cannot_be_meant_is_refused(arguments, told) -> None:
-    """It is refused where it is written."""
-    with pytest.raises(ValueError, match=told):
+def test_invalid_limit_raises_value_error(arguments, message) -> None:
+    """At construction, before anything is spent."""
+    with pytest.raises(ValueError, match=message):
         SegmindCreditsMiddleware(**arguments)

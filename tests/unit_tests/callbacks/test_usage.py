@@ -1,4 +1,4 @@
-"""What requests cost adds up, whatever order their answers come in."""
+"""Costs and balances add up correctly, in whatever order the responses arrive."""
 
 import itertools
 import pickle
@@ -15,89 +15,109 @@ from langchain_segmind.callbacks.usage import Balance, Receipt, Spending
 MODEL = "gpt-4-turbo"
 
 
-def tell(asked: float, answered: float, **told: float) -> Receipt:
+def succeed(started: float, finished: float, **reported: float) -> Receipt:
     """Create the receipt of a success; times in seconds."""
-    return Receipt(model=MODEL, started_at=asked, finished_at=answered, is_success=True, **told)
+    return Receipt(
+        model=MODEL, started_at=started, finished_at=finished, is_success=True, **reported
+    )
+
+
+def fail(started: float, finished: float, **reported: float) -> Receipt:
+    """Create the receipt of an error; times in seconds."""
+    return Receipt(
+        model=MODEL, started_at=started, finished_at=finished, is_success=False, **reported
+    )
 
 
 def spend(*receipts: Receipt) -> Spending:
-    """Add up receipts in the order in which they come."""
+    """Add receipts up in the order in which they arrive."""
     spending = Spending({})
     for receipt in receipts:
         spending = spending.add_receipt(receipt)
     return spending
 
 
-# --- The price ---
+# --- The cost ---
 
 
-def test_a_price_that_is_sent_is_the_cost() -> None:
-    """The balance, from which others draw too, does not matter then."""
-    spending = spend(tell(0, 1, cost=0.1, balance=9.9), tell(2, 3, cost=0.2, balance=5.0))
+def test_cost_is_the_reported_price() -> None:
+    """A larger drop of the balance is ignored if the price is known."""
+    spending = spend(succeed(0, 1, cost=0.1, balance=9.9), succeed(2, 3, cost=0.2, balance=5.0))
     assert spending.total == SegmindUsage(cost=0.3)
 
 
-def test_sums_hold_no_dust_of_floats() -> None:
-    """Ten times a tenth is one, so that a budget of one is spent."""
-    assert spend(*[tell(0, 1, cost=0.1)] * 10).total.cost == 1.0
+def test_total_cost_has_no_rounding_error() -> None:
+    """Ten times 0.1 is 1.0, so that a budget of 1 is used up."""
+    assert spend(*[succeed(0, 1, cost=0.1)] * 10).total.cost == 1.0
 
 
-def test_the_fall_of_the_balance_stands_in_for_a_price() -> None:
-    """It is marked as an estimate."""
-    spending = spend(tell(0, 1, balance=10.0), tell(2, 3, balance=9.5), tell(4, 5, balance=9.25))
+def test_missing_price_is_estimated_from_the_balance() -> None:
+    """The cost is the drop of the balance, and marked as an estimate."""
+    spending = spend(
+        succeed(0, 1, balance=10.0), succeed(2, 3, balance=9.5), succeed(4, 5, balance=9.25)
+    )
     assert spending.total == SegmindUsage(cost=0.75, is_cost_estimated=True)
 
 
-def test_a_first_reply_without_a_price_is_an_estimate_of_nothing() -> None:
-    """There is nothing that the balance could have fallen from."""
-    assert spend(tell(0, 1, balance=10.0)).total == SegmindUsage(is_cost_estimated=True)
+def test_first_reply_without_a_price_is_estimated_as_free() -> None:
+    """No earlier balance is known."""
+    assert spend(succeed(0, 1, balance=10.0)).total == SegmindUsage(is_cost_estimated=True)
 
 
-def test_a_top_up_costs_nothing() -> None:
-    """The fall is counted from the new height."""
-    spending = spend(tell(0, 1, balance=1.0), tell(2, 3, balance=51.0), tell(4, 5, balance=50.5))
+def test_top_up_is_not_a_cost() -> None:
+    """The drop is measured from the new balance."""
+    spending = spend(
+        succeed(0, 1, balance=1.0), succeed(2, 3, balance=51.0), succeed(4, 5, balance=50.5)
+    )
     assert spending.total.cost == 0.5
     assert spending.balance.credits == 50.5
     assert spending.lowest == 1.0
 
 
-def refuse(asked: float, answered: float, balance: float) -> Receipt:
-    """Create the receipt of an error without a price."""
-    return Receipt(
-        model=MODEL, started_at=asked, finished_at=answered, is_success=False, balance=balance
-    )
+def test_top_up_does_not_offset_later_costs() -> None:
+    """A rise between two replies without a price leaves the drop after it as it is."""
+    spending = spend(succeed(0, 1, balance=1.0)).add_balance(Balance(51.0, 2), 2)
+    assert spending.add_receipt(succeed(3, 4, balance=50.5)).total.cost == 0.5
 
 
-def test_an_error_has_no_share_in_what_its_neighbours_cost() -> None:
-    """The balance that it tells fell for one whose answer is on its way."""
+def test_error_is_not_charged_for_concurrent_requests() -> None:
+    """The balance that it reports dropped because of a request in progress."""
     spending = spend(
-        tell(0, 1, cost=0.25, balance=9.75),
-        refuse(2, 3, balance=9.5),
-        tell(2, 4, cost=0.25, balance=9.5),
+        succeed(0, 1, cost=0.25, balance=9.75),
+        fail(2, 3, balance=9.5),
+        succeed(2, 4, cost=0.25, balance=9.5),
     )
     assert spending.total == SegmindUsage(cost=0.5)
 
 
-def test_what_fell_before_an_error_is_claimed_by_the_next_success() -> None:
-    """Where no reply has a price."""
-    spending = spend(tell(0, 1, balance=10.0), refuse(2, 3, balance=9.5), tell(2, 4, balance=9.5))
+def test_drop_that_an_error_reports_is_charged_to_the_next_success() -> None:
+    """If no reply has a price."""
+    spending = spend(
+        succeed(0, 1, balance=10.0), fail(2, 3, balance=9.5), succeed(2, 4, balance=9.5)
+    )
     assert spending.total == SegmindUsage(cost=0.5, is_cost_estimated=True)
 
 
-def test_a_request_without_an_answer_is_paid_by_the_fall_of_the_next_balance() -> None:
-    """It may have been run: the fall beyond the next price is taken for its own."""
-    spending = spend(tell(0, 1, cost=0.25, balance=9.75)).record_no_response(MODEL)
+def test_request_without_a_response_is_charged_the_unexplained_drop() -> None:
+    """The next success adds what the balance dropped beyond its price, once."""
+    spending = spend(succeed(0, 1, cost=0.25, balance=9.75)).record_no_response(MODEL)
     assert spending.total == SegmindUsage(cost=0.25, is_cost_estimated=True)
-    spending = spending.add_receipt(tell(4, 5, cost=0.25, balance=9.25))
+    spending = spending.add_receipt(succeed(4, 5, cost=0.25, balance=9.25))
     assert spending.total == SegmindUsage(cost=0.75, is_cost_estimated=True)
-    spending = spending.add_receipt(tell(6, 7, cost=0.25, balance=8.0))
+    spending = spending.add_receipt(succeed(6, 7, cost=0.25, balance=8.0))
     assert spending.total.cost == 1.0
 
 
-def test_others_who_draw_on_the_account_are_not_charged_for() -> None:
-    """Where every reply has a price, the balance does not matter, before or after."""
-    spending = spend(tell(0, 1, cost=0.1, balance=10), tell(2, 3, cost=0.1, balance=5))
-    spending = spending.record_no_response(MODEL).add_receipt(tell(6, 7, cost=0.1, balance=4.9))
+def test_price_is_charged_in_full_after_a_request_without_a_response() -> None:
+    """Even if the balance did not drop, or was not reported."""
+    spending = spend(succeed(0, 1, cost=0.25, balance=9.75)).record_no_response(MODEL)
+    assert spending.add_receipt(succeed(4, 5, cost=0.25)).total.cost == 0.5
+
+
+def test_other_users_of_the_account_are_not_charged_for() -> None:
+    """Drops before a request without a response do not count as its cost."""
+    spending = spend(succeed(0, 1, cost=0.1, balance=10), succeed(2, 3, cost=0.1, balance=5))
+    spending = spending.record_no_response(MODEL).add_receipt(succeed(6, 7, cost=0.1, balance=4.9))
     assert spending.total.cost == 0.3
 
 
@@ -105,42 +125,62 @@ def test_others_who_draw_on_the_account_are_not_charged_for() -> None:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
-def test_answers_that_overtake_each_other_tell_the_same(order) -> None:
-    """Four requests under way together; the lowest balance is the latest, no fall counts twice."""
-    together = [tell(0, 1, balance=balance) for balance in (9.9, 9.8, 9.7, 9.6)]
-    spending = spend(tell(-2, -1, balance=10.0), *(together[number] for number in order))
+def test_order_of_concurrent_responses_does_not_matter(order) -> None:
+    """The lowest of four balances is the most recent, and no drop counts twice."""
+    concurrent = [succeed(0, 1, balance=balance) for balance in (9.9, 9.8, 9.7, 9.6)]
+    spending = spend(succeed(-2, -1, balance=10.0), *(concurrent[number] for number in order))
     assert spending.balance.credits == 9.6
     assert spending.total.cost == 0.4
 
 
-def test_a_late_answer_does_not_bring_an_old_balance_back() -> None:
-    """A slow request was begun before the others were answered."""
-    slow = tell(0, 9, balance=10.0)
-    spending = spend(tell(0, 1, balance=9.0), tell(2, 3, balance=8.0), slow)
+def test_late_response_does_not_restore_an_old_balance() -> None:
+    """A slow request started before the others were answered."""
+    slow = succeed(0, 9, balance=10.0)
+    spending = spend(succeed(0, 1, balance=9.0), succeed(2, 3, balance=8.0), slow)
     assert spending.balance.credits == 8.0
-    later = spend(slow, tell(10, 11, balance=20.0))
-    assert later.balance.credits == 20.0
 
 
-def test_an_answer_from_before_a_top_up_does_not_undo_it() -> None:
-    """Its balance is lower, and older all the same; what was topped up is not spent."""
-    before = tell(2, 6, balance=0.45)
-    spending = spend(tell(0, 1, balance=0.5), tell(4, 5, balance=100.45), before)
+@pytest.mark.parametrize("started", [9, 10])
+def test_request_that_starts_after_a_response_reports_a_newer_balance(started) -> None:
+    """A higher balance is a top-up then, even within one tick of the clock."""
+    spending = spend(succeed(0, 9, balance=10.0), succeed(started, 11, balance=20.0))
+    assert spending.balance.credits == 20.0
+
+
+def test_response_from_before_a_top_up_does_not_undo_it() -> None:
+    """Its balance is lower, but older; the top-up does not count as spent."""
+    before = succeed(2, 6, balance=0.45)
+    spending = spend(succeed(0, 1, balance=0.5), succeed(4, 5, balance=100.45), before)
     assert spending.balance.credits == 100.45
     assert spending.total.cost == 0.0
-    told = spend(tell(0, 1, balance=0.5)).add_balance(Balance(100.5, 4), 4).add_receipt(before)
-    assert (told.balance.credits, told.lowest) == (100.5, 0.45)
-    assert told.add_receipt(tell(7, 8, balance=100.25)).total.cost == 0.25
+    updated = spend(succeed(0, 1, balance=0.5)).add_balance(Balance(100.5, 4), 4)
+    updated = updated.add_receipt(before)
+    assert (updated.balance.credits, updated.lowest) == (100.5, 0.45)
+    assert updated.add_receipt(succeed(7, 8, balance=100.25)).total.cost == 0.25
+
+
+def test_top_up_is_remembered_across_later_responses() -> None:
+    """A response from before it is still ignored, after later and concurrent ones."""
+    spending = spend(
+        succeed(0, 1, balance=0.5),
+        succeed(4, 5, balance=100.5),
+        succeed(6, 9, balance=100.25),
+        succeed(7, 10, balance=100.0),
+        succeed(2, 11, balance=0.45),
+    )
+    assert spending.balance.credits == 100.0
+    assert spending.total.cost == 0.5
 
 
 # --- Usages ---
 
 
 def test_usages_add_up_field_by_field() -> None:
-    """Tokens have a total of their own."""
+    """In either order; one estimate makes the sum an estimate."""
     one = SegmindUsage(calls=1, retried_requests=2, input_tokens=3, output_tokens=4, cost=0.1)
-    both = one + SegmindUsage(calls=1, input_tokens=1, cost=0.2, is_cost_estimated=True)
-    assert both == SegmindUsage(
+    other = SegmindUsage(calls=1, input_tokens=1, cost=0.2, is_cost_estimated=True)
+    assert one + other == other + one
+    assert one + other == SegmindUsage(
         calls=2,
         retried_requests=2,
         input_tokens=4,
@@ -148,76 +188,97 @@ def test_usages_add_up_field_by_field() -> None:
         cost=0.3,
         is_cost_estimated=True,
     )
-    assert both.total_tokens == 8
+    assert (one + other).total_tokens == 8
 
 
-# --- The handler's arguments ---
+# --- The handler ---
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
+        pytest.param({"budget": -1}, "budget must be a number of credits, 0 or", id="negative"),
+        pytest.param({"budget": float("nan")}, "budget must be", id="NaN"),
+        pytest.param({"budget": "0.5"}, "budget must be", id="string"),
+        pytest.param({"budget": True}, "budget must be", id="bool"),
+        pytest.param({"min_remaining": float("inf")}, "min_remaining must be", id="infinity"),
         pytest.param(
-            {"budget": -1}, "budget must be a number of credits, 0 or more", id="negative"
+            {"low_credits": "1", "on_low_credits": print}, "low_credits must be", id="threshold"
         ),
-        pytest.param({"budget": float("nan")}, "budget must be", id="no number"),
-        pytest.param({"budget": "0.5"}, "budget must be", id="a text"),
-        pytest.param({"budget": True}, "budget must be", id="a truth"),
-        pytest.param({"min_remaining": float("inf")}, "min_remaining must be", id="endless"),
-        pytest.param({"low_credits": 1.0}, "passed together", id="a mark and nobody to tell"),
-        pytest.param(
-            {"on_low_credits": print}, "passed together", id="somebody to tell and no mark"
-        ),
+        pytest.param({"low_credits": 1.0}, "passed together", id="threshold alone"),
+        pytest.param({"on_low_credits": print}, "passed together", id="function alone"),
     ],
 )
-def test_a_limit_that_cannot_be_meant_is_refused(arguments, told) -> None:
-    """It is refused where it is written, not once money is spent."""
-    with pytest.raises(ValueError, match=told):
+def test_invalid_limit_raises_value_error(arguments, message) -> None:
+    """At construction, before anything is spent."""
+    with pytest.raises(ValueError, match=message):
         SegmindCreditsCallbackHandler(**arguments)
 
 
-def test_an_asynchronous_listener_is_refused() -> None:
-    """Nobody would await what it returns."""
+def test_thresholds_of_the_balance_can_be_negative() -> None:
+    """As a balance can."""
+    handler = SegmindCreditsCallbackHandler(
+        min_remaining=-1, low_credits=-0.5, on_low_credits=print
+    )
+    assert (handler.min_remaining, handler.low_credits) == (-1, -0.5)
 
-    async def listen(handler, remaining) -> None: ...
 
-    with pytest.raises(ValueError, match="must not be async"):
-        SegmindCreditsCallbackHandler(low_credits=1, on_low_credits=listen)
+async def notify(handler, remaining) -> None:
+    """An asynchronous function."""
 
 
-class Listener:
-    """An object that can be called, and has to be awaited."""
+class Notifier:
+    """An object whose call is asynchronous."""
 
     async def __call__(self, handler, remaining) -> None: ...
 
 
-def test_an_object_that_is_to_be_awaited_is_refused() -> None:
-    """As a function would be."""
+@pytest.mark.parametrize("function", [notify, Notifier()], ids=["function", "object"])
+def test_asynchronous_on_low_credits_raises_value_error(function) -> None:
+    """Its result would never be awaited."""
     with pytest.raises(ValueError, match="must not be async"):
-        SegmindCreditsCallbackHandler(low_credits=1, on_low_credits=Listener())
+        SegmindCreditsCallbackHandler(low_credits=1, on_low_credits=function)
 
 
-def test_a_guard_hears_of_a_top_up() -> None:
-    """It cannot know: it lets no call through that would tell."""
-    told: list[float] = []
+def test_calls_are_allowed_again_after_update_balance() -> None:
+    """A handler that refuses calls gets no replies that could report the top-up."""
+    warned: list[float] = []
     handler = SegmindCreditsCallbackHandler(
-        min_remaining=1, low_credits=2, on_low_credits=lambda handler, left: told.append(left)
+        min_remaining=1, low_credits=2, on_low_credits=lambda handler, left: warned.append(left)
     )
-    handler.add_receipt(tell(0, 1, cost=0.5, balance=0.5))
+    handler.add_receipt(succeed(0, 1, cost=0.5, balance=0.5))
     with pytest.raises(SegmindBudgetExceededError, match=r"update_balance\("):
         handler.check()
     handler.update_balance(20.0)
     handler.check()
-    assert (handler.remaining_credits, handler.total.cost, told) == (20.0, 0.5, [0.5])
+    assert (handler.remaining_credits, handler.total.cost, warned) == (20.0, 0.5, [0.5])
 
 
-def test_a_pickled_handler_goes_on_counting_by_itself() -> None:
-    """A worker process counts what it spends."""
+def test_min_remaining_itself_is_allowed_to_remain() -> None:
+    """Calls are refused below it only."""
+    handler = SegmindCreditsCallbackHandler(min_remaining=1)
+    handler.update_balance(1.0)
+    handler.check()
+    handler.update_balance(0.999)
+    with pytest.raises(SegmindBudgetExceededError, match=r"0\.999 credits remain"):
+        handler.check()
+
+
+def test_pickled_handler_counts_independently() -> None:
+    """It starts from the counts of the original, and changes only its own."""
     handler = SegmindCreditsCallbackHandler(budget=1)
-    handler.add_receipt(tell(0, 1, cost=0.5, balance=3.0))
+    handler.add_receipt(succeed(0, 1, cost=0.5, balance=3.0))
     copy = pickle.loads(pickle.dumps(handler))
-    copy.add_receipt(tell(2, 3, cost=0.25, balance=2.5))
+    copy.add_receipt(succeed(2, 3, cost=0.25, balance=2.5))
     assert (handler.total.cost, copy.total.cost) == (0.5, 0.75)
     assert "cost=0.75" in repr(copy)
-    copy.reset()
-    assert (copy.total, copy.remaining_credits) == (SegmindUsage(), None)
+
+
+def test_reset_clears_the_counts_and_keeps_the_limits() -> None:
+    """A budget can be used again from the start."""
+    handler = SegmindCreditsCallbackHandler(budget=1)
+    handler.add_receipt(succeed(0, 1, cost=1.0, balance=3.0))
+    handler.reset()
+    assert (handler.total, handler.remaining_credits) == (SegmindUsage(), None)
+    assert handler.budget == 1
+    handler.check()
