@@ -1,4 +1,4 @@
-"""LangChain's middleware does with this model what it says, over HTTP."""
+"""LangChain's own middleware works with this model, over HTTP."""
 
 import inspect
 from typing import Any
@@ -43,23 +43,23 @@ def add(a: int, b: int) -> int:
 
 @tool
 def get_weather(city: str) -> str:
-    """Tell the weather in a city."""
+    """Get the weather in a city."""
     return f"{city} is sunny."
 
 
 @pytest.fixture
 def model(create_model):
-    """Create a model that leaves trying again to the middleware."""
+    """Return a model without retries of its own, which would hide the middleware's."""
     return create_model(max_retries=0)
 
 
 def ask(text: str) -> dict[str, Any]:
-    """Write a question as an agent's input."""
+    """Return an agent's input."""
     return {"messages": [HumanMessage(text)]}
 
 
 def takes(middleware: type, argument: str) -> bool:
-    """Tell whether a release of LangChain has an argument."""
+    """Whether the installed LangChain has an argument of a middleware."""
     return argument in inspect.signature(middleware).parameters
 
 
@@ -68,11 +68,11 @@ def takes(middleware: type, argument: str) -> bool:
 KNOWS_RETRYABLE_ERRORS = callable(
     inspect.signature(ModelRetryMiddleware).parameters["retry_on"].default
 )
-"""Older releases try everything again by default."""
+"""Older releases of LangChain retry every error by default."""
 
 
-def test_model_retry_tries_a_rate_limit_again(caller, model, gateway) -> None:
-    """The agent goes on as if nothing had been."""
+def test_model_retry_retries_a_rate_limit(caller, model, gateway) -> None:
+    """The agent then continues normally."""
     gateway.script([RATE_LIMITED, "[add(a=1, b=1)]", RATE_LIMITED, RATE_LIMITED, "Two."])
     retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, on_failure="error")
     state = caller.invoke(create_agent(model, [add], middleware=[retry]), ask("1 + 1?"))
@@ -80,8 +80,8 @@ def test_model_retry_tries_a_rate_limit_again(caller, model, gateway) -> None:
     assert len(gateway.requests) == 5
 
 
-def test_model_retry_gives_up_with_our_error(caller, model, gateway) -> None:
-    """After the last attempt."""
+def test_model_retry_raises_the_last_error(caller, model, gateway) -> None:
+    """With the server's words, after the last attempt."""
     gateway.script(lambda request: RATE_LIMITED)
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, on_failure="error")
     with pytest.raises(SegmindRateLimitError, match="Rate limit exceeded"):
@@ -89,9 +89,9 @@ def test_model_retry_gives_up_with_our_error(caller, model, gateway) -> None:
     assert len(gateway.requests) == 2
 
 
-@pytest.mark.skipif(not KNOWS_RETRYABLE_ERRORS, reason="this LangChain tries everything again")
-def test_model_retry_never_tries_a_wrong_key_again(caller, create_model, gateway) -> None:
-    """`is_retryable` says that it cannot succeed."""
+@pytest.mark.skipif(not KNOWS_RETRYABLE_ERRORS, reason="this LangChain retries every error")
+def test_model_retry_does_not_retry_a_wrong_key(caller, create_model, gateway) -> None:
+    """Its error is not retryable."""
     retry = ModelRetryMiddleware(initial_delay=0)
     agent = create_agent(create_model(api_key="another-fake-key"), middleware=[retry])
     with pytest.raises(SegmindAuthenticationError):
@@ -101,15 +101,17 @@ def test_model_retry_never_tries_a_wrong_key_again(caller, create_model, gateway
 
 FALLBACKS = [
     pytest.param(RATE_LIMITED, id="rate limit"),
-    pytest.param({"status": 406, "body": {"error": "Insufficient credits"}}, id="credits"),
-    pytest.param({"status": 503, "body": "busy"}, id="failure"),
-    pytest.param({"status": 200, "body": "<p>busy</p>"}, id="no answer"),
+    pytest.param(
+        {"status": 406, "body": {"error": "Insufficient credits"}}, id="insufficient credits"
+    ),
+    pytest.param({"status": 503, "body": "busy"}, id="server error"),
+    pytest.param({"status": 200, "body": "<p>busy</p>"}, id="invalid response"),
 ]
 
 
 @pytest.mark.parametrize("failure", FALLBACKS)
-def test_model_fallback_asks_the_next_model(caller, create_model, model, gateway, failure) -> None:
-    """With the same tools and messages."""
+def test_model_fallback_calls_the_next_model(caller, create_model, model, gateway, failure) -> None:
+    """With the same messages and tools."""
     script = play({"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."})
     gateway.script(lambda request: failure if request.slug == "gpt-4-turbo" else script(request))
     fallback = ModelFallbackMiddleware(create_model(model="gpt-4o", max_retries=0))
@@ -122,11 +124,11 @@ def test_model_fallback_asks_the_next_model(caller, create_model, model, gateway
 
 # --- Long conversations ---
 
-SUMMARY = "They spoke of cats."
+SUMMARY = "They talked about cats."
 
 
 def summarize(request) -> Any:
-    """Summarize where LangChain's prompt asks for it; else answer, and tell of many tokens."""
+    """Return a summary for LangChain's prompt, else a reply that reports 70,000 prompt tokens."""
     if "Messages to summarize:" in request.last_message:
         return SUMMARY
     usage = {"prompt_tokens": 70_000, "completion_tokens": 10}
@@ -134,20 +136,20 @@ def summarize(request) -> Any:
 
 
 TRIGGERS = [
-    pytest.param({}, 0.5, id="tokens that Segmind reports"),
+    pytest.param({}, 0.5, id="reported tokens"),
     pytest.param(
         {"profile": {"max_input_tokens": 20}, "check_context": False},
         0.9,
-        id="tokens that are estimated",
+        id="estimated tokens",
     ),
 ]
 
 
 @pytest.mark.parametrize(("fields", "fraction"), TRIGGERS)
-def test_summarization_knows_how_much_the_model_takes(
+def test_summarization_triggers_at_a_fraction_of_the_context(
     caller, create_model, gateway, fields, fraction
 ) -> None:
-    """A fraction of the profile's tokens; what was said before becomes a summary."""
+    """The model's profile has its size; earlier messages become a summary."""
     gateway.script(summarize)
     model = create_model(max_retries=0, **fields)
     summarization = SummarizationMiddleware(
@@ -166,8 +168,8 @@ def test_summarization_knows_how_much_the_model_takes(
     assert len(state["messages"]) == 3
 
 
-def test_summarization_leaves_a_short_conversation_alone(caller, model, gateway) -> None:
-    """70,000 tokens of 128,000 are less than three quarters."""
+def test_summarization_does_not_trigger_below_its_fraction(caller, model, gateway) -> None:
+    """70,000 of 128,000 tokens are less than three quarters."""
     gateway.script(summarize)
     summarization = SummarizationMiddleware(model, trigger=("fraction", 0.75), keep=("messages", 1))
     agent = create_agent(model, middleware=[summarization], checkpointer=InMemorySaver())
@@ -177,10 +179,11 @@ def test_summarization_leaves_a_short_conversation_alone(caller, model, gateway)
 
 
 @pytest.mark.skipif(
-    not takes(SummarizationMiddleware, "summarizer"), reason="this LangChain has no second try"
+    not takes(SummarizationMiddleware, "summarizer"),
+    reason="this LangChain does not retry a summary",
 )
-def test_a_summary_that_overflows_is_made_of_less(caller, model, gateway) -> None:
-    """LangChain knows our error for its own, and cuts the middle out once."""
+def test_summary_that_overflows_is_retried_with_less(caller, model, gateway) -> None:
+    """LangChain recognizes the overflow error, and cuts out the middle once."""
 
     def answer(request) -> Any:
         if "Messages to summarize:" in request.last_message:
@@ -198,31 +201,31 @@ def test_a_summary_that_overflows_is_made_of_less(caller, model, gateway) -> Non
 
 
 @wrap_model_call
-def forget_on_overflow(request, handler):
-    """Ask with the last message alone where all do not fit."""
+def keep_last_message_on_overflow(request, handler):
+    """Retry with only the last message if the context overflows."""
     try:
         return handler(request)
     except ContextOverflowError:
         return handler(request.override(messages=request.messages[-1:]))
 
 
-def test_an_overflow_can_be_caught_by_langchains_own_name(model, gateway) -> None:
-    """So middleware need not know whose model it is."""
+def test_overflow_is_caught_as_langchains_context_overflow_error(model, gateway) -> None:
+    """Middleware need not know the provider."""
 
     def answer(request) -> Any:
         return OVERFLOWN if len(request.messages) > 1 else "Short."
 
     gateway.script(answer)
     conversation = {"messages": [HumanMessage("Long."), AIMessage("Yes."), HumanMessage("Hm?")]}
-    state = create_agent(model, middleware=[forget_on_overflow]).invoke(conversation)
+    state = create_agent(model, middleware=[keep_last_message_on_overflow]).invoke(conversation)
     assert state["messages"][-1].text == "Short."
     with pytest.raises(SegmindContextOverflowError):
         create_agent(model).invoke(conversation)
 
 
 @pytest.mark.parametrize("method", ["approximate", "model"])
-def test_context_editing_clears_old_results(caller, model, gateway, method) -> None:
-    """The wire holds placeholders for them; the newest stays, and so does the state."""
+def test_context_editing_clears_old_tool_results(caller, model, gateway, method) -> None:
+    """In the request only: the state keeps all results, and the request the newest."""
     long = "sunny " * 200
 
     @tool
@@ -243,19 +246,15 @@ def test_context_editing_clears_old_results(caller, model, gateway, method) -> N
     assert state["messages"][2].text == f"1: {long}"
 
 
-# --- Choices and limits ---
+# --- Tool selection, limits and to-do lists ---
 
 
-def test_the_tool_selector_narrows_what_is_offered(caller, model, gateway) -> None:
-    """It asks for a list of names, as structured output."""
+def test_tool_selector_reduces_the_offered_tools(caller, model, gateway) -> None:
+    """It asks for a list of names as structured output."""
 
     def answer(request) -> str:
-        offered = get_offered(request)
-        if offered == ["ToolSelectionResponse"]:
-            assert "'add'" in request.messages[0]["content"]
-            assert request.last_message == "1 + 1?"
+        if get_offered(request) == ["ToolSelectionResponse"]:
             return "[ToolSelectionResponse(tools=['add'])]"
-        assert offered == ["add"]
         return "Two." if "2" in get_last_message(request) else "[add(a=1, b=1)]"
 
     gateway.script(answer)
@@ -263,11 +262,14 @@ def test_the_tool_selector_narrows_what_is_offered(caller, model, gateway) -> No
     agent = create_agent(model, [get_weather, add], middleware=[selector])
     state = caller.invoke(agent, ask("1 + 1?"))
     assert state["messages"][-1].text == "Two."
-    assert [len(get_offered(request)) for request in gateway.requests] == [1] * 4
+    offered = [get_offered(request) for request in gateway.requests]
+    assert offered == [["ToolSelectionResponse"], ["add"]] * 2
+    assert gateway.requests[0].last_message == "1 + 1?"
+    assert "'add'" in gateway.requests[0].messages[0]["content"]
 
 
-def test_the_tool_selector_corrects_a_name_that_there_is_not(caller, model, gateway) -> None:
-    """What does not fit the list of names is asked for again."""
+def test_tool_selector_asks_again_for_an_unknown_tool(caller, model, gateway) -> None:
+    """A selection that does not match the schema is repeated."""
     replies = iter(
         [
             "[ToolSelectionResponse(tools=['subtract'])]",
@@ -281,8 +283,8 @@ def test_the_tool_selector_corrects_a_name_that_there_is_not(caller, model, gate
     assert get_offered(gateway.requests[-1]) == ["add"]
 
 
-def test_the_limit_of_tool_calls_is_told_to_the_model(caller, model, gateway) -> None:
-    """Of two calls the first is run, and the model hears which one is not, and why."""
+def test_tool_call_limit_is_reported_to_the_model(caller, model, gateway) -> None:
+    """The first of two calls runs; the result of the other says that it was not run, and why."""
     limited = "Tool call limit exceeded. Do not make additional tool calls."
     results = [
         show_result(limited, "add", call=2, status="error"),
@@ -295,8 +297,8 @@ def test_the_limit_of_tool_calls_is_told_to_the_model(caller, model, gateway) ->
     assert state["messages"][-1].text == "One of two."
 
 
-def test_the_limit_of_tool_calls_can_end_the_run(caller, model, gateway) -> None:
-    """No further request is made."""
+def test_tool_call_limit_can_end_the_run(caller, model, gateway) -> None:
+    """No further request is sent."""
     gateway.script(lambda request: "[add(a=1, b=2)]")
     limit = ToolCallLimitMiddleware(run_limit=2, exit_behavior="end")
     state = caller.invoke(create_agent(model, [add], middleware=[limit]), ask("Go."))
@@ -304,8 +306,8 @@ def test_the_limit_of_tool_calls_can_end_the_run(caller, model, gateway) -> None
     assert len(gateway.requests) == 3
 
 
-def test_the_limit_of_model_calls_ends_the_run(caller, model, gateway) -> None:
-    """With a message that says so, or with an error."""
+def test_model_call_limit_ends_the_run(caller, model, gateway) -> None:
+    """With a message, or with an error."""
     gateway.script(lambda request: "[add(a=1, b=2)]")
     limit = ModelCallLimitMiddleware(run_limit=2)
     state = caller.invoke(create_agent(model, [add], middleware=[limit]), ask("Go."))
@@ -317,8 +319,8 @@ def test_the_limit_of_model_calls_ends_the_run(caller, model, gateway) -> None:
     assert len(gateway.requests) == 3
 
 
-def test_a_to_do_list_is_written_by_a_call(caller, model, gateway) -> None:
-    """A list of dicts with a choice of words is an argument like any other."""
+def test_to_do_list_is_written_by_a_tool_call(caller, model, gateway) -> None:
+    """Its argument is a list of dicts with an enum."""
     todos = [
         {"content": "Add 1 and 1", "status": "in_progress"},
         {"content": 'Say "it\'s done"', "status": "pending"},
