@@ -58,9 +58,9 @@ def ask(text: str) -> dict[str, Any]:
     return {"messages": [HumanMessage(text)]}
 
 
-def takes(middleware: type, argument: str) -> bool:
-    """Whether the installed LangChain has an argument of a middleware."""
-    return argument in inspect.signature(middleware).parameters
+def has_parameter(middleware: type, name: str) -> bool:
+    """Whether a middleware of the installed LangChain has a parameter."""
+    return name in inspect.signature(middleware).parameters
 
 
 # --- Failures ---
@@ -179,7 +179,7 @@ def test_summarization_does_not_trigger_below_its_fraction(caller, model, gatewa
 
 
 @pytest.mark.skipif(
-    not takes(SummarizationMiddleware, "summarizer"),
+    not has_parameter(SummarizationMiddleware, "summarizer"),
     reason="this LangChain does not retry a summary",
 )
 def test_summary_that_overflows_is_retried_with_less(caller, model, gateway) -> None:
