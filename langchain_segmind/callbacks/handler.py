@@ -192,7 +192,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         self._update(lambda spending: spending.add_balance(Balance(remaining, now), now))
 
     def _update(self, change: Callable[[Spending], Spending]) -> None:
-        """Change the spending, and call `on_low_credits` if the balance fell below the mark."""
+        """Apply a change, and call `on_low_credits` if the balance fell below `low_credits`."""
         with self._lock:
             before = self.remaining_credits
             self._spending = change(self._spending)

@@ -108,8 +108,8 @@ class UsageTracker:
             self._record_no_response()
         receipt = Receipt(
             model=self.model,
-            started_at=sent_at,
-            finished_at=monotonic(),
+            sent_at=sent_at,
+            received_at=monotonic(),
             is_success=status_code < HTTPStatus.MULTIPLE_CHOICES,
             tokens=read_usage(response) if isinstance(response, APIResponse) else None,
             cost=None if cost is None or cost < 0 else cost,

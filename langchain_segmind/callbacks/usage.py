@@ -66,8 +66,8 @@ class Receipt:
 
     Attributes:
         model: The model's slug.
-        started_at: When the request was started, in seconds of a monotonic clock.
-        finished_at: When the response was complete, on the same clock.
+        sent_at: When the request was sent, in seconds of a monotonic clock.
+        received_at: When the response was complete, on the same clock.
         is_success: Whether the status is a success, which is billed.
         tokens: The token counts, if reported.
         cost: The price in credits, if reported.
@@ -75,8 +75,8 @@ class Receipt:
     """
 
     model: str
-    started_at: float
-    finished_at: float
+    sent_at: float
+    received_at: float
     is_success: bool
     tokens: UsageMetadata | None = None
     cost: float | None = None
@@ -97,24 +97,24 @@ class Balance:
     observed_at: float
     topped_up_at: float = -math.inf
 
-    def update(self, other: "Balance", started_at: float) -> "Balance":
+    def update(self, other: "Balance", sent_at: float) -> "Balance":
         """Return the more recent of this balance and another.
 
-        Responses can overtake each other. A request that started after this balance was observed
+        Responses can overtake each other. A request that was sent after this balance was observed
         reports a more recent one. Of two concurrent requests the lower balance is more recent,
-        since requests only take credits; but a request that started before a top-up does not
+        since requests only take credits; but a request that was sent before a top-up does not
         know about it, and is ignored.
 
         Args:
             other: The balance that a response reports.
-            started_at: When the request of that response was started.
+            sent_at: When the request of that response was sent.
         """
-        if started_at >= self.observed_at:
+        if sent_at >= self.observed_at:
             has_risen = other.credits > self.credits
             return replace(
                 other, topped_up_at=other.observed_at if has_risen else self.topped_up_at
             )
-        if other.credits <= self.credits and started_at >= self.topped_up_at:
+        if other.credits <= self.credits and sent_at >= self.topped_up_at:
             return replace(other, topped_up_at=self.topped_up_at)
         return self
 
@@ -152,9 +152,9 @@ class Spending:
         spending = self.add(model, SegmindUsage(is_cost_estimated=True))
         return replace(spending, has_missing_response=True)
 
-    def add_balance(self, balance: Balance, started_at: float) -> "Spending":
+    def add_balance(self, balance: Balance, sent_at: float) -> "Spending":
         """Return the spending with a reported balance, whose drop is not yet attributed."""
-        latest = balance if self.balance is None else self.balance.update(balance, started_at)
+        latest = balance if self.balance is None else self.balance.update(balance, sent_at)
         drop = 0.0 if self.balance is None else self.balance.credits - latest.credits
         return replace(
             self,
@@ -172,8 +172,8 @@ class Spending:
         """
         spending = self
         if receipt.balance is not None:
-            balance = Balance(receipt.balance, receipt.finished_at)
-            spending = self.add_balance(balance, receipt.started_at)
+            balance = Balance(receipt.balance, receipt.received_at)
+            spending = self.add_balance(balance, receipt.sent_at)
         cost, is_estimate = receipt.cost or 0.0, False
         if receipt.is_success:
             is_estimate = receipt.cost is None or self.has_missing_response

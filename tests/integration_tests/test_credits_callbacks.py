@@ -344,12 +344,12 @@ def test_timeout_is_charged_by_the_next_balance(caller, create_model, gateway) -
     assert credits_.total.cost == 1.0
 
 
-def test_failed_connection_is_free(caller) -> None:
-    """The cost is not an estimate: no request was sent."""
+def test_failed_connection_is_not_counted(caller) -> None:
+    """No request was sent: no call is counted, and no cost is estimated."""
     model = ChatSegmindGPT4Turbo(api_key="fake", base_url="http://127.0.0.1:9/v1", max_retries=0)
     with get_segmind_credits_callback() as credits_, pytest.raises(SegmindError):
         caller.invoke(model, "Hi")
-    assert not credits_.total.is_cost_estimated
+    assert credits_.total == SegmindUsage()
 
 
 async def test_stream_that_fails_before_its_request_leaves_no_handler_behind(create_model) -> None:

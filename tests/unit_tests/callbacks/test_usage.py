@@ -15,18 +15,14 @@ from langchain_segmind.callbacks.usage import Balance, Receipt, Spending
 MODEL = "gpt-4-turbo"
 
 
-def succeed(started: float, finished: float, **reported: float) -> Receipt:
+def succeed(sent: float, received: float, **reported: float) -> Receipt:
     """Create the receipt of a success; times in seconds."""
-    return Receipt(
-        model=MODEL, started_at=started, finished_at=finished, is_success=True, **reported
-    )
+    return Receipt(model=MODEL, sent_at=sent, received_at=received, is_success=True, **reported)
 
 
-def fail(started: float, finished: float, **reported: float) -> Receipt:
+def fail(sent: float, received: float, **reported: float) -> Receipt:
     """Create the receipt of an error; times in seconds."""
-    return Receipt(
-        model=MODEL, started_at=started, finished_at=finished, is_success=False, **reported
-    )
+    return Receipt(model=MODEL, sent_at=sent, received_at=received, is_success=False, **reported)
 
 
 def spend(*receipts: Receipt) -> Spending:
@@ -134,16 +130,16 @@ def test_order_of_concurrent_responses_does_not_matter(order) -> None:
 
 
 def test_late_response_does_not_restore_an_old_balance() -> None:
-    """A slow request started before the others were answered."""
+    """A slow request was sent before the others were answered."""
     slow = succeed(0, 9, balance=10.0)
     spending = spend(succeed(0, 1, balance=9.0), succeed(2, 3, balance=8.0), slow)
     assert spending.balance.credits == 8.0
 
 
-@pytest.mark.parametrize("started", [9, 10])
-def test_request_that_starts_after_a_response_reports_a_newer_balance(started) -> None:
+@pytest.mark.parametrize("sent", [9, 10])
+def test_request_that_is_sent_after_a_response_reports_a_newer_balance(sent) -> None:
     """A higher balance is a top-up then, even within one tick of the clock."""
-    spending = spend(succeed(0, 9, balance=10.0), succeed(started, 11, balance=20.0))
+    spending = spend(succeed(0, 9, balance=10.0), succeed(sent, 11, balance=20.0))
     assert spending.balance.credits == 20.0
 
 
