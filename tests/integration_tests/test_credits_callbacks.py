@@ -344,6 +344,23 @@ def test_timeout_is_charged_by_the_next_balance(caller, create_model, gateway) -
     assert credits_.total.cost == 1.0
 
 
+@pytest.mark.parametrize(("status", "cost"), [(408, 1.0), (504, 1.0), (524, 1.0), (503, 0.5)])
+def test_timeout_status_is_charged_by_the_next_balance(
+    caller, create_model, gateway, status, cost
+) -> None:
+    """The model may have run behind a server that gave up waiting; other errors are free."""
+    replies = [write_answer(x_cost="0.25", x_remaining_credits=left) for left in ("9.75", "9")]
+    gateway.script([replies[0], {"status": status, "body": ""}, replies[1]])
+    model = create_model(max_retries=0)
+    with get_segmind_credits_callback() as credits_:
+        caller.invoke(model, "Hi")
+        with pytest.raises(SegmindError):
+            caller.invoke(model, "Hi")
+        caller.invoke(model, "Hi")
+    assert credits_.total.cost == cost
+    assert credits_.total.is_cost_estimated == (cost > 0.5)
+
+
 def test_failed_connection_is_not_counted(caller) -> None:
     """No request was sent: no call is counted, and no cost is estimated."""
     model = ChatSegmindGPT4Turbo(api_key="fake", base_url="http://127.0.0.1:9/v1", max_retries=0)
