@@ -13,7 +13,6 @@ from functools import cache
 from threading import Lock
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
@@ -206,16 +205,15 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
                 logger.exception("on_low_credits failed")
 
     def on_chat_model_start(
-        self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
+        self, *_: Any, metadata: Mapping[str, Any] | None = None, **__: Any
     ) -> None:
-        """Take part in a call that begins; runs of other providers are ignored.
+        """Take part in a call that begins; calls of other providers are ignored.
 
         Args:
-            run_id: The run's id.
-            metadata: What LangChain traces about the run.
+            metadata: What LangChain traces about the call.
         """
         if (metadata or {}).get("ls_provider") == PROVIDER:
-            add_handler(run_id, self)
+            add_handler(self)
 
     def __repr__(self) -> str:
         """Return the total and the remaining credits as text."""
