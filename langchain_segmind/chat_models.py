@@ -179,10 +179,10 @@ class ChatSegmind(CallParameters, BaseChatModel):
     # --- Connections ---
 
     def close(self) -> None:
-        """Close the connections of synchronous calls, which all models of the process share.
+        """Close the connections for synchronous calls, which all models of the process share.
 
-        Those in use are closed once they are free, and the next call opens new ones. An
-        `http_client` of your own stays open. A model that is dropped needs no closing.
+        Connections in use are closed once they are free; the next call opens new ones. Your own
+        `http_client` stays open. A model need not be closed.
 
         Example:
             ```python
@@ -197,29 +197,29 @@ class ChatSegmind(CallParameters, BaseChatModel):
     async def aclose(self) -> None:
         """Close the running event loop's connections, which all models in it share.
 
-        Those in use are closed once they are free, and the next call opens new ones. An
-        `http_async_client` of your own stays open. The loop's own end closes them as well.
+        Connections in use are closed once they are free; the next call opens new ones. Your own
+        `http_async_client` stays open. The loop closes the connections when it shuts down.
         """
         await aclose()
 
     def __enter__(self) -> Self:
-        """Give the model; the end of the `with` block closes it."""
+        """Return self; connections close when the block exits."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the model."""
+        """Close the connections."""
         self.close()
 
     async def __aenter__(self) -> Self:
-        """Give the model; the end of the `async with` block closes it."""
+        """Return self; connections close when the block exits."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the model."""
+        """Close the connections."""
         await self.aclose()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Copy the model; the copy uses the same clients, which cannot be copied."""
+        """Copy the model; the copy uses the same HTTP clients, which cannot be copied."""
         clients = (self.http_client, self.http_async_client)
         kept = {id(client): client for client in clients if client is not None}
         return super().__deepcopy__((memo or {}) | kept)
@@ -350,32 +350,31 @@ class ChatSegmind(CallParameters, BaseChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Offer tools to the model, which calls them through text.
+        """Bind tools, which the model calls through text.
 
-        Segmind forwards no tools, so that they are described in the prompt and the calls are
-        read from the reply: a list in Python's syntax, `[add(a=1, b=2)]`.
+        Segmind does not forward tools, so the prompt describes them and the calls are parsed from
+        the reply: a list in Python syntax, `[add(a=1, b=2)]`.
 
         Args:
             tools: Functions, `BaseTool`s, pydantic classes, TypedDicts, JSON schemas with a
                 title, or OpenAI's dicts. May be empty.
-            tool_choice: What must be called: None or "auto" leaves it to the model; "any",
-                "required" or True asks for any tool; a tool's name, `{"name": ...}` or
-                `{"type": "function", "function": {"name": ...}}` for that one; "none" or False
-                forbids calls. A choice that the model does not follow is asked for again
-                (`output_retries`), then raises.
-            parallel_tool_calls: False keeps one call of a reply; the others stand in
+            tool_choice: What must be called. None or "auto": the model decides. "any", "required"
+                or True: any tool. A tool's name, `{"name": ...}` or `{"type": "function",
+                "function": {"name": ...}}`: that tool. "none" or False: no tool. If the model does
+                not comply, it is asked again (`output_retries`), then the call raises.
+            parallel_tool_calls: False keeps the first call of a reply; the others are in
                 `response_metadata["dropped_tool_calls"]`. None and True keep all.
-            strict: True makes a call invalid whose arguments do not fit the tool's schema; else
-                the tool is the judge of them.
+            strict: True makes a call invalid if its arguments do not match the tool's schema;
+                otherwise the tool checks them.
             kwargs: Further arguments of the call, such as `temperature`.
 
         Returns:
             The model with the tools bound, as OpenAI's dicts.
 
         Raises:
-            ValueError: If a tool cannot be called through text, two tools share a name, or
-                `tool_choice` names none of them.
-            SegmindOutputError: In a call, if the model does not call what it must.
+            ValueError: A tool cannot be called through text, two tools share a name, or
+                `tool_choice` names no bound tool.
+            SegmindOutputError: In a call: the model does not call what it must.
 
         Example:
             ```python
@@ -408,29 +407,30 @@ class ChatSegmind(CallParameters, BaseChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Get objects of a schema instead of messages; never None.
+        """Return a runnable that replies with objects of a schema, never None.
 
-        A reply that does not fit, or that a class's own validators refuse, is shown to the model
-        with the reason, and asked for again (`output_retries`).
+        A reply that does not match, or that a class's validators refuse, is shown to the model
+        with the reason, and the model is asked again (`output_retries`).
 
         Args:
             schema: A pydantic class (v2 or v1), dataclass, TypedDict, JSON schema, or OpenAI's
                 dict of a tool. None for any JSON object, with `json_mode` only.
-            method: "function_calling" lets the model call a function of the schema's name,
-                the form that this model is known to be good at. "json_schema" describes the schema
-                and asks for JSON, "json_mode" asks for JSON that the prompt itself describes.
-            include_raw: Get `{"raw": AIMessage, "parsed": object | None, "parsing_error":
-                Exception | None}`, and no exception for a reply that does not fit.
-            strict: Taken as other packages take it; replies are always checked.
-            kwargs: None are known.
+            method: "function_calling" has the model call a function named like the schema, which
+                models are best at. "json_schema" describes the schema and asks for JSON.
+                "json_mode" asks for JSON that your own prompt describes.
+            include_raw: Whether to return `{"raw": AIMessage, "parsed": object | None,
+                "parsing_error": Exception | None}` and not raise if no reply matches.
+            strict: Accepted as in other packages; replies are always checked.
+            kwargs: Not supported; raises TypeError.
 
         Returns:
-            A runnable that gives instances of a class, and dicts for TypedDicts and JSON schemas.
+            A runnable that returns instances of a class, and dicts for TypedDicts and JSON
+            schemas.
 
         Raises:
-            TypeError: If an argument is unknown.
-            ValueError: If the schema or the method cannot be used.
-            SegmindOutputError: In a call without `include_raw`, if no reply fits. It is an
+            TypeError: An argument is unknown.
+            ValueError: The schema or method cannot be used.
+            SegmindOutputError: In a call without `include_raw`: no reply matches. It is an
                 `OutputParserException` as well.
 
         Example:
@@ -450,14 +450,14 @@ class ChatSegmind(CallParameters, BaseChatModel):
         """
         if kwargs:
             raise TypeError(
-                f"with_structured_output has no argument {', '.join(map(repr, kwargs))}; "
-                "bind a call's arguments after it: with_structured_output(...).bind(temperature=0)."
+                f"with_structured_output has no argument {', '.join(map(repr, kwargs))}; bind "
+                "arguments of the call afterwards: with_structured_output(...).bind(temperature=0)."
             )
         output = None if schema is None else create_structured_output(schema)
         model = self.bind(
             **create_requirement(output, method),
             structured_output=output,
-            # With the raw reply, an unmet demand is told by `parsing_error`.
+            # With the raw reply, `parsing_error` reports an unmet requirement.
             on_unmet_requirement="return" if include_raw else "raise",
             ls_structured_output_format=create_tracing_format(
                 output, schema, method=method, strict=strict
@@ -466,13 +466,13 @@ class ChatSegmind(CallParameters, BaseChatModel):
         return model | create_parser(output, include_raw=include_raw)
 
     def get_credits(self) -> SegmindCredits:
-        """Get the account's balance. It runs no model and costs nothing.
+        """Return the account's balance. It runs no model and costs nothing.
 
         Returns:
-            Bought and given credits and their total; 1 credit = 1 US dollar.
+            Bought and free credits and their total; 1 credit = 1 US dollar.
 
         Raises:
-            SegmindError: As for any call.
+            SegmindError: The request failed.
 
         Source: https://docs.segmind.com/api-reference/account-and-billing-apis
 
@@ -487,13 +487,13 @@ class ChatSegmind(CallParameters, BaseChatModel):
         return create_credits(sender.send(request))
 
     async def aget_credits(self) -> SegmindCredits:
-        """Get the account's balance. It runs no model and costs nothing.
+        """Return the account's balance. It runs no model and costs nothing.
 
         Returns:
-            Bought and given credits and their total; 1 credit = 1 US dollar.
+            Bought and free credits and their total; 1 credit = 1 US dollar.
 
         Raises:
-            SegmindError: As for any call.
+            SegmindError: The request failed.
 
         Source: https://docs.segmind.com/api-reference/account-and-billing-apis
         """
@@ -514,26 +514,25 @@ class ChatSegmind(CallParameters, BaseChatModel):
         return sender, APIRequest(method="GET", url=url, headers=self.default_headers or {})
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Get a text's tokens in cl100k_base, GPT-4 Turbo's vocabulary.
+        """Return a text's tokens in cl100k_base, GPT-4 Turbo's vocabulary.
 
         Args:
-            text: Any text; that of a special token is text like any other.
+            text: Any text; special tokens count as ordinary text.
 
         Raises:
-            ImportError: If the extra `tokens` is missing, and there is no
-                `custom_get_token_ids`.
+            ImportError: The extra `tokens` is missing, and there is no `custom_get_token_ids`.
         """
         return self.custom_get_token_ids(text) if self.custom_get_token_ids else encode(text)
 
     def get_num_tokens(self, text: str) -> int:
-        """Count a text's tokens, offline.
+        """Return the number of tokens of a text, offline.
 
         Args:
-            text: Any text; that of a special token is text like any other.
+            text: Any text; special tokens count as ordinary text.
 
         Returns:
-            The number of its tokens: exact for GPT-4 Turbo with the extra `tokens`, else an
-            estimate, within a third for prose and code.
+            The number of tokens: exact for GPT-4 Turbo with the extra `tokens`, otherwise an
+            estimate within a third for prose and code.
 
         Example:
             ```python
@@ -551,7 +550,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
         messages: list[BaseMessage],
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
     ) -> int:
-        """Count the tokens of a conversation as it is sent, with what describes its tools.
+        """Return the number of tokens of a conversation as it is sent, with its tools.
 
         Args:
             messages: The conversation; may be empty.
@@ -561,7 +560,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
             The number of input tokens, counted as by `get_num_tokens`.
 
         Raises:
-            ValueError: If a message cannot be sent.
+            ValueError: A message cannot be sent.
 
         Source: https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken
         """
@@ -571,7 +570,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
         turns = convert_messages(messages, settings.instructions)
         return count_turn_tokens(turns, self.get_num_tokens)
 
-    # --- What LangChain asks about a model ---
+    # --- LangChain's hooks ---
 
     @property
     def _llm_type(self) -> str:
@@ -595,12 +594,14 @@ class ChatSegmind(CallParameters, BaseChatModel):
         check_call_arguments(kwargs, type(self).model_fields)
         begin_call()
         params = {**self.asdict(), "stop": stop, **kwargs}
-        params.pop("structured_output", None)  # no JSON; `ls_structured_output_format` tells it
+        params.pop(
+            "structured_output", None
+        )  # not JSON; `ls_structured_output_format` describes it
         return params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         # Core's key is memoized: it misses assignments and `model_copy(update=...)`, and it
-        # takes a bound setting and the same field for two (langchain-ai/langchain#39598).
+        # differs for a bound setting and the same field (langchain-ai/langchain#39598).
         settings = self._get_settings(stop, kwargs)
         changes_the_reply = {
             **settings.cache_key,
@@ -611,8 +612,8 @@ class ChatSegmind(CallParameters, BaseChatModel):
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         # Core writes usage_metadata["total_cost"] = 0 into a hit, in place, which changes the key
-        # of the conversation's next turn (langchain-ai/langchain#35308). The id is taken out
-        # since LangGraph merges messages of one id.
+        # of the conversation's next turn (langchain-ai/langchain#35308). The id is removed, since
+        # LangGraph merges messages with the same id.
         hits = []
         for stored in cache_val:
             if isinstance(stored, ChatGeneration):
@@ -637,17 +638,17 @@ class ChatSegmind(CallParameters, BaseChatModel):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Tell that `langchain_core.load.dumps` may write this class."""
+        """Return True: instances can be serialized with `dumps`."""
         return True
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Name the variables that stand for secrets in what is written."""
+        """The environment variables that replace secrets in serialized models."""
         return {"segmind_api_key": API_KEY_ENV}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """Give what is written in place of fields: the base URL without credentials."""
+        """What replaces fields in serialized models: the base URL without credentials."""
         return {"segmind_api_base": strip_url_credentials(self._base_url)}
 
     @field_serializer("segmind_api_base")
@@ -660,7 +661,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
 
     @field_serializer("segmind_api_key")
     def _serialize_api_key(self, key: Any) -> SecretStr | None:
-        """Callables are left out, since what they hold may be shown."""
+        """Leave out callables: what they hold may be shown."""
         if isinstance(key, str):
             return SecretStr(key)
         return key if isinstance(key, SecretStr) else None
@@ -679,8 +680,9 @@ class ChatSegmind(CallParameters, BaseChatModel):
 class ChatSegmindGPT4Turbo(ChatSegmind):
     """GPT-4 Turbo on Segmind: `ChatSegmind` with the slug `gpt-4-turbo`.
 
-    128,000 tokens of context, 4,096 of reply, text only. The account's remaining credits are
-    in every reply's `response_metadata["remaining_credits"]` (1 credit = 1 US dollar).
+    128,000 tokens of context, replies of up to 4,096 tokens, text only. Every reply has the
+    account's remaining credits in `response_metadata["remaining_credits"]` (1 credit = 1 US
+    dollar).
 
     Source: https://www.segmind.com/models/gpt-4-turbo/api
 

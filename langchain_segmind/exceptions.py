@@ -1,8 +1,8 @@
-"""What can go wrong, as one tree.
+"""The errors that a call can raise, as one tree.
 
 Every class is a `SegmindError` and, where LangChain has one, a subclass of the class of
-`langchain_core.exceptions` that is named beside it, so that LangChain's own retries,
-fallbacks and summarization understand it. R marks what may succeed when tried again
+`langchain_core.exceptions` beside it, so that LangChain's own retries, fallbacks and
+summarization recognize it. R marks errors after which the same request may succeed
 (`is_retryable`). Source of the statuses: https://docs.segmind.com/docs/serverless-api
 
     SegmindError                            ModelError
@@ -10,16 +10,16 @@ fallbacks and summarization understand it. R marks what may succeed when tried a
     |-- SegmindPermissionDeniedError        ModelPermissionDeniedError   403
     |-- SegmindModelNotFoundError           ModelNotFoundError           404, 410
     |-- SegmindInsufficientCreditsError                                  402, 406
-    |-- SegmindBudgetExceededError                                       not sent: your own limit
+    |-- SegmindBudgetExceededError                                       your own limit; not sent
     |-- SegmindInvalidRequestError          ModelInvalidRequestError     any other 4xx
-    |   `-- SegmindContextOverflowError     ContextOverflowError         by the text of the reply
+    |   `-- SegmindContextOverflowError     ContextOverflowError         by the server's words
     |-- SegmindRateLimitError           R   ModelRateLimitError          429
-    |-- SegmindRateLimiterStorageError                                          not sent: no limiter
-    |-- SegmindTimeoutError             R   ModelTimeoutError            408, or no answer in time
-    |-- SegmindConnectionError          R   ModelConnectionError         no answer, or half of one
-    |-- SegmindOutputError              OutputParserException        2xx: not what was forced
+    |-- SegmindRateLimiterStorageError                                   limiter down; not sent
+    |-- SegmindTimeoutError             R   ModelTimeoutError            408, or no response in time
+    |-- SegmindConnectionError          R   ModelConnectionError         no or half a response
+    |-- SegmindOutputError              OutputParserException        2xx: not what was required
     `-- SegmindAPIError                 R   ModelAPIError                5xx
-        `-- SegmindResponseError                                         2xx, 3xx: no answer
+        `-- SegmindResponseError                                         2xx, 3xx: no completion
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,21 +60,21 @@ __all__ = [
 
 
 Phase = Literal["connect", "send", "wait", "read"]
-"""How far a request got: connecting, sending it, waiting for the answer, reading it."""
+"""How far a request got: connecting, sending, waiting for the response, reading it."""
 
 
 class SegmindError(ModelError):
     """Base of every error that a call to Segmind raises.
 
     Attributes:
-        status_code: The HTTP status, or None where no answer came.
-        body: The first 2,000 characters of the answer's body, or None. Keys are masked.
-        headers: The answer's headers, names in lower case; empty where none came.
+        status_code: The HTTP status; None without a response.
+        body: The first 2,000 characters of the response's body, or None. Keys are masked.
+        headers: The response's headers, names in lower case; empty without a response.
         request_id: Segmind's id of the request (`x-request-id`), for its support, or None.
         retry_after: Seconds that the server asks to wait, or None.
         remaining_credits: The account's balance (1 credit = 1 US dollar) if sent, or None.
         phase: How far the request got when the connection failed: `"connect"`, `"send"`,
-            `"wait"` (for the answer) or `"read"` (inside the answer). None otherwise.
+            `"wait"` (for the response) or `"read"` (in the response). None otherwise.
         is_retryable: Whether the same request may succeed later (a class attribute).
 
     Example:
@@ -90,7 +90,7 @@ class SegmindError(ModelError):
     """
 
     advice = ""
-    """What to do about it: the end of the message."""
+    """What to do about it; ends the message."""
 
     def __init__(
         self,
@@ -115,18 +115,18 @@ class SegmindError(ModelError):
 
 
 class SegmindAuthenticationError(SegmindError, ModelAuthenticationError):
-    """The API key is missing, unreadable or refused (401)."""
+    """The API key is missing, malformed or refused (401)."""
 
     advice = (
-        "Set a valid key by the environment variable SEGMIND_API_KEY or by segmind_api_key=...; "
-        "keys are made at https://platform.segmind.com/api-keys."
+        "Set a valid key in the environment variable SEGMIND_API_KEY or pass segmind_api_key=...; "
+        "create keys at https://platform.segmind.com/api-keys."
     )
 
 
 class SegmindPermissionDeniedError(SegmindError, ModelPermissionDeniedError):
     """The account may not call this model (403)."""
 
-    advice = "The account or team behind this key may not call this model; choose another one."
+    advice = "The account of this key may not call this model; choose another model."
 
 
 class SegmindModelNotFoundError(SegmindError, ModelNotFoundError):
@@ -138,27 +138,26 @@ class SegmindModelNotFoundError(SegmindError, ModelNotFoundError):
 class SegmindInsufficientCreditsError(SegmindError):
     """The account's credits do not cover the call (406, 402), or a spend limit is reached.
 
-    LangChain has no class for it; it is a `ModelError` that is not retryable.
+    LangChain has no class for it: it is a `ModelError` that is not retryable.
     """
 
     advice = (
-        "model.get_credits() shows the balance; see and buy credits at "
-        "https://www.segmind.com/pricing."
+        "model.get_credits() returns the balance; buy credits at https://www.segmind.com/pricing."
     )
 
 
 class SegmindBudgetExceededError(SegmindError):
-    """The call would go past a limit of your own, and was not sent.
+    """The call would exceed your own limit and was not sent.
 
     Attributes:
-        spent: Credits that were spent under this limit.
-        budget: Credits that might be spent, or None.
-        min_remaining: Credits that had to remain on the account, or None.
+        spent: Credits spent under this limit.
+        budget: Credits that may be spent, or None.
+        min_remaining: Credits that must remain on the account, or None.
     """
 
     advice = (
-        "Raise the limit, or begin a new one, if more may be spent; after a top-up, tell the "
-        "handler by update_balance(...)."
+        "Raise the limit or use a new handler to spend more. After a top-up, call "
+        "update_balance(...) on the handler."
     )
 
     def __init__(
@@ -177,7 +176,7 @@ class SegmindBudgetExceededError(SegmindError):
 
 
 class SegmindInvalidRequestError(SegmindError, ModelInvalidRequestError):
-    """The server refuses the request as it stands (400, 405, 413, 422, any other 4xx)."""
+    """The server refuses the request (400, 405, 413, 422, any other 4xx)."""
 
     advice = "The same request will fail again: change its messages, parameters or base_url."
 
@@ -189,28 +188,28 @@ class SegmindContextOverflowError(SegmindInvalidRequestError, ContextOverflowErr
 
 
 class SegmindRateLimitError(SegmindError, ModelRateLimitError):
-    """The account sends more requests a minute than its plan allows (429)."""
+    """The account sends more requests per minute than its plan allows (429)."""
 
-    advice = "Send fewer requests a minute: pass a rate_limiter to the model."
+    advice = "Send fewer requests per minute: pass a rate_limiter to the model."
 
 
 class SegmindRateLimiterStorageError(SegmindError):
     """A `SegmindRateLimiter` cannot use its storage; the request was not sent."""
 
     advice = (
-        "Start the storage, or check its address and password; with on_storage_error="
-        '"local", each worker keeps to a share of the limit while it cannot be reached.'
+        'Start the storage, or check its address and password. With on_storage_error="local", '
+        "each worker keeps to a share of the limit while the storage is down."
     )
 
 
 class SegmindTimeoutError(SegmindError, ModelTimeoutError):
-    """No answer came in time, or the server gave up waiting (408)."""
+    """There was no response in time, or the server gave up waiting (408)."""
 
     advice = "Raise timeout=... (seconds); long replies can take a minute."
 
 
 class SegmindConnectionError(SegmindError, ModelConnectionError):
-    """The server was not reached, or the connection broke before the answer was whole."""
+    """The server was not reached, or the connection broke before the response was complete."""
 
     advice = "Check the network, proxies and base_url."
 
@@ -218,11 +217,11 @@ class SegmindConnectionError(SegmindError, ModelConnectionError):
 class SegmindAPIError(SegmindError, ModelAPIError):
     """The server failed (5xx)."""
 
-    advice = "Try again later; if a 500 stays, it may be a parameter that it cannot handle."
+    advice = "Try again later; a 500 that persists may come from a parameter."
 
 
 class SegmindResponseError(SegmindAPIError):
-    """The server answered with success, but the body is no chat completion.
+    """The server answered with success, but the body is not a chat completion.
 
     Such a call may have been billed, so it is not retryable.
     """
@@ -232,9 +231,9 @@ class SegmindResponseError(SegmindAPIError):
 
 
 class SegmindOutputError(SegmindError, OutputParserException):
-    """The model's replies lack the tool call or the JSON that they had to hold.
+    """The model's replies lack the tool call or JSON that was required.
 
-    The replies were paid for, so that it is not retryable by itself.
+    The replies were billed, so the call is not retried.
 
     Attributes:
         replies: The model's messages, oldest first.

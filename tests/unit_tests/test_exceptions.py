@@ -146,8 +146,8 @@ def test_an_error_says_what_happened_what_was_said_and_what_to_do() -> None:
     }
     error = create_error(APIResponse(429, headers, b'{"error": "slow down"}'))
     assert str(error) == (
-        "The server answered 429: 'slow down'. Send fewer requests a minute: pass a rate_limiter "
-        "to the model. The server asks to wait 3 s."
+        "The server answered 429: 'slow down'. Send fewer requests per minute: pass a "
+        "rate_limiter to the model. The server asks to wait 3 s."
     )
     assert (error.status_code, error.request_id, error.retry_after) == (429, "r-1", 3)
     assert error.remaining_credits == 0.25
