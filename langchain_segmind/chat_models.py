@@ -33,7 +33,7 @@ from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
 from langchain_segmind._api.url import create_url, read_api_base_env
 from langchain_segmind._chat.context import check_context, count_turn_tokens
-from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.formats import FORMATS
 from langchain_segmind._chat.reask import run_call
 from langchain_segmind._chat.request import ChatRequest, convert_messages
 from langchain_segmind._chat.response import convert_result_to_chunks
@@ -54,8 +54,10 @@ from langchain_segmind._settings.call_settings import (
 )
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
-from langchain_segmind.callbacks.tracking import begin_call, start_tracking
+from langchain_segmind.callbacks.tracking import UsageTracker, begin_call, start_tracking
 from langchain_segmind.data._profiles import PROFILES
+
+FORMAT = FORMATS["openai"]
 
 OTHER_NAMES: Mapping[str, str] = {
     "model_name": "model",
@@ -235,7 +237,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
         sender = self._create_sender(settings, run_manager, self.http_client)
-        call = run_call(messages, settings, openai.decode)
+        call = run_call(messages, settings, FORMAT.decode)
         request = next(call)
         while True:
             response = sender.send(self._encode(request, settings))
@@ -253,7 +255,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
         sender = self._create_sender(settings, run_manager, self.http_async_client)
-        call = run_call(messages, settings, openai.decode)
+        call = run_call(messages, settings, FORMAT.decode)
         request = next(call)
         while True:
             response = await sender.asend(self._encode(request, settings))
@@ -321,7 +323,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
         )
 
     def _encode(self, request: ChatRequest, settings: CallSettings) -> APIRequest:
-        content = openai.encode(request)
+        content = FORMAT.encode(request)
         if self.check_context and settings.model == self.model:
             limit = (self.profile or {}).get("max_input_tokens")
             check_context(request.turns, len(content), limit)
@@ -509,6 +511,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
             max_retries=self.max_retries,
             retry_read_timeouts=self.retry_read_timeouts,
             client=client,
+            observer=UsageTracker(CREDITS_PATH),
         )
         url = create_url(self._base_url, CREDITS_PATH)
         return sender, APIRequest(method="GET", url=url, headers=self.default_headers or {})

@@ -61,31 +61,18 @@ class RequestObserver(Protocol):
         """The attempt failed, before or after the request was written."""
 
 
-class SilentObserver:
-    """Ignores everything."""
-
-    def on_request_sent(self) -> None:
-        """Do nothing."""
-
-    def on_response(self, response: APIResponse) -> None:
-        """Do nothing."""
-
-    def on_failure(self, error: BaseException) -> None:
-        """Do nothing."""
-
-
 class Sender:
     """Sends the requests of one call within one deadline.
 
     Args:
         api_key: Where the key comes from; it is read for each attempt.
         timeout: As the model's field.
+        observer: Told about each attempt.
         max_retries: As the model's field.
         retry_read_timeouts: As the model's field.
         client: The user's own client; None for the process's or event loop's connections.
         rate_limiter: Asked before each attempt but the call's first one, for which LangChain has
             asked it.
-        observer: Told about each attempt.
         on_retry: Called before the wait for another attempt.
     """
 
@@ -94,11 +81,11 @@ class Sender:
         *,
         api_key: ApiKeySource,
         timeout: float | httpx.Timeout | None,
+        observer: RequestObserver,
         max_retries: int = 0,
         retry_read_timeouts: bool = False,
         client: httpx.Client | httpx.AsyncClient | None = None,
         rate_limiter: BaseRateLimiter | None = None,
-        observer: RequestObserver | None = None,
         on_retry: OnRetry | None = None,
     ) -> None:
         # An `httpx.Timeout` bounds the phases of each attempt instead.
@@ -108,7 +95,7 @@ class Sender:
         self._client = client
         self._rate_limiter = rate_limiter
         self._holder = rate_limiter if isinstance(rate_limiter, HoldingRateLimiter) else None
-        self._observer = observer or SilentObserver()
+        self._observer = observer
         self._on_retry = on_retry
         self._is_first = True
         self._policy = RetryPolicy(

@@ -64,7 +64,9 @@ class UsageTracker:
         handlers: The handlers.
     """
 
-    def __init__(self, model: str, handlers: "Sequence[SegmindCreditsCallbackHandler]") -> None:
+    def __init__(
+        self, model: str, handlers: "Sequence[SegmindCreditsCallbackHandler]" = ()
+    ) -> None:
         self.model = model
         self.handlers = handlers
         self._requests = 0
