@@ -1,5 +1,7 @@
 """Segmind's language models for LangChain."""
 
+from typing import TYPE_CHECKING, NoReturn
+
 from langchain_segmind._api.balance import SegmindCredits
 from langchain_segmind._init_chat_model import register_init_chat_model
 from langchain_segmind._version import __version__
@@ -52,3 +54,25 @@ __all__ = [
     "get_segmind_credits_callback",
     "register_init_chat_model",
 ]
+
+_NAMES_OF_EXTRAS = {
+    "Gateway": ("gateway", "gateway"),
+    "SegmindCreditsMiddleware": ("middleware", "agents"),
+    "SegmindCreditsState": ("middleware", "agents"),
+    "SegmindRateLimiter": ("rate_limiters", "limits"),
+    "SegmindTestGateway": ("testing", "gateway"),
+}
+"""Public names of modules that need an extra: the module and the extra."""
+
+if not TYPE_CHECKING:  # or type checkers would accept every name
+
+    def __getattr__(name: str) -> NoReturn:
+        """Raise an error that says where a name is."""
+        if name not in _NAMES_OF_EXTRAS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, extra = _NAMES_OF_EXTRAS[name]
+        # `from ... import` replaces the text of an AttributeError.
+        raise ImportError(
+            f"{name} is in {__name__}.{module}: from {__name__}.{module} import {name}. "
+            f"It needs the extra {extra!r}: pip install 'langchain-segmind[{extra}]'."
+        )

@@ -6,6 +6,7 @@ import httpx
 from langchain_core.messages import AIMessage
 from pydantic import SecretStr
 
+import langchain_segmind
 from langchain_segmind import (
     ChatSegmind,
     ChatSegmindGPT4Turbo,
@@ -37,6 +38,7 @@ full = ChatSegmindGPT4Turbo(
 )
 ChatSegmindGPT4Turbo(temprature=0)  # type: ignore[call-arg] # a misspelt name is seen
 ChatSegmindGPT4Turbo(max_tokens="many")  # type: ignore[arg-type] # so is a wrong type
+langchain_segmind.SegmindRateLimiter()  # type: ignore[attr-defined] # so is a wrong module
 
 
 async def use() -> None:

@@ -1,7 +1,11 @@
 """The public face."""
 
+import importlib
+import re
 import subprocess
 import sys
+
+import pytest
 
 import langchain_segmind
 
@@ -53,3 +57,28 @@ def test_the_import_brings_no_extra_and_no_server() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("Gateway", "gateway"),
+        ("SegmindCreditsMiddleware", "agents"),
+        ("SegmindCreditsState", "agents"),
+        ("SegmindRateLimiter", "limits"),
+        ("SegmindTestGateway", "gateway"),
+    ],
+)
+def test_importing_a_name_of_an_extra_says_where_it_is(name: str, extra: str) -> None:
+    """The error holds an import that works, and the command that installs the extra."""
+    with pytest.raises(ImportError, match=f"langchain-segmind\\[{extra}\\]") as caught:
+        exec(f"from langchain_segmind import {name}")  # noqa: S102 - a name of the table above
+    (module,) = re.findall(rf"from (\S+) import {name}\.", str(caught.value))
+    assert hasattr(importlib.import_module(module), name)
+
+
+def test_an_unknown_name_is_pythons_own_error() -> None:
+    """`hasattr` and a misspelt import work as in any other package."""
+    assert not hasattr(langchain_segmind, "Segmnd")
+    with pytest.raises(ImportError, match="cannot import name 'Segmnd'"):
+        exec("from langchain_segmind import Segmnd")  # noqa: S102 - a constant
