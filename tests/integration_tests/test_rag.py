@@ -1,4 +1,4 @@
-"""Answers from texts that are found by a real embedding model, over HTTP."""
+"""Retrieval with a real embedding model, and answers over HTTP."""
 
 import math
 
@@ -31,13 +31,13 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def embeddings():
-    """Load the model once."""
+    """Load the embedding model."""
     return minilm.MiniLM()
 
 
 @pytest.fixture(scope="module")
 def retriever(embeddings):
-    """Give a retriever of the note that is nearest to a question."""
+    """Create a retriever of the one note that is closest to a question."""
     store = InMemoryVectorStore(embeddings)
     store.add_texts(NOTES)
     return store.as_retriever(search_kwargs={"k": 1})
@@ -46,54 +46,56 @@ def retriever(embeddings):
 # --- The embedding model ---
 
 
-def test_embeddings_are_those_of_the_published_model(embeddings) -> None:
-    """The first numbers that sentence-transformers gives for this sentence."""
+def test_a_sentence_has_the_published_models_vector(embeddings) -> None:
+    """The numbers are what sentence-transformers returns for this sentence."""
     vector = embeddings.embed_query("This is an example sentence")
     assert vector[:5] == pytest.approx([0.067657, 0.063496, 0.048713, 0.079305, 0.037448], abs=1e-5)
     assert len(vector) == 384
 
 
 TEXTS = [
-    pytest.param("", id="none"),
-    pytest.param("word", id="a word"),
-    pytest.param("naïve café, 你好 \U0001f600", id="of any alphabet"),
-    pytest.param("cat " * 1_000, id="long"),
+    pytest.param("", id="empty text"),
+    pytest.param("word", id="word"),
+    pytest.param("naïve café, 你好 \U0001f600", id="several alphabets"),
 ]
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_any_text_has_an_embedding_of_length_one(caller, embeddings, text) -> None:
-    """Also none, and one that is longer than the model reads."""
+def test_a_vector_has_length_one(caller, embeddings, text) -> None:
+    """Documents and queries get the same vector."""
     (vector,) = caller.embed_documents(embeddings, [text])
     assert math.hypot(*vector) == pytest.approx(1)
     assert vector == caller.embed_query(embeddings, text)
 
 
-def test_what_is_too_long_is_cut(embeddings) -> None:
-    """With two tokens for the beginning and the end."""
-    read = "cat " * (minilm.LONGEST_TEXT - 2)
-    assert embeddings.embed_query(read + "dog " * 9) == embeddings.embed_query(read)
-    assert embeddings.embed_query(read) != embeddings.embed_query(read.removesuffix("cat "))
+def test_a_long_text_is_cut_to_max_tokens() -> None:
+    """Two tokens of them mark the start and the end of the text."""
+    embeddings = minilm.MiniLM(max_tokens=16)
+    longest = "cat " * 14
+    vector = embeddings.embed_query(longest)
+    assert math.hypot(*vector) == pytest.approx(1)
+    assert embeddings.embed_query(longest + "dog " * 900) == vector
+    assert embeddings.embed_query(longest.removesuffix("cat ")) != vector
 
 
 # --- Chains and agents ---
 
 
 def quote(request) -> str:
-    """Answer with the note in the prompt, which must be one."""
+    """Answer with the note in the prompt; fail unless there is exactly one."""
     (note,) = [note for note in NOTES if note in str(request.messages)]
     return f"The notes say: {note}"
 
 
 @pytest.mark.parametrize(("question", "words"), QUESTIONS)
-def test_a_chain_answers_from_what_it_finds(
+def test_a_chain_answers_from_the_closest_note(
     caller, create_model, gateway, retriever, question, words
 ) -> None:
-    """The note that is nearest in meaning goes out with the question, and no other."""
+    """That note, and no other, is sent with the question."""
     gateway.script(quote)
     prompt = ChatPromptTemplate.from_template("Notes:\n{notes}\n\nQuestion: {question}")
     chain = (
-        {"notes": retriever | show, "question": RunnablePassthrough()}
+        {"notes": retriever | join_texts, "question": RunnablePassthrough()}
         | prompt
         | create_model(max_retries=0)
         | StrOutputParser()
@@ -103,20 +105,21 @@ def test_a_chain_answers_from_what_it_finds(
     assert request.last_message.endswith(f"Question: {question}")
 
 
-def show(documents) -> str:
-    """Write documents one below the other."""
+def join_texts(documents) -> str:
+    """Join the texts of documents."""
     return "\n".join(document.page_content for document in documents)
 
 
 @pytest.mark.parametrize(("question", "words"), QUESTIONS)
-def test_an_agent_searches_when_it_decides_to(
+def test_an_agent_answers_from_a_search_it_calls(
     caller, create_model, gateway, retriever, question, words
 ) -> None:
-    """The retriever is a tool, and the model writes the query."""
+    """The retriever is a tool; the model writes the query."""
 
     def answer(request) -> str:
-        is_asked = request.last_message == question
-        return f"[search_notes(query={question!r})]" if is_asked else quote(request)
+        if request.last_message == question:
+            return f"[search_notes(query={question!r})]"
+        return quote(request)
 
     gateway.script(answer)
     search = create_retriever_tool(retriever, "search_notes", "Search the notes of the office.")
