@@ -1,9 +1,10 @@
-"""Answers from your own texts: retrieval with real embeddings, on this machine.
+"""Answers from your own documents: retrieval with a real embedding model on this machine.
 
-make examples            a script answers through the local gateway: no key, no cost
-LIVE=1 make examples     the same against Segmind, with SEGMIND_API_KEY set
+make examples            a local gateway answers from a script: no key, no cost
+LIVE=1 make examples     Segmind answers; needs SEGMIND_API_KEY
 """
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from langchain_core.documents import Document
@@ -18,7 +19,7 @@ from minilm import MiniLM
 if TYPE_CHECKING:
     from langchain_segmind.gateway import Request
 
-TEXTS = [
+NOTES = [
     "Parcels leave the shop on Mondays and Thursdays and arrive within three days.",
     "Opened packs of tea can be returned within fourteen days; the postage is yours.",
     "Green tea is brewed at 75 degrees for two minutes, black tea at 95 degrees for four.",
@@ -31,32 +32,33 @@ QUESTIONS = [
 ]
 PROMPT = ChatPromptTemplate.from_messages(
     [
-        ("system", "Answer in one sentence, from these notes alone:\n\n{notes}"),
+        ("system", "Answer in one sentence. Use only these notes:\n\n{notes}"),
         ("human", "{question}"),
     ]
 )
 
 
 def main() -> None:
-    """Ask about the texts."""
+    """Answer questions from the notes."""
     store = InMemoryVectorStore(MiniLM())
-    store.add_texts(TEXTS)
+    store.add_texts(NOTES)
     with connect(reply, temperature=0) as model:
-        notes = store.as_retriever(search_kwargs={"k": 2}) | join
+        notes = store.as_retriever(search_kwargs={"k": 2}) | join_notes
         chain = (
             {"notes": notes, "question": RunnablePassthrough()} | PROMPT | model | StrOutputParser()
         )
         for question in QUESTIONS:
-            print(f"{question}\n  {chain.invoke(question)}\n")
+            print(question)
+            print(textwrap.indent(textwrap.fill(chain.invoke(question), 77), "  "), end="\n\n")
 
 
-def join(documents: list[Document]) -> str:
-    """Write documents one below the other, the nearest to the question first."""
+def join_notes(documents: list[Document]) -> str:
+    """Return the notes as a list, the closest to the question first."""
     return "\n".join(f"- {document.page_content}" for document in documents)
 
 
 def reply(request: "Request") -> str:
-    """Answer with the first note, where GPT-4 Turbo would put it into words."""
+    """Answer with the first note. GPT-4 Turbo would phrase it as an answer."""
     notes = request.messages[0]["content"].partition("\n\n- ")[2]
     return f"(scripted) {notes.splitlines()[0]}"
 

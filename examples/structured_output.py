@@ -1,9 +1,10 @@
-"""Objects instead of texts: `with_structured_output` with a pydantic class.
+"""Objects instead of text: `with_structured_output` with a pydantic class.
 
-make examples            a script answers through the local gateway: no key, no cost
-LIVE=1 make examples     the same against Segmind, with SEGMIND_API_KEY set
+make examples            a local gateway answers from a script: no key, no cost
+LIVE=1 make examples     Segmind answers; needs SEGMIND_API_KEY
 """
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -22,7 +23,7 @@ class Item(BaseModel):
 
 
 class Order(BaseModel):
-    """What a customer orders."""
+    """An order of a customer."""
 
     customer: str
     items: list[Item]
@@ -34,7 +35,7 @@ EMPTY_MAIL = "Hello, thank you for the nice tea. Best wishes, Bob"
 
 
 def main() -> None:
-    """Read orders out of mails."""
+    """Extract orders from mails, and print them."""
     with connect(reply, temperature=0) as model:
         order = model.with_structured_output(Order).invoke(MAIL)
         print(f"{order.customer} orders:")
@@ -42,17 +43,18 @@ def main() -> None:
             print(f"  {item.pieces} x {item.product}")
         print(f"  urgent: {order.is_urgent}")
 
-        # With the reply beside the object, there is no exception for a reply that does not fit.
-        careful_model = model.with_structured_output(Order, include_raw=True)
+        # include_raw=True returns the error of a reply without an order instead of raising it.
+        model_with_raw = model.with_structured_output(Order, include_raw=True)
         for mail in (MAIL, EMPTY_MAIL):
-            result = careful_model.invoke(mail)
-            print(f"\nparsed: {result['parsed']!r}")
-            print(f"parsing_error: {result['parsing_error']}")
+            result = model_with_raw.invoke(mail)
+            print()
+            print(textwrap.fill(f"parsed: {result['parsed']!r}", 79, subsequent_indent="  "))
+            print("parsing_error:", str(result["parsing_error"]).partition("\n")[0])
             print(f"credits left: {result['raw'].response_metadata['remaining_credits']}")
 
 
 def reply(request: "Request") -> str:
-    """Answer as GPT-4 Turbo would: by a call of the class, since it is told to."""
+    """Answer as GPT-4 Turbo would: with a call of the class, as the prompt asks."""
     if any(message["content"] == MAIL for message in request.messages):
         items = [{"product": "box of tea", "pieces": 3}, {"product": "mug", "pieces": 1}]
         return f"[Order(customer='Ann', items={items}, is_urgent=True)]"
