@@ -1,4 +1,4 @@
-"""Objects instead of messages, over HTTP: all methods, schemas and kinds of replies."""
+"""Structured output over HTTP: every method, schema and kind of reply."""
 
 import json
 import pickle
@@ -62,31 +62,51 @@ CITIES = [
 
 
 def write(schema: Any, value: dict[str, Any], method: str) -> str:
-    """Write an answer as a model does that follows its instructions."""
+    """Write the reply of a model that follows its instructions."""
     if method != "function_calling":
         return json.dumps(value)
     return render_calls([tool_call(name=create_structured_output(schema).name, args=value, id="")])
 
 
+def check_reply(create_model, gateway, schema, method, reply, wanted) -> None:
+    """Assert that a reply becomes an object, or where `wanted` is None an error."""
+    gateway.script([reply, reply])
+    model = create_model(output_retries=0)
+    structured = model.with_structured_output(schema, method=method)
+    if wanted is not None:
+        assert structured.invoke("hi") == wanted
+    else:
+        with pytest.raises(OutputParserException) as caught:
+            structured.invoke("hi")
+        assert isinstance(caught.value, SegmindOutputError)
+        assert caught.value.replies[0].usage_metadata
+    result = model.with_structured_output(schema, method=method, include_raw=True).invoke("hi")
+    assert result["parsed"] == wanted
+    error_type = OutputParserException if wanted is None else type(None)
+    assert isinstance(result["parsing_error"], error_type)
+    assert result["raw"].usage_metadata
+    assert len(gateway.requests) == 2
+
+
 class Starts(BaseCallbackHandler):
-    """Keeps what is told when a model starts."""
+    """Records the arguments of `on_chat_model_start`."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
 
     def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        self.told.append(kwargs)
+        self.events.append(kwargs)
 
 
 class TestObjects:
-    """Replies that fit."""
+    """Replies that match the schema."""
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize(("schema", "value", "wanted"), FITTING)
-    def test_a_good_reply_is_an_object_of_every_schema(
+    def test_a_matching_reply_becomes_an_object_of_the_schema(
         self, caller, create_model, gateway, schema, value, wanted, method
     ) -> None:
-        """By every method, at once, with nothing on the wire but messages."""
+        """At the first request, whose body holds messages only."""
         gateway.script([write(schema, value, method)] * 2)
         model = create_model()
         assert caller.invoke(model.with_structured_output(schema, method=method), "hi") == wanted
@@ -100,10 +120,10 @@ class TestObjects:
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize(("schema", "wanted"), CITIES)
-    def test_a_stream_gives_the_same_object(
+    def test_a_stream_yields_the_object_once(
         self, caller, create_model, gateway, schema, wanted, method
     ) -> None:
-        """Once, and whole."""
+        """It is complete: LangChain's parsers would yield parts."""
         gateway.script([write(schema, OSLO, method)] * 2)
         model = create_model()
         structured = model.with_structured_output(schema, method=method)
@@ -114,25 +134,25 @@ class TestObjects:
         assert result["raw"].usage_metadata["total_tokens"] > 0
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_a_model_that_streams_gives_the_same_object(
+    def test_streaming_and_output_version_do_not_change_the_object(
         self, caller, create_model, gateway, method
     ) -> None:
-        """`streaming=True`, and another version of the output, change nothing."""
+        """`invoke` goes through `_stream`, or returns content blocks."""
         gateway.script([write(City, OSLO, method)] * 2)
         for fields in ({"streaming": True}, {"output_version": "v1"}):
             structured = create_model(**fields).with_structured_output(City, method=method)
             assert caller.invoke(structured, "hi") == City(**OSLO)
 
     def test_json_mode_needs_no_schema(self, caller, create_model, gateway) -> None:
-        """Any object, as the prompt describes it."""
+        """Any JSON object is accepted; the user's prompt describes it."""
         gateway.script(['{"any": [1, null]}'])
         structured = create_model().with_structured_output(method="json_mode")
         assert caller.invoke(structured, "hi") == {"any": [1, None]}
-        (told, _) = gateway.requests[0].json["messages"]
-        assert told["content"].startswith("Always answer with one JSON object and nothing else")
+        (system, _) = gateway.requests[0].json["messages"]
+        assert system["content"].startswith("Always answer with one JSON object and nothing else")
 
-    def test_a_list_can_be_asked_for_as_json(self, caller, create_model, gateway) -> None:
-        """What is no object is no function's arguments."""
+    def test_a_list_needs_the_json_schema_method(self, caller, create_model, gateway) -> None:
+        """A function's arguments are an object."""
         gateway.script(["[1, 2]"])
         structured = create_model().with_structured_output(Numbers, method="json_schema")
         assert caller.invoke(structured, "hi") == Numbers([1, 2])
@@ -140,8 +160,8 @@ class TestObjects:
             create_model().with_structured_output(Numbers)
 
     @pytest.mark.parametrize("name", ["auto", "none", "any", "required", "Box[int]", "my answer"])
-    def test_a_schema_may_have_any_name(self, caller, create_model, gateway, name) -> None:
-        """Also one that means something as a `tool_choice`."""
+    def test_a_schema_can_have_any_name(self, caller, create_model, gateway, name) -> None:
+        """Even one that is a `tool_choice`, or not a Python name."""
         schema = {**UNTITLED, "title": name}
         gateway.script([write(schema, OSLO, "function_calling")])
         structured = create_model().with_structured_output(schema)
@@ -149,83 +169,59 @@ class TestObjects:
         assert "Now call" in gateway.requests[0].json["messages"][0]["content"]
 
 
-GOOD, BAD = "an object", "an error"
 CALL = "City(name='Oslo', people=7)"
 BARE = '{"name": "Oslo", "people": 7}'
+OBJECT, ERROR = True, False
 
 
 class TestReplies:
-    """Every kind of reply is an object or an error, never None."""
+    """A reply is an object or an error, never None. How JSON and calls are read: unit tests."""
 
-    @pytest.mark.parametrize(("schema", "wanted"), CITIES)
     @pytest.mark.parametrize(
-        ("reply", "call", "bare"),
+        ("reply", "as_call", "as_json"),
         [
-            pytest.param(f"[{CALL}]", GOOD, BAD, id="a call"),
-            pytest.param(f"```python\n[{CALL}]\n```", GOOD, BAD, id="a fenced call"),
-            pytest.param(f"Sure:\n[{CALL}]", GOOD, BAD, id="a call behind text"),
-            pytest.param(f"[{CALL}, {CALL}]", GOOD, BAD, id="two calls"),
-            pytest.param(f"[nope(x=1), {CALL}]", GOOD, BAD, id="a call behind another"),
-            pytest.param("[City(name='Oslo', people='7')]", GOOD, BAD, id="a text for a number"),
-            pytest.param('{"name": "City", "arguments": ' + BARE + "}", GOOD, BAD, id="OpenAI's"),
-            pytest.param("[City(name='Oslo')]", BAD, BAD, id="an argument is missing"),
-            pytest.param("[City(name='Oslo', people='many')]", BAD, BAD, id="a wrong argument"),
-            pytest.param("[City(name='Oslo', people=", BAD, BAD, id="half a call"),
-            pytest.param("[nope(x=1)]", BAD, BAD, id="another call"),
-            pytest.param(BARE, GOOD, GOOD, id="JSON"),
-            pytest.param(f"\n {BARE}\n", GOOD, GOOD, id="JSON with blanks"),
-            pytest.param(f"```json\n{BARE}\n```", GOOD, GOOD, id="fenced JSON"),
-            pytest.param(f"Here:\n```\n{BARE}\n```\nOK?", GOOD, GOOD, id="a fence in text"),
-            pytest.param("{'name': 'Oslo', 'people': 7}", GOOD, GOOD, id="Python"),
-            pytest.param('{"name": "Oslo", "people": "7"}', GOOD, GOOD, id="a number as text"),
-            pytest.param('{"name": "Oslo", "people": 7.0}', GOOD, GOOD, id="7.0"),
-            pytest.param(f"Here: {BARE}", BAD, BAD, id="JSON behind prose"),
-            pytest.param(f"{BARE} There.", BAD, BAD, id="prose behind JSON"),
-            pytest.param('{"name": "Oslo", "people": ', BAD, BAD, id="broken JSON"),
-            pytest.param('{"name": "Oslo", "people": many}', BAD, BAD, id="a bare word"),
-            pytest.param('{"name": "Oslo", "people": "many"}', BAD, BAD, id="a wrong type"),
-            pytest.param('{"name": "Oslo"}', BAD, BAD, id="a field is missing"),
-            pytest.param('{"name": "Oslo", "people": null}', BAD, BAD, id="null for a number"),
-            pytest.param(f"{BARE}\n{BARE}", BAD, BAD, id="two objects"),
-            pytest.param(f"```\n{BARE}\n```\n```\n{BARE}\n```", BAD, BAD, id="two fences"),
-            pytest.param(f"[{BARE}]", BAD, BAD, id="a list"),
-            pytest.param("[]", BAD, BAD, id="an empty list"),
-            pytest.param("{}", BAD, BAD, id="an empty object"),
-            pytest.param("null", BAD, BAD, id="null"),
-            pytest.param("None", BAD, BAD, id="None"),
-            pytest.param("7", BAD, BAD, id="a number"),
-            pytest.param("", BAD, BAD, id="nothing"),
-            pytest.param("Oslo has 7 people.", BAD, BAD, id="prose"),
-            pytest.param("[" * 2_000, BAD, BAD, id="nonsense"),
+            pytest.param(f"[{CALL}]", OBJECT, ERROR, id="call"),
+            pytest.param(f"Sure:\n[{CALL}]", OBJECT, ERROR, id="call after text"),
+            pytest.param(f"[{CALL}, {CALL}]", OBJECT, ERROR, id="two calls"),
+            pytest.param(f"[nope(x=1), {CALL}]", OBJECT, ERROR, id="call after an unknown one"),
+            pytest.param("[City(name='Oslo', people='7')]", OBJECT, ERROR, id="text for a number"),
+            pytest.param("[City(name='Oslo')]", ERROR, ERROR, id="missing argument"),
+            pytest.param("[City(name='Oslo', people='many')]", ERROR, ERROR, id="wrong argument"),
+            pytest.param("[City(name='Oslo', people=", ERROR, ERROR, id="truncated call"),
+            pytest.param("[nope(x=1)]", ERROR, ERROR, id="unknown function"),
+            pytest.param(BARE, OBJECT, OBJECT, id="JSON"),
+            pytest.param(f"```json\n{BARE}\n```", OBJECT, OBJECT, id="fenced JSON"),
+            pytest.param("{'name': 'Oslo', 'people': '7'}", OBJECT, OBJECT, id="Python dict"),
+            pytest.param(f"Here: {BARE}", ERROR, ERROR, id="JSON after prose"),
+            pytest.param('{"name": "Oslo"}', ERROR, ERROR, id="missing field"),
+            pytest.param('{"name": "Oslo", "people": "many"}', ERROR, ERROR, id="wrong type"),
+            pytest.param(f"[{BARE}]", ERROR, ERROR, id="list"),
+            pytest.param("null", ERROR, ERROR, id="null"),
+            pytest.param("", ERROR, ERROR, id="empty reply"),
+            pytest.param("Oslo has 7 people.", ERROR, ERROR, id="prose"),
         ],
     )
     @pytest.mark.parametrize("method", METHODS)
-    def test_a_reply_parses_or_raises(
-        self, create_model, gateway, schema, wanted, reply, call, bare, method
+    def test_a_reply_becomes_an_object_or_an_error(
+        self, create_model, gateway, reply, as_call, as_json, method
     ) -> None:
-        """With the raw reply, the error stands beside it."""
-        reply = reply.replace("City", create_structured_output(schema).name)
-        gateway.script([reply, reply])
-        model = create_model(output_retries=0)
-        structured = model.with_structured_output(schema, method=method)
-        is_good = (call if method == "function_calling" else bare) == GOOD
-        if is_good:
-            assert structured.invoke("hi") == wanted
-        else:
-            with pytest.raises(OutputParserException) as caught:
-                structured.invoke("hi")
-            assert isinstance(caught.value, SegmindOutputError)
-            assert caught.value.replies[0].usage_metadata
-        beside = model.with_structured_output(schema, method=method, include_raw=True).invoke("hi")
-        assert beside["parsed"] == (wanted if is_good else None)
-        assert isinstance(beside["parsing_error"], type(None) if is_good else OutputParserException)
-        assert beside["raw"].usage_metadata
-        assert len(gateway.requests) == 2
+        """With `include_raw` the error is returned beside the raw reply."""
+        is_object = as_call if method == "function_calling" else as_json
+        check_reply(create_model, gateway, City, method, reply, City(**OSLO) if is_object else None)
 
-    def test_what_the_server_leaves_out_is_an_error_too(
-        self, caller, create_model, gateway
+    @pytest.mark.parametrize(("schema", "wanted"), CITIES)
+    @pytest.mark.parametrize("method", METHODS)
+    def test_every_kind_of_schema_rejects_a_missing_field(
+        self, create_model, gateway, schema, wanted, method
     ) -> None:
-        """A filtered reply has no content."""
+        """Whether objects are made by pydantic or stay dicts."""
+        check_reply(create_model, gateway, schema, method, write(schema, OSLO, method), wanted)
+        gateway.reset()
+        incomplete = write(schema, {"name": "Oslo"}, method)
+        check_reply(create_model, gateway, schema, method, incomplete, None)
+
+    def test_a_filtered_reply_is_an_error(self, caller, create_model, gateway) -> None:
+        """Its content is null."""
         body = {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}
         gateway.script(lambda request: {"status": 200, "body": body})
         structured = create_model().with_structured_output(City)
@@ -233,26 +229,30 @@ class TestReplies:
             caller.invoke(structured, "hi")
 
 
-class TestAskingAgain:
-    """Replies that do not fit are shown to the model."""
+class TestReask:
+    """Replies that do not match are shown to the model, which is asked again."""
 
     @pytest.mark.parametrize("include_raw", [False, True], ids=["parsed", "with raw"])
     @pytest.mark.parametrize(
-        ("method", "first", "fault"),
+        ("method", "first", "reason"),
         [
-            pytest.param("function_calling", "Two.", "it does not call Even", id="text"),
-            pytest.param("function_calling", "[Even(number=3)]", "it is odd", id="a bad call"),
-            pytest.param("function_calling", '{"number": 3}', "it is odd", id="JSON for a call"),
-            pytest.param("json_schema", "Two.", "it is no JSON", id="text for JSON"),
-            pytest.param("json_schema", '{"number": 3}', "it is odd", id="bad JSON"),
-            pytest.param("json_mode", "[2]", "Input should be an object", id="a list"),
-            pytest.param("json_mode", '{"number": 3}', "it is odd", id="any JSON"),
+            pytest.param(
+                "function_calling", "Two.", "it does not call Even", id="prose for a call"
+            ),
+            pytest.param("function_calling", "[Even(number=3)]", "it is odd", id="invalid call"),
+            pytest.param(
+                "function_calling", '{"number": 3}', "it is odd", id="invalid JSON for a call"
+            ),
+            pytest.param("json_schema", "Two.", "it is no JSON", id="prose for JSON"),
+            pytest.param("json_schema", '{"number": 3}', "it is odd", id="invalid JSON"),
+            pytest.param("json_mode", "[2]", "Input should be an object", id="list in JSON mode"),
+            pytest.param("json_mode", '{"number": 3}', "it is odd", id="invalid JSON in JSON mode"),
         ],
     )
-    def test_the_second_reply_counts(
-        self, caller, create_model, gateway, method, first, fault, include_raw
+    def test_a_second_reply_that_matches_is_returned(
+        self, caller, create_model, gateway, method, first, reason, include_raw
     ) -> None:
-        """One start, one limit per request, one sum, and the last balance."""
+        """As one call: one start, usage and cost summed, the last balance; two limiter slots."""
         gateway.script([first, write(Even, {"number": 2}, method)])
         starts, limiter = Starts(), CountingLimiter()
         structured = create_model(rate_limiter=limiter).with_structured_output(
@@ -261,14 +261,13 @@ class TestAskingAgain:
         with get_usage_metadata_callback() as usage:
             result = caller.invoke(structured, "hi", {"callbacks": [starts]})
         assert (result["parsed"] if include_raw else result) == Even(number=2)
-        assert len(starts.told) == 1
+        assert len(starts.events) == 1
         assert limiter.asked == len(gateway.requests) == 2
         shown, question = gateway.requests[1].json["messages"][-2:]
         assert shown == {"role": "assistant", "content": first}
         assert question["role"] == "user"
-        assert fault in question["content"]
-        tokens = [sum(len(m["content"]) > 0 for m in r.json["messages"]) for r in gateway.requests]
-        assert tokens == [2, 4]
+        assert reason in question["content"]
+        assert [len(request.json["messages"]) for request in gateway.requests] == [2, 4]
         (total,) = usage.usage_metadata.values()
         if include_raw:
             assert result["parsing_error"] is None
@@ -279,10 +278,10 @@ class TestAskingAgain:
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("retries", [0, 1, 3])
-    def test_it_is_asked_at_most_so_often(
+    def test_output_retries_limits_the_requests(
         self, caller, create_model, gateway, method, retries
     ) -> None:
-        """Then the error holds all replies, and is LangChain's own."""
+        """Then the error holds all replies, and is LangChain's `OutputParserException`."""
         replies = [f"reply {number}" for number in range(retries + 1)]
         gateway.script([*replies, *replies])
         model = create_model(output_retries=retries)
@@ -300,13 +299,13 @@ class TestAskingAgain:
         assert len(gateway.requests) == 2 * len(replies)
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_a_stream_asks_again_as_well(self, caller, create_model, gateway, method) -> None:
-        """And gives one object, or the error."""
+    def test_a_stream_is_asked_again(self, caller, create_model, gateway, method) -> None:
+        """It yields one object, or raises."""
         gateway.script(["no", write(Even, {"number": 2}, method), "no", "no", "no", "no"])
         starts = Starts()
         structured = create_model().with_structured_output(Even, method=method)
         assert caller.stream(structured, "hi", {"callbacks": [starts]}) == [Even(number=2)]
-        assert len(starts.told) == 1
+        assert len(starts.events) == 1
         with pytest.raises(SegmindOutputError):
             caller.stream(structured, "hi")
         structured = create_model().with_structured_output(Even, method=method, include_raw=True)
@@ -314,17 +313,15 @@ class TestAskingAgain:
         assert result["parsed"] is None
         assert isinstance(result["parsing_error"], OutputParserException)
 
-    def test_a_streams_error_says_what_was_wrong(self, caller, create_model, gateway) -> None:
-        """Also where merging chunks loses the reason."""
+    def test_a_streams_error_gives_the_reason(self, caller, create_model, gateway) -> None:
+        """Although merging chunks drops it from the invalid call."""
         gateway.script(["[City(name='Oslo')]"] * 2)
         structured = create_model().with_structured_output(City, include_raw=True)
         (result,) = caller.stream(structured, "hi")
         assert "City: the required 'people' is missing" in str(result["parsing_error"])
 
-    def test_the_recursion_of_a_schema_is_checked_at_every_level(
-        self, caller, create_model, gateway
-    ) -> None:
-        """A wrong grandchild is found, and mended."""
+    def test_an_error_in_a_recursive_schema_is_located(self, caller, create_model, gateway) -> None:
+        """The model is told the path to the wrong value."""
         wrong = "[Node(value=1, children=[{'value': 2, 'children': [{'value': 'x'}]}])]"
         gateway.script([wrong, wrong.replace("'x'", "3")])
         node = caller.invoke(create_model().with_structured_output(Node), "hi")
@@ -334,44 +331,53 @@ class TestAskingAgain:
 
 
 class TestArguments:
-    """What `with_structured_output` takes."""
+    """The arguments of `with_structured_output`."""
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("strict", [None, True, False])
-    def test_strict_changes_no_reply(self, caller, create_model, gateway, method, strict) -> None:
-        """Replies are always checked; traces are told."""
+    def test_strict_is_traced_and_changes_nothing(
+        self, caller, create_model, gateway, method, strict
+    ) -> None:
+        """Replies are always checked."""
         gateway.script([write(Person, PERSON, method)])
         starts = Starts()
         structured = create_model().with_structured_output(Person, method=method, strict=strict)
         assert caller.invoke(structured, "hi", {"callbacks": [starts]}).name == "Ann"
-        kwargs = starts.told[0]["options"]["ls_structured_output_format"]["kwargs"]
+        kwargs = starts.events[0]["options"]["ls_structured_output_format"]["kwargs"]
         expected = {"method": method} if strict is None else {"method": method, "strict": strict}
         assert kwargs == expected
 
     @pytest.mark.parametrize(
         ("arguments", "error", "words"),
         [
-            pytest.param({"method": "yaml"}, ValueError, "'json_schema' or 'json_mode'", id="yaml"),
+            pytest.param(
+                {"method": "yaml"}, ValueError, "'json_schema' or 'json_mode'", id="unknown method"
+            ),
             pytest.param({"schema": None}, ValueError, "needs a schema", id="no schema"),
             pytest.param(
-                {"schema": None, "method": "json_schema"}, ValueError, "needs a schema", id="none"
+                {"schema": None, "method": "json_schema"},
+                ValueError,
+                "needs a schema",
+                id="no schema for JSON",
             ),
-            pytest.param({"schema": 5}, ValueError, "cannot be used as a schema", id="a number"),
-            pytest.param({"include_row": True}, TypeError, "'include_row'", id="misspelt"),
-            pytest.param({"temperature": 0}, TypeError, "'temperature'", id="of the call"),
+            pytest.param(
+                {"schema": 5}, ValueError, "cannot be used as a schema", id="schema of another type"
+            ),
+            pytest.param({"include_row": True}, TypeError, "'include_row'", id="misspelt name"),
+            pytest.param({"temperature": 0}, TypeError, "'temperature'", id="argument of a call"),
             pytest.param({"tools": []}, TypeError, "'tools'", id="tools"),
         ],
     )
-    def test_what_is_wrong_is_told_before_any_request(
+    def test_a_wrong_argument_is_an_error_before_any_request(
         self, create_model, gateway, arguments, error, words
     ) -> None:
-        """When the runnable is made."""
+        """It is raised when the runnable is created."""
         with pytest.raises(error, match=words):
             create_model().with_structured_output(**{"schema": City, **arguments})
         assert gateway.requests == []
 
-    def test_the_models_own_settings_count(self, caller, create_model, gateway) -> None:
-        """Parameters are sent, and a call may override them."""
+    def test_the_models_parameters_are_sent(self, caller, create_model, gateway) -> None:
+        """A call can override them."""
         gateway.script([write(City, OSLO, "function_calling")] * 2)
         structured = create_model(temperature=0.5, seed=3).with_structured_output(City)
         caller.invoke(structured, "hi")
@@ -382,39 +388,39 @@ class TestArguments:
 
 
 class TestTracing:
-    """What callbacks and traces see."""
+    """Callbacks and traces."""
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize(("schema", "wanted"), CITIES)
-    def test_the_schema_is_told_as_langchain_writes_it(
+    def test_a_trace_holds_the_schema_as_langchain_writes_it(
         self, caller, create_model, gateway, schema, wanted, method
     ) -> None:
-        """Once a call, and nothing that is no JSON stands in the traced settings."""
+        """Once a call; the traced settings can be written as JSON."""
         gateway.script([write(schema, OSLO, method)] * 2)
         starts = Starts()
         structured = create_model().with_structured_output(schema, method=method)
         caller.invoke(structured, "hi", {"callbacks": [starts]})
         caller.stream(structured, "hi", {"callbacks": [starts]})
-        assert len(starts.told) == 2
-        for told in starts.told:
-            assert told["options"]["ls_structured_output_format"] == {
+        assert len(starts.events) == 2
+        for event in starts.events:
+            assert event["options"]["ls_structured_output_format"] == {
                 "kwargs": {"method": method},
                 "schema": convert_to_json_schema(
                     {"title": "answer", **schema} if isinstance(schema, dict) else schema
                 ),
             }
-            assert "structured_output" not in told["options"]
-            assert json.dumps(told["invocation_params"])
+            assert "structured_output" not in event["options"]
+            assert json.dumps(event["invocation_params"])
 
     def test_the_runnable_can_be_dumped(self, create_model) -> None:
-        """Tracers write what runs."""
+        """Tracers do so; the key is not in it."""
         structured = create_model().with_structured_output(City)
         assert "RunnableSequence" in dumps(structured)
         assert SECRET not in dumps(structured) + repr(structured)
         assert "parse_structured_output" in structured.get_graph().draw_mermaid()
 
     async def test_events_end_with_the_object(self, create_model, gateway) -> None:
-        """The event streams of LangChain."""
+        """`astream_events` reports one start of the model."""
         gateway.script([write(City, OSLO, "function_calling")])
         structured = create_model().with_structured_output(City)
         events = [event async for event in structured.astream_events("hi", version="v2")]
@@ -424,11 +430,13 @@ class TestTracing:
 
 
 class TestRunnables:
-    """Chains of LangChain."""
+    """LangChain's runnables around structured output."""
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_a_prompt_comes_before_it(self, caller, create_model, gateway, method) -> None:
-        """The prompt's system message stays, and what the model is told joins it."""
+    def test_instructions_follow_the_prompts_system_message(
+        self, caller, create_model, gateway, method
+    ) -> None:
+        """They are one message."""
         gateway.script([write(City, OSLO, method)] * 2)
         prompt = ChatPromptTemplate([("system", "Be brief."), ("user", "{place}")])
         chain = prompt | create_model().with_structured_output(City, method=method)
@@ -439,7 +447,7 @@ class TestRunnables:
         assert user["content"] == "Oslo"
 
     def test_a_batch_keeps_its_order(self, caller, create_model, gateway) -> None:
-        """Each prompt has its own object, or its own error."""
+        """Each input has its own object or error."""
         gateway.script(
             lambda request: (
                 "no"
@@ -455,8 +463,8 @@ class TestRunnables:
         assert mixed[0].name == "1"
         assert isinstance(mixed[1], SegmindOutputError)
 
-    def test_a_fallback_takes_over(self, caller, create_model, gateway) -> None:
-        """Where no reply fits, and where the server refuses."""
+    def test_a_fallback_answers_where_the_model_fails(self, caller, create_model, gateway) -> None:
+        """Because no reply matches, or because of the server's error."""
         gateway.script(
             lambda request: (
                 write(City, OSLO, "function_calling") if request.slug == "gpt-4o" else "no"
@@ -470,8 +478,8 @@ class TestRunnables:
         structured = create_model(max_retries=0).with_structured_output(City)
         assert caller.invoke(structured.with_fallbacks([fallback]), "hi") == City(**OSLO)
 
-    def test_a_retry_runs_it_anew(self, caller, create_model, gateway) -> None:
-        """LangChain's own retries, for a parser's error or a server's."""
+    def test_with_retry_repeats_the_call(self, caller, create_model, gateway) -> None:
+        """After a parser's error, and after a server's."""
         gateway.script(["no", "no", {"status": 429}, write(City, OSLO, "json_schema")])
         model = create_model(max_retries=0)
         structured = model.with_structured_output(City, method="json_schema").with_retry(
@@ -484,10 +492,10 @@ class TestRunnables:
     @pytest.mark.parametrize("include_raw", [False, True], ids=["parsed", "with raw"])
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize(("schema", "wanted"), CITIES)
-    def test_it_survives_pickling(
+    def test_a_pickled_runnable_returns_the_same_object(
         self, caller, create_model, gateway, schema, wanted, method, include_raw
     ) -> None:
-        """Workers get it whole."""
+        """So it can be sent to a worker."""
         gateway.script([write(schema, OSLO, method)])
         structured = create_model().with_structured_output(
             schema, method=method, include_raw=include_raw
@@ -496,8 +504,8 @@ class TestRunnables:
         assert (result["parsed"] if include_raw else result) == wanted
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_a_cache_is_asked_first(self, caller, create_model, gateway, method) -> None:
-        """Equal questions are paid for once; another schema or method is another question."""
+    def test_an_equal_question_is_cached(self, caller, create_model, gateway, method) -> None:
+        """`include_raw` is part of the question."""
         gateway.script(lambda request: write(City, OSLO, method))
         model = create_model(cache=InMemoryCache())
         for _ in range(2):
@@ -509,8 +517,8 @@ class TestRunnables:
             assert caller.invoke(other, "hi")["parsed"] == City(**OSLO)
         assert len(gateway.requests) == 2
 
-    def test_a_schema_is_part_of_the_caches_key(self, create_model) -> None:
-        """In JSON mode, too, where the prompt does not show it."""
+    def test_the_cache_key_holds_the_schema(self, create_model) -> None:
+        """Even in JSON mode, where the prompt does not describe it."""
         model = create_model()
         keys = set()
         for schema in (City, CityDict, Even, Node, UNTITLED, None):
@@ -529,22 +537,26 @@ AS_ANY = {"type": "json_object"}
 
 
 class TestResponseFormat:
-    """`response_format`, bound directly."""
+    """`response_format`, bound by hand."""
 
     @pytest.mark.parametrize(
         ("wanted", "reply", "value"),
         [
             pytest.param(AS_CITY, BARE, OSLO, id="JSON"),
-            pytest.param(AS_CITY, f"Here:\n```json\n{BARE}\n```", OSLO, id="a fence"),
-            pytest.param(AS_CITY, "{'name': 'Oslo', 'people': '7'}", OSLO, id="Python, bent"),
+            pytest.param(AS_CITY, f"Here:\n```json\n{BARE}\n```", OSLO, id="fenced JSON"),
+            pytest.param(
+                AS_CITY, "{'name': 'Oslo', 'people': '7'}", OSLO, id="Python dict with a coercion"
+            ),
             pytest.param(AS_ANY, BARE, OSLO, id="any JSON"),
-            pytest.param(AS_ANY, "```\n{'a': (1, None)}\n```", {"a": [1, None]}, id="any Python"),
+            pytest.param(
+                AS_ANY, "```\n{'a': (1, None)}\n```", {"a": [1, None]}, id="any Python dict"
+            ),
         ],
     )
     def test_the_text_is_bare_json(
         self, caller, create_model, gateway, wanted, reply, value
     ) -> None:
-        """`json.loads` reads it, on every path, and nothing but messages is sent."""
+        """From `invoke`, `stream` and a call's argument; only messages are sent."""
         gateway.script([reply] * 3)
         model = create_model()
         bound = model.bind_tools([], response_format=wanted)
@@ -556,25 +568,25 @@ class TestResponseFormat:
         assert "nothing else" in gateway.requests[0].json["messages"][0]["content"]
 
     @pytest.mark.parametrize("wanted", [None, {"type": "text"}])
-    def test_text_asks_for_nothing(self, caller, create_model, gateway, wanted) -> None:
-        """As OpenAI has it."""
+    def test_the_format_text_changes_nothing(self, caller, create_model, gateway, wanted) -> None:
+        """The prompt has no instructions."""
         gateway.script(["Five."])
         assert caller.invoke(create_model().bind(response_format=wanted), "hi").text == "Five."
         assert len(gateway.requests[0].json["messages"]) == 1
 
-    def test_an_unknown_one_is_refused_before_any_request(
+    def test_an_unknown_format_is_an_error_before_any_request(
         self, caller, create_model, gateway
     ) -> None:
-        """The message says what is known."""
+        """The message names the argument."""
         with pytest.raises(ValueError, match="response_format=.* is unknown"):
             caller.invoke(create_model(), "hi", response_format={"type": "yaml"})
         assert gateway.requests == []
 
-    @pytest.mark.parametrize("wanted", [AS_CITY, AS_ANY], ids=["a schema", "any"])
-    def test_text_is_asked_for_again_then_an_error(
+    @pytest.mark.parametrize("wanted", [AS_CITY, AS_ANY], ids=["schema", "any JSON"])
+    def test_prose_is_asked_for_again_then_an_error(
         self, caller, create_model, gateway, wanted
     ) -> None:
-        """JSON that was asked for and is not there is no answer."""
+        """The usage is that of both replies."""
         gateway.script(["Oslo.", BARE, "Oslo.", "Oslo."])
         bound = create_model().bind(response_format=wanted)
         message = caller.invoke(bound, "hi")
@@ -583,8 +595,8 @@ class TestResponseFormat:
         with pytest.raises(SegmindOutputError, match="it is no JSON"):
             caller.invoke(bound, "hi")
 
-    def test_a_call_goes_first_where_there_are_tools(self, caller, create_model, gateway) -> None:
-        """An agent calls its tools before it answers."""
+    def test_tools_can_be_called_before_the_json(self, caller, create_model, gateway) -> None:
+        """The prompt offers both."""
 
         @tool
         def count(place: str) -> int:
@@ -596,12 +608,12 @@ class TestResponseFormat:
         message = caller.invoke(bound, "hi")
         assert message.tool_calls[0]["args"] == {"place": "Oslo"}
         assert json.loads(caller.invoke(bound, "hi").text) == OSLO
-        told = gateway.requests[0].json["messages"][0]["content"]
-        assert "count(" in told
-        assert "Unless you call functions, answer with one JSON value of the type below" in told
+        prompt = gateway.requests[0].json["messages"][0]["content"]
+        assert "count(" in prompt
+        assert "Unless you call functions, answer with one JSON value of the type below" in prompt
 
-    def test_a_forced_call_leaves_no_choice(self, caller, create_model, gateway) -> None:
-        """JSON is not spoken of where a call must come."""
+    def test_a_forced_call_drops_the_format(self, caller, create_model, gateway) -> None:
+        """JSON is not a call, so it is asked for again."""
 
         def count(place: str) -> int:
             """Count."""
@@ -612,10 +624,10 @@ class TestResponseFormat:
         assert caller.invoke(bound, "hi").tool_calls
         assert "JSON" not in gateway.requests[0].json["messages"][0]["content"]
 
-    def test_a_call_that_cannot_be_run_is_asked_for_again(
+    def test_an_invalid_call_beside_a_format_is_asked_for_again(
         self, caller, create_model, gateway
     ) -> None:
-        """It is neither a call nor JSON, and the model is told what is wrong with the call."""
+        """The model is told what is wrong with the call."""
 
         def count(place: str) -> int:
             """Count."""
@@ -627,8 +639,8 @@ class TestResponseFormat:
         question = gateway.requests[1].json["messages"][-1]["content"]
         assert "count: the required 'place' is missing" in question
 
-    def test_half_a_character_can_be_sent_back(self, caller, create_model, gateway) -> None:
-        """JSON can spell it, and the next turn carries it."""
+    def test_a_lone_surrogate_can_be_sent_back(self, caller, create_model, gateway) -> None:
+        """JSON can escape one; the next turn sends a replacement character."""
         gateway.script(['{"name": "half \\ud83d"}', "{}"])
         bound = create_model().bind(response_format=AS_ANY)
         message = caller.invoke(bound, "hi")
@@ -637,21 +649,25 @@ class TestResponseFormat:
 
 
 class TestAgents:
-    """LangChain's agents ask for objects in both ways."""
+    """Agents that end with an object."""
 
     @pytest.mark.parametrize(
         ("strategy", "answer"),
         [
-            pytest.param(ProviderStrategy(City), BARE, id="JSON text"),
-            pytest.param(ProviderStrategy(City, strict=True), f"```\n{BARE}\n```", id="strict"),
-            pytest.param(ToolStrategy(City), f"[{CALL}]", id="a call"),
-            pytest.param(City, f"[{CALL}]", id="a class alone"),
+            pytest.param(ProviderStrategy(City), BARE, id="provider strategy"),
+            pytest.param(
+                ProviderStrategy(City, strict=True),
+                f"```\n{BARE}\n```",
+                id="strict provider strategy",
+            ),
+            pytest.param(ToolStrategy(City), f"[{CALL}]", id="tool strategy"),
+            pytest.param(City, f"[{CALL}]", id="bare class"),
         ],
     )
     def test_an_agent_ends_with_an_object(
         self, caller, create_model, gateway, strategy, answer
     ) -> None:
-        """After a call of a tool."""
+        """After it has called a tool."""
 
         @tool
         def count(place: str) -> int:
