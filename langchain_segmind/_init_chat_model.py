@@ -1,4 +1,4 @@
-"""Segmind in LangChain's table of providers, so that a model can be named by a string."""
+"""Register Segmind with LangChain's `init_chat_model`, so that a string can name a model."""
 
 import importlib
 import warnings
@@ -9,22 +9,21 @@ from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
 
 TABLE_MODULE = "langchain.chat_models.base"
 TABLE_NAME = "_BUILTIN_PROVIDERS"
-"""LangChain's private table, from 1.2.10 on: provider to module, class and creator. It has no
-public way in."""
+"""LangChain's table, since 1.2.10: provider -> (module, class, creator). It is private; there is no
+public API to add a provider."""
 
 
 def register_init_chat_model() -> None:
-    """Make LangChain's `init_chat_model` and `create_agent` take Segmind's models by name.
+    """Let LangChain's `init_chat_model` and `create_agent` create Segmind's models by name.
 
-    From then on, in this process, `"segmind:gpt-4-turbo"` makes a `ChatSegmindGPT4Turbo` and
-    `"segmind:<slug>"` a `ChatSegmind`, with the further arguments of `init_chat_model`. Call it
-    once at the start; again does no harm. It needs `langchain` 1.2.11 or newer, which is imported
-    here and nowhere else.
+    Afterwards, in this process, `"segmind:gpt-4-turbo"` creates a `ChatSegmindGPT4Turbo` and
+    `"segmind:<slug>"` a `ChatSegmind`, with the other arguments of `init_chat_model`. Call it once
+    when your program starts; further calls change nothing. Needs `langchain` 1.2.11 or newer,
+    which only this function imports.
 
     Warns:
-        UserWarning: If `langchain` is not installed, or has no table of providers that Segmind
-            fits in: the table is private, so a release may change it. Nothing is changed then,
-            and a model that you construct yourself works everywhere as before.
+        UserWarning: If `langchain` is not installed, or its private table of providers has changed.
+            Nothing is registered then; pass a model that you construct yourself instead.
 
     Example:
         ```python
@@ -45,7 +44,7 @@ def register_init_chat_model() -> None:
     if isinstance(table, dict) and any(map(_is_entry, list(table.values()))):
         table[PROVIDER] = ("langchain_segmind", ChatSegmind.__name__, _create_model)
     else:
-        _warn("this version of langchain has no table of providers that Segmind fits in")
+        _warn("this version of langchain has no table of providers in the expected form")
 
 
 def _is_entry(entry: object) -> bool:
@@ -56,7 +55,7 @@ def _is_entry(entry: object) -> bool:
 
 
 def _create_model(cls: type[ChatSegmind], model: str, **arguments: Any) -> ChatSegmind:
-    """Create a model as LangChain asks for it; the slug decides on the class."""
+    """Create a model for LangChain; the slug decides the class."""
     if model == ChatSegmindGPT4Turbo.model_fields["model"].default:
         cls = ChatSegmindGPT4Turbo
     return cls(model=model, **arguments)
@@ -64,7 +63,7 @@ def _create_model(cls: type[ChatSegmind], model: str, **arguments: Any) -> ChatS
 
 def _warn(reason: str) -> None:
     warnings.warn(
-        f"init_chat_model does not know Segmind, since {reason}. Construct the model yourself: "
-        'ChatSegmindGPT4Turbo(), or ChatSegmind(model="<slug>"), goes wherever a string would.',
+        f"Segmind is not registered with init_chat_model: {reason}. Construct the model yourself: "
+        'pass ChatSegmindGPT4Turbo() or ChatSegmind(model="<slug>") in place of a name.',
         stacklevel=3,
     )

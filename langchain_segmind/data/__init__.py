@@ -1,1 +1,1 @@
-"""Facts of the models."""
+"""Facts about models."""

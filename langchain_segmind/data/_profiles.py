@@ -1,8 +1,7 @@
-"""Facts of the models, by slug.
+"""LangChain's model profiles, by slug.
 
-gpt-4-turbo: https://platform.openai.com/docs/models/gpt-4-turbo for its sizes. Segmind's
-endpoint takes and gives text only, whatever the model behind it can do; tools are called
-through text.
+Segmind's endpoint accepts and returns text only, whatever the model behind it can do; tool calls
+are text too. Sizes of gpt-4-turbo: https://platform.openai.com/docs/models/gpt-4-turbo.
 """
 
 from collections.abc import Mapping

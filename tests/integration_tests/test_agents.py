@@ -1,15 +1,11 @@
-"""`create_agent`, over HTTP: calls, results and answers as text make a working agent."""
+"""LangChain's `create_agent` over HTTP, where calls, results and answers are text."""
 
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain.agents.structured_output import (
-    ProviderStrategy,
-    StructuredOutputValidationError,
-    ToolStrategy,
-)
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import ToolException, tool
@@ -23,7 +19,7 @@ from tests.support.scripts import CALL_ID, get_last_message, get_offered, play, 
 
 @tool
 def get_weather(city: str) -> str:
-    """Tell the weather in a city."""
+    """Return the weather in a city."""
     return f"{city} is sunny."
 
 
@@ -55,25 +51,25 @@ ROME_JSON = '{"name": "Rome", "people": 2800000}'
 
 @pytest.fixture
 def model(create_model):
-    """Create a model that fails at once where a script refuses."""
+    """Create a model without retries, so that a refused request fails at once."""
     return create_model(max_retries=0)
 
 
 def ask(text: str) -> dict[str, Any]:
-    """Write a question as an agent's input."""
+    """Return a question as an agent's input."""
     return {"messages": [HumanMessage(text)]}
 
 
 def get_kinds(state: dict[str, Any]) -> list[str]:
-    """Get the types of a state's messages."""
+    """Return the types of a state's messages."""
     return [message.type for message in state["messages"]]
 
 
 # --- Calls and results ---
 
 
-def test_a_call_is_run_and_its_result_answered(caller, model, gateway) -> None:
-    """The prompt offers the tool, the call is run, and the result comes back in its tags."""
+def test_a_call_is_run_and_its_result_sent_back(caller, model, gateway) -> None:
+    """The prompt offers the tool; the call and the result become messages."""
     gateway.script(
         play(
             {
@@ -100,7 +96,7 @@ def test_a_call_is_run_and_its_result_answered(caller, model, gateway) -> None:
 
 
 def test_parallel_calls_are_all_run(caller, model, gateway) -> None:
-    """The results of one turn share a message, each numbered as its call."""
+    """Their results share one message, numbered like the calls."""
     results = [
         show_result("Rome is sunny.", "get_weather", call=1),
         show_result("5", "add", call=2),
@@ -122,8 +118,8 @@ def test_parallel_calls_are_all_run(caller, model, gateway) -> None:
     assert len(gateway.requests) == 2
 
 
-def test_several_steps_build_on_one_another(caller, model, gateway) -> None:
-    """What a call gives goes into the next one."""
+def test_steps_build_on_each_other(caller, model, gateway) -> None:
+    """Each request holds all earlier calls, with the text before them."""
     gateway.script(
         play(
             {
@@ -147,30 +143,30 @@ def test_several_steps_build_on_one_another(caller, model, gateway) -> None:
 
 @tool
 def break_down(why: str) -> str:
-    """Fail."""
+    """Break down."""
     raise ToolException(f"Broken: {why}")
 
 
 break_down.handle_tool_error = True
 
 FAILURES = [
-    pytest.param(break_down, "[break_down(why='rain')]", "Broken: rain", id="a tool that raises"),
-    pytest.param(add, "[add(a='one', b=2)]", "valid integer", id="a wrong argument"),
+    pytest.param(break_down, "[break_down(why='rain')]", "Broken: rain", id="tool that raises"),
+    pytest.param(add, "[add(a='one', b=2)]", "valid integer", id="wrong argument"),
 ]
 
 
 @pytest.mark.parametrize(("failing", "call", "reason"), FAILURES)
-def test_a_tool_that_fails_is_an_error_that_the_model_sees(
+def test_a_failed_tool_is_shown_to_the_model_as_an_error(
     caller, model, gateway, failing, call, reason
 ) -> None:
-    """It is marked as one, so that the model can tell it from a result."""
+    """The result has `status="error"` and the reason."""
 
     def answer(request) -> str:
-        said = get_last_message(request)
-        if said == "Go.":
+        message = get_last_message(request)
+        if message == "Go.":
             return call
-        begins = said.startswith(f'<tool_result name="{failing.name}" status="error">')
-        return "It failed." if begins and reason in said else "It worked."
+        is_error = message.startswith(f'<tool_result name="{failing.name}" status="error">')
+        return "It failed." if is_error and reason in message else "It worked."
 
     gateway.script(answer)
     state = caller.invoke(create_agent(model, [failing]), ask("Go."))
@@ -178,8 +174,8 @@ def test_a_tool_that_fails_is_an_error_that_the_model_sees(
     assert state["messages"][2].status == "error"
 
 
-def test_an_unknown_tool_is_refused_and_the_model_recovers(caller, model, gateway) -> None:
-    """A model may make up a name: the agent says which ones there are."""
+def test_a_model_recovers_from_calling_an_unknown_tool(caller, model, gateway) -> None:
+    """The agent answers the call with the names that exist."""
     error = "Error: get_rain is not a valid tool, try one of [get_weather]."
     gateway.script(
         play(
@@ -197,8 +193,8 @@ def test_an_unknown_tool_is_refused_and_the_model_recovers(caller, model, gatewa
     ]
 
 
-def test_an_agents_name_stands_on_its_messages(caller, model, gateway) -> None:
-    """The name is LangChain's own; nothing of it is sent."""
+def test_an_agents_name_is_on_its_messages_and_not_sent(caller, model, gateway) -> None:
+    """Messages are sent with `role` and `content` only."""
     gateway.script(play({"Hi": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}))
     state = caller.invoke(create_agent(model, [add], name="counter"), ask("Hi"))
     assert [m.name for m in state["messages"] if isinstance(m, AIMessage)] == ["counter"] * 2
@@ -213,7 +209,7 @@ MISSING = "the required 'city' is missing"
 
 
 class Starts(BaseCallbackHandler):
-    """Counts how often LangChain tells of a call of the model and of a tool."""
+    """Counts the starts of the model and of tools."""
 
     def __init__(self) -> None:
         self.models = self.tools = 0
@@ -225,8 +221,8 @@ class Starts(BaseCallbackHandler):
         self.tools += 1
 
 
-def test_a_call_that_cannot_be_run_ends_the_run_with_the_reason(caller, model, gateway) -> None:
-    """By default it is handed back, and the next turn shows it to the model."""
+def test_an_invalid_call_ends_the_run_with_the_reason(caller, model, gateway) -> None:
+    """That is the default. The next turn shows the call to the model."""
     gateway.script(["[get_weather()]", "[get_weather(city='Rome')]", "Sunny."])
     agent = create_agent(model, [get_weather], checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "1"}}
@@ -243,15 +239,15 @@ def test_a_call_that_cannot_be_run_ends_the_run_with_the_reason(caller, model, g
     assert sent[-1] == "In Rome."
 
 
-def test_calls_that_can_be_run_are_run_beside_one_that_cannot(caller, model, gateway) -> None:
-    """The good half of a list is not lost."""
-    good = show_result("Rome is sunny.", "get_weather", call=1)
+def test_valid_calls_beside_an_invalid_one_are_run(caller, model, gateway) -> None:
+    """Their results are sent back."""
+    result = show_result("Rome is sunny.", "get_weather", call=1)
 
     def answer(request) -> str:
-        said = get_last_message(request)
-        if said == "Go.":
+        message = get_last_message(request)
+        if message == "Go.":
             return "[get_weather(), get_weather(city='Rome')]"
-        return "Sunny." if good in said else "Where?"
+        return "Sunny." if result in message else "Where?"
 
     gateway.script(answer)
     state = caller.invoke(create_agent(model, [get_weather]), ask("Go."))
@@ -259,14 +255,14 @@ def test_calls_that_can_be_run_are_run_beside_one_that_cannot(caller, model, gat
     assert state["messages"][-1].text == "Sunny."
 
 
-def test_a_call_that_cannot_be_run_is_asked_for_again(caller, create_model, gateway) -> None:
-    """LangChain sees one call of the model, and the state holds the good reply alone."""
+def test_an_invalid_call_is_asked_for_again(caller, create_model, gateway) -> None:
+    """LangChain sees one call of the model; only the valid reply is in the state."""
 
     def answer(request) -> str:
-        said = get_last_message(request)
-        if said == "How is Rome?":
+        message = get_last_message(request)
+        if message == "How is Rome?":
             return "[get_weather()]"
-        return "[get_weather(city='Rome')]" if MISSING in said else "Sunny."
+        return "[get_weather(city='Rome')]" if MISSING in message else "Sunny."
 
     gateway.script(answer)
     model = create_model(max_retries=0, on_invalid_tool_call="retry")
@@ -281,8 +277,8 @@ def test_a_call_that_cannot_be_run_is_asked_for_again(caller, create_model, gate
     assert MISSING not in str(gateway.requests[-1].messages)
 
 
-def test_a_call_that_stays_wrong_is_handed_back(caller, create_model, gateway) -> None:
-    """The model is asked again as often as was said, no more."""
+def test_a_call_that_stays_invalid_is_returned(caller, create_model, gateway) -> None:
+    """After `output_retries` further requests."""
     gateway.script(lambda request: "[get_weather()]")
     model = create_model(on_invalid_tool_call="retry", output_retries=2)
     state = caller.invoke(create_agent(model, [get_weather]), ask("How is Rome?"))
@@ -295,7 +291,7 @@ def test_a_call_that_stays_wrong_is_handed_back(caller, create_model, gateway) -
 
 
 def test_tool_strategy_answers_with_an_object(caller, model, gateway) -> None:
-    """The object's class is a function like the others, and one of them must be called."""
+    """Its class is offered as one more function, and a call is required."""
     gateway.script(
         play({"Rome?": "[get_weather(city='Rome')]", SUNNY_ROME: ROME_CALL}),
     )
@@ -308,8 +304,8 @@ def test_tool_strategy_answers_with_an_object(caller, model, gateway) -> None:
         assert "Now call at least one function" in request.messages[0]["content"]
 
 
-def test_tool_strategy_chooses_among_several_classes(caller, model, gateway) -> None:
-    """The model decides which one fits."""
+def test_tool_strategy_offers_several_classes(caller, model, gateway) -> None:
+    """The model chooses one."""
     gateway.script(
         play({"Rome?": ROME_CALL, "Italy?": "[Country(name='Italy', capital='Rome')]"}),
     )
@@ -323,18 +319,21 @@ def test_tool_strategy_chooses_among_several_classes(caller, model, gateway) -> 
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        pytest.param("[City(name='Rome', people='many')]", "people", id="does not fit"),
-        pytest.param(ROME_CALL[:-1] + f", {ROME_CALL[1:]}", "only one is expected", id="two"),
+        pytest.param("[City(name='Rome', people='many')]", "people", id="invalid object"),
+        pytest.param(
+            ROME_CALL[:-1] + f", {ROME_CALL[1:]}", "only one is expected", id="two objects"
+        ),
     ],
 )
-def test_tool_strategy_asks_again_for_an_object_that_fits(
+def test_tool_strategy_asks_again_after_an_invalid_object(
     caller, model, gateway, reply, words
 ) -> None:
-    """The agent tells the model what is wrong with it."""
+    """The agent sends the reason to the model."""
 
     def answer(request) -> str:
-        said = request.last_message
-        return reply if said == "Rome?" else ROME_CALL if words in said else "no words"
+        if request.last_message == "Rome?":
+            return reply
+        return ROME_CALL if words in request.last_message else "The reason is missing."
 
     gateway.script(answer)
     agent = create_agent(model, response_format=ToolStrategy(City))
@@ -343,8 +342,8 @@ def test_tool_strategy_asks_again_for_an_object_that_fits(
     assert len(gateway.requests) == 2
 
 
-def test_tool_strategy_without_any_call_is_an_error(caller, model, gateway) -> None:
-    """A model that will not call has been asked twice."""
+def test_tool_strategy_without_a_call_is_an_error(caller, model, gateway) -> None:
+    """After the model was asked twice."""
     gateway.script(lambda request: "I would rather not.")
     agent = create_agent(model, response_format=ToolStrategy(City))
     with pytest.raises(SegmindOutputError, match="does not call"):
@@ -354,7 +353,7 @@ def test_tool_strategy_without_any_call_is_an_error(caller, model, gateway) -> N
 
 @pytest.mark.parametrize("tools", [[], [get_weather]], ids=["without tools", "with tools"])
 def test_provider_strategy_answers_with_an_object(caller, model, gateway, tools) -> None:
-    """The last answer is JSON; before it, tools are called as ever."""
+    """The last reply is JSON; tools can be called before it."""
     lines = {"Rome?": ROME_JSON}
     if tools:
         lines = {"Rome?": "[get_weather(city='Rome')]", SUNNY_ROME: f"```json\n{ROME_JSON}\n```"}
@@ -368,8 +367,8 @@ def test_provider_strategy_answers_with_an_object(caller, model, gateway, tools)
     assert ("Unless you call functions" in prompt) == bool(tools)
 
 
-def test_provider_strategy_asks_again_within_one_message(caller, model, gateway) -> None:
-    """Prose is shown to the model again; the state holds the answer alone, and all its tokens."""
+def test_provider_strategy_asks_again_after_prose(caller, model, gateway) -> None:
+    """The state holds one message: the JSON, with the tokens of both replies."""
 
     def answer(request) -> str:
         return "Rome is big." if request.last_message == "Rome?" else ROME_JSON
@@ -386,16 +385,16 @@ def test_provider_strategy_asks_again_within_one_message(caller, model, gateway)
 
 
 def test_provider_strategy_without_json_is_an_error(caller, model, gateway) -> None:
-    """The model has been asked twice."""
+    """After the model was asked twice."""
     gateway.script(lambda request: "Rome is big.")
     agent = create_agent(model, response_format=ProviderStrategy(City))
-    with pytest.raises((SegmindOutputError, StructuredOutputValidationError), match="JSON"):
+    with pytest.raises(SegmindOutputError, match="JSON"):
         caller.invoke(agent, ask("Rome?"))
     assert len(gateway.requests) == 2
 
 
-def test_a_bare_class_is_answered_by_a_call(caller, model, gateway) -> None:
-    """The model's profile tells LangChain which strategy works best."""
+def test_a_bare_class_uses_tool_strategy(caller, model, gateway) -> None:
+    """Because of the model's profile."""
     gateway.script(play({"Rome?": ROME_CALL}))
     state = caller.invoke(create_agent(model, response_format=City), ask("Rome?"))
     assert state["structured_response"] == ROME
@@ -407,12 +406,12 @@ ADDING = play({"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."})
 
 
 def add_up(request) -> dict[str, Any]:
-    """Play the script above in two requests of 110 tokens each."""
+    """Play `ADDING`, with 110 tokens for each request."""
     usage = {"prompt_tokens": 100, "completion_tokens": 10}
     return {"content": ADDING(request), "usage": usage}
 
 
-def test_values_are_streamed_as_states(caller, model, gateway) -> None:
+def test_values_mode_streams_states(caller, model, gateway) -> None:
     """Each step adds its messages."""
     gateway.script(add_up)
     states = caller.stream(create_agent(model, [add]), ask("1 + 1?"), stream_mode="values")
@@ -420,16 +419,16 @@ def test_values_are_streamed_as_states(caller, model, gateway) -> None:
     assert states[-1]["messages"][-1].text == "Two."
 
 
-def test_updates_are_streamed_by_step(caller, model, gateway) -> None:
-    """Each step tells what it adds."""
+def test_updates_mode_streams_steps(caller, model, gateway) -> None:
+    """Each step yields what it adds."""
     gateway.script(add_up)
     updates = caller.stream(create_agent(model, [add]), ask("1 + 1?"), stream_mode="updates")
     assert [next(iter(update)) for update in updates] == ["model", "tools", "model"]
     assert updates[0]["model"]["messages"][0].tool_calls[0]["args"] == {"a": 1, "b": 1}
 
 
-def test_messages_are_streamed_with_calls_and_usage(caller, model, gateway) -> None:
-    """The chunks of a message add up to it, and its tokens are told once."""
+def test_messages_mode_streams_calls_and_usage(caller, model, gateway) -> None:
+    """The chunks of a message add up to it, and its usage is counted once."""
     gateway.script(add_up)
     agent = create_agent(model, [add])
     with get_usage_metadata_callback() as usage:
@@ -446,22 +445,22 @@ def test_messages_are_streamed_with_calls_and_usage(caller, model, gateway) -> N
     assert usage.usage_metadata["gpt-4-turbo"]["total_tokens"] == 220
 
 
-def test_several_modes_are_streamed_at_once(caller, model, gateway) -> None:
-    """One run feeds them all: no request is made twice and no token counted twice."""
+def test_several_stream_modes_share_one_run(caller, model, gateway) -> None:
+    """No request is made twice and no token is counted twice."""
     gateway.script(add_up)
     modes = ["values", "updates", "messages"]
     with get_usage_metadata_callback() as usage:
         items = caller.stream(create_agent(model, [add]), ask("1 + 1?"), stream_mode=modes)
     assert {mode for mode, _ in items} == set(modes)
     last = [item for mode, item in items if mode == "values"][-1]
-    told = [m.usage_metadata for m in last["messages"] if isinstance(m, AIMessage)]
-    assert [each["total_tokens"] for each in told] == [110, 110]
+    replies = [m for m in last["messages"] if isinstance(m, AIMessage)]
+    assert [m.usage_metadata["total_tokens"] for m in replies] == [110, 110]
     assert usage.usage_metadata["gpt-4-turbo"]["total_tokens"] == 220
     assert len(gateway.requests) == 2
 
 
-def test_usage_totals_of_an_agent_are_those_of_its_requests(caller, model, gateway) -> None:
-    """Tokens by LangChain's counter, credits by the replies."""
+def test_an_agents_usage_is_the_sum_of_its_requests(caller, model, gateway) -> None:
+    """Tokens from LangChain's callback, credits from the replies."""
     gateway.script(add_up)
     before = float(gateway.credits())
     with get_usage_metadata_callback() as usage:
@@ -479,8 +478,8 @@ def test_usage_totals_of_an_agent_are_those_of_its_requests(caller, model, gatew
 # --- State ---
 
 
-def test_a_checkpointer_carries_a_conversation_on(caller, model, gateway) -> None:
-    """The second turn sends the first one's calls and results along."""
+def test_a_checkpointer_continues_a_conversation(caller, model, gateway) -> None:
+    """The second turn sends the calls and results of the first."""
     gateway.script(
         play(
             {
@@ -526,23 +525,23 @@ DECISIONS = [
 
 @pytest.mark.parametrize(("decision", "run", "words"), DECISIONS)
 def test_a_human_decides_on_a_call(caller, model, gateway, decision, run, words) -> None:
-    """The run stops before the tool, and goes on with what was decided."""
+    """The run stops before the tool and resumes with the decision."""
     runs = []
 
     @tool("add")
-    def add_and_tell(a: int, b: int) -> int:
+    def add_and_record(a: int, b: int) -> int:
         """Add two numbers."""
         runs.append((a, b))
         return a + b
 
     def answer(request) -> str:
-        said = get_last_message(request)
-        return "[add(a=1, b=1)]" if said == "1 + 1?" else f"I see: {words in said}"
+        message = get_last_message(request)
+        return "[add(a=1, b=1)]" if message == "1 + 1?" else f"I see: {words in message}"
 
     gateway.script(answer)
     agent = create_agent(
         model,
-        [add_and_tell],
+        [add_and_record],
         middleware=[HumanInTheLoopMiddleware(interrupt_on={"add": True})],
         checkpointer=InMemorySaver(),
     )

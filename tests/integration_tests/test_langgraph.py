@@ -1,4 +1,4 @@
-"""LangGraph's agents and graphs made by hand, over HTTP."""
+"""LangGraph over HTTP: its prebuilt agent, graphs built by hand, several agents."""
 
 import operator
 from operator import itemgetter
@@ -32,25 +32,25 @@ class Answer(BaseModel):
 
 @pytest.fixture
 def model(create_model):
-    """Create a model that fails at once where a script refuses."""
+    """Create a model without retries, so that a refused request fails at once."""
     return create_model(max_retries=0)
 
 
 def ask(text: str) -> dict[str, Any]:
-    """Write a question as a graph's input."""
+    """Return a question as a graph's input."""
     return {"messages": [HumanMessage(text)]}
 
 
 ADDING = {"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}
 
 
-# --- The agent that LangGraph brings ---
+# --- The prebuilt agent ---
 
 
 @pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
 @pytest.mark.parametrize("is_bound", [False, True], ids=["model", "model with tools bound"])
 def test_a_react_agent_calls_tools(caller, model, gateway, is_bound) -> None:
-    """Deprecated, and still in wide use."""
+    """`create_react_agent` is deprecated but widely used."""
     gateway.script(play(ADDING))
     given = model.bind_tools([add]) if is_bound else model
     agent = create_react_agent(given, [add], prompt="Answer in a word.")
@@ -62,7 +62,7 @@ def test_a_react_agent_calls_tools(caller, model, gateway, is_bound) -> None:
 
 @pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
 def test_a_react_agent_ends_with_an_object(caller, model, gateway) -> None:
-    """It asks once more, with the object's class for the only function."""
+    """One more request offers the object's class as the only function."""
     script = play(ADDING)
 
     def answer(request) -> Any:
@@ -79,7 +79,7 @@ def test_a_react_agent_ends_with_an_object(caller, model, gateway) -> None:
 
 
 def create_graph(model, tools):
-    """Make the usual loop of a model and its tools by hand."""
+    """Build the usual loop of a model and its tools."""
     call_model = (
         RunnableLambda(itemgetter("messages"))
         | model.bind_tools(tools)
@@ -95,7 +95,7 @@ def create_graph(model, tools):
 
 
 def test_a_graph_with_a_tool_node_runs_calls(caller, model, gateway) -> None:
-    """`tools_condition` sees the calls, and `ToolNode` runs several at once."""
+    """`tools_condition` finds the calls, and `ToolNode` runs both."""
     results = [show_result("2", "add", call=1), show_result("4", "add", call=2)]
     gateway.script(
         play({"Go.": "[add(a=1, b=1), add(a=2, b=2)]", "\n".join(results): "Two and four."})
@@ -105,9 +105,9 @@ def test_a_graph_with_a_tool_node_runs_calls(caller, model, gateway) -> None:
     assert [m.text for m in state["messages"] if isinstance(m, ToolMessage)] == ["2", "4"]
 
 
-def test_what_a_graph_injects_is_not_offered_to_the_model(caller, model, gateway) -> None:
-    """The state and the call's id reach the tool, and are no parameters in the prompt."""
-    seen = []
+def test_injected_arguments_are_hidden_from_the_model(caller, model, gateway) -> None:
+    """The state and the call's id reach the tool; the prompt does not list them."""
+    call_ids = []
 
     @tool
     def count(
@@ -115,8 +115,8 @@ def test_what_a_graph_injects_is_not_offered_to_the_model(caller, model, gateway
         state: Annotated[dict, InjectedState],
         tool_call_id: Annotated[str, InjectedToolCallId],
     ) -> str:
-        """Count a word in what was said."""
-        seen.append(tool_call_id)
+        """Count a word in the conversation."""
+        call_ids.append(tool_call_id)
         return str(sum(message.text.count(word) for message in state["messages"][:1]))
 
     gateway.script(
@@ -124,12 +124,12 @@ def test_what_a_graph_injects_is_not_offered_to_the_model(caller, model, gateway
     )
     state = caller.invoke(create_graph(model, [count]), ask("a rose is a rose"))
     assert state["messages"][-1].text == "Twice."
-    assert seen == [state["messages"][1].tool_calls[0]["id"]]
+    assert call_ids == [state["messages"][1].tool_calls[0]["id"]]
     assert "count(\n word: str,\n)" in gateway.requests[0].messages[0]["content"]
 
 
 class Reviews(TypedDict):
-    """What two readers say of a text, and what follows."""
+    """The reviews of a text, and a verdict."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     reviews: Annotated[list[str], operator.add]
@@ -139,8 +139,8 @@ class Reviews(TypedDict):
 READERS = ("friend", "critic")
 
 
-def test_parallel_branches_ask_at_the_same_time(caller, model, gateway) -> None:
-    """Each has its own prompt, and the branches meet again."""
+def test_parallel_branches_send_their_requests_at_once(caller, model, gateway) -> None:
+    """No reply is sent until both requests have arrived."""
 
     def review(reader: str):
         prompt = f"You are a {reader}."
@@ -164,14 +164,14 @@ def test_parallel_branches_ask_at_the_same_time(caller, model, gateway) -> None:
 
 
 class Words(TypedDict):
-    """Words to be translated, one by one."""
+    """Words and their translations."""
 
     words: list[str]
     translations: Annotated[list[str], operator.add]
 
 
-def test_a_map_over_many_items_loses_none(caller, model, gateway) -> None:
-    """`Send` starts one branch for each; the results keep the order of the items."""
+def test_a_map_over_many_items_keeps_their_order(caller, model, gateway) -> None:
+    """`Send` starts a branch for each item."""
     translate = model | (lambda message: {"translations": [message.text]})
 
     def fan_out(state: Words) -> list[Send]:
@@ -190,8 +190,8 @@ def test_a_map_over_many_items_loses_none(caller, model, gateway) -> None:
 # --- Several agents ---
 
 
-def test_an_agent_is_another_ones_tool(caller, model, gateway) -> None:
-    """Each has its own tools in its own prompt."""
+def test_an_agent_can_be_a_tool_of_another(caller, model, gateway) -> None:
+    """Each prompt offers the tools of its own agent."""
     gateway.script(
         play(
             {
@@ -205,7 +205,7 @@ def test_an_agent_is_another_ones_tool(caller, model, gateway) -> None:
 
     @tool
     def ask_mathematician(question: str) -> str:
-        """Ask someone who can add."""
+        """Ask a mathematician."""
         return mathematician.invoke(ask(question))["messages"][-1].text
 
     state = caller.invoke(create_agent(model, [ask_mathematician]), ask("What is one and one?"))
@@ -219,7 +219,7 @@ def test_an_agent_is_another_ones_tool(caller, model, gateway) -> None:
 
 
 def test_an_agent_hands_over_to_another(caller, model, gateway) -> None:
-    """A tool's `Command` moves the conversation, with its calls and results, to another agent."""
+    """A tool's `Command` moves the conversation, with its calls and results."""
 
     @tool
     def hand_over(
@@ -234,10 +234,10 @@ def test_an_agent_hands_over_to_another(caller, model, gateway) -> None:
         )
 
     def answer(request) -> Any:
-        said = get_last_message(request)
         if get_offered(request) == ["hand_over"]:
             return "[hand_over()]"
-        return {show_result("Handed over.", "hand_over"): "[add(a=1, b=1)]"}.get(said, "Two.")
+        is_first = get_last_message(request) == show_result("Handed over.", "hand_over")
+        return "[add(a=1, b=1)]" if is_first else "Two."
 
     gateway.script(answer)
     graph = StateGraph(MessagesState)

@@ -42,7 +42,7 @@ class Answer(BaseModel):
 
 @pytest.fixture
 def model(create_model):
-    """Create a model that leaves trying again to others."""
+    """Create a model without retries of its own."""
     return create_model(max_retries=0)
 
 
@@ -56,17 +56,15 @@ def other(create_model):
 
 
 def test_a_fallback_answers_where_the_first_model_fails(caller, model, other, gateway) -> None:
-    """Whatever the failure is."""
+    """The message says which model answered."""
     gateway.script(lambda request: BUSY if request.slug == "gpt-4-turbo" else "Here.")
     message = caller.invoke(model.with_fallbacks([other]), "Hi")
     assert message.text == "Here."
     assert message.response_metadata["model_name"] == "gpt-4o"
 
 
-def test_a_fallback_can_be_kept_to_errors_of_langchains_names(
-    caller, model, other, gateway
-) -> None:
-    """A rate limit goes to the other model, and anything else to the caller."""
+def test_a_fallback_can_be_limited_to_a_langchain_error(caller, model, other, gateway) -> None:
+    """A rate limit leads to the other model; any other error is raised."""
     failures = {"limited": RATE_LIMITED, "broken": BUSY}
 
     def answer(request) -> Any:
@@ -80,7 +78,7 @@ def test_a_fallback_can_be_kept_to_errors_of_langchains_names(
 
 
 def test_tools_can_be_bound_to_a_model_with_fallbacks(caller, model, other, gateway) -> None:
-    """Both models are offered them."""
+    """Both prompts offer them."""
     gateway.script(lambda request: BUSY if request.slug == "gpt-4-turbo" else "[add(a=1, b=2)]")
     chain = model.with_fallbacks([other]).bind_tools([add])
     (call,) = caller.invoke(chain, "1 + 2?").tool_calls
@@ -89,7 +87,7 @@ def test_tools_can_be_bound_to_a_model_with_fallbacks(caller, model, other, gate
 
 
 def test_structured_output_falls_back_to_another_model(caller, model, other, gateway) -> None:
-    """A model that does not call what it must fails like one that is down."""
+    """A model that never calls the function counts as failed."""
     gateway.script(lambda r: "No." if r.slug == "gpt-4-turbo" else "[Answer(number=2)]")
     chain = model.with_structured_output(Answer).with_fallbacks(
         [other.with_structured_output(Answer)]
@@ -98,8 +96,8 @@ def test_structured_output_falls_back_to_another_model(caller, model, other, gat
     assert [request.slug for request in gateway.requests] == ["gpt-4-turbo"] * 2 + ["gpt-4o"]
 
 
-def test_with_retry_tries_again_what_may_succeed(caller, model, gateway) -> None:
-    """By LangChain's name of the error, and no other."""
+def test_with_retry_retries_a_langchain_error(caller, model, gateway) -> None:
+    """And no other error."""
     gateway.script([RATE_LIMITED, RATE_LIMITED, "Here.", BUSY])
     chain = model.with_retry(
         retry_if_exception_type=(ModelRateLimitError,),
@@ -112,8 +110,8 @@ def test_with_retry_tries_again_what_may_succeed(caller, model, gateway) -> None
     assert len(gateway.requests) == 4
 
 
-def test_with_retry_gives_up_with_our_error(caller, model, gateway) -> None:
-    """After the last attempt."""
+def test_with_retry_raises_the_last_error(caller, model, gateway) -> None:
+    """After `stop_after_attempt` requests."""
     gateway.script(lambda request: RATE_LIMITED)
     chain = model.with_retry(wait_exponential_jitter=False, stop_after_attempt=2)
     with pytest.raises(SegmindRateLimitError):
@@ -124,8 +122,8 @@ def test_with_retry_gives_up_with_our_error(caller, model, gateway) -> None:
 # --- Several at once ---
 
 
-def test_parallel_chains_ask_at_the_same_time(caller, model, gateway) -> None:
-    """Each gets the answer to its own question."""
+def test_parallel_chains_send_their_requests_at_once(caller, model, gateway) -> None:
+    """Each gets the reply to its own request."""
     gateway.script(meet(2, lambda request: request.last_message.upper()))
     ask = ChatPromptTemplate.from_template
     chain = RunnableParallel(
@@ -138,8 +136,8 @@ def test_parallel_chains_ask_at_the_same_time(caller, model, gateway) -> None:
     }
 
 
-def test_a_batch_keeps_its_order_and_its_failures_apart(caller, model, gateway) -> None:
-    """One refusal does not cost the other answers."""
+def test_a_batch_returns_failures_in_their_place(caller, model, gateway) -> None:
+    """Without `return_exceptions` it raises."""
     gateway.script(lambda request: refuse("no") if "3" in request.last_message else "ok")
     texts = [f"number {index}" for index in range(6)]
     results = caller.batch(model, texts, return_exceptions=True)
@@ -149,15 +147,15 @@ def test_a_batch_keeps_its_order_and_its_failures_apart(caller, model, gateway) 
         caller.batch(model, texts)
 
 
-def test_a_batch_is_asked_at_the_same_time(caller, model, gateway) -> None:
-    """As many as its limit says; here all of them."""
+def test_a_batch_sends_its_requests_at_once(caller, model, gateway) -> None:
+    """No reply is sent until all four have arrived."""
     gateway.script(meet(4, lambda request: request.last_message))
     replies = caller.batch(model, list("abcd"), config={"max_concurrency": 4})
     assert [reply.text for reply in replies] == list("abcd")
 
 
-def test_a_batch_as_completed_tells_which_is_which(caller, model, gateway) -> None:
-    """In any order."""
+def test_batch_as_completed_yields_indices(caller, model, gateway) -> None:
+    """The order is any."""
     gateway.script(lambda request: request.last_message.upper())
     replies = caller.batch_as_completed(model, list("abc"))
     assert sorted((index, reply.text) for index, reply in replies) == [
@@ -165,13 +163,30 @@ def test_a_batch_as_completed_tells_which_is_which(caller, model, gateway) -> No
     ]
 
 
-def test_a_rate_limiter_of_langchains_own_lets_all_through(caller, create_model, gateway) -> None:
-    """One request for each call, one token for each request."""
-    limiter = InMemoryRateLimiter(
-        requests_per_second=1000, check_every_n_seconds=0.001, max_bucket_size=10
-    )
+class RecordingLimiter(InMemoryRateLimiter):
+    """LangChain's rate limiter; records each request it lets through."""
+
+    def __init__(self) -> None:
+        super().__init__(requests_per_second=1000, check_every_n_seconds=0.001)
+        self.grants: list[bool] = []
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        self.grants.append(super().acquire(blocking=blocking))
+        return self.grants[-1]
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        self.grants.append(await super().aacquire(blocking=blocking))
+        return self.grants[-1]
+
+
+def test_langchains_rate_limiter_is_asked_for_each_request(caller, create_model, gateway) -> None:
+    """Retries included."""
+    limiter = RecordingLimiter()
+    failures = iter([{**BUSY, "headers": {"retry-after-ms": "1"}}])
+    gateway.script(lambda request: next(failures, request.last_message))
     replies = caller.batch(create_model(rate_limiter=limiter), list("abc"))
     assert [reply.text for reply in replies] == list("abc")
+    assert len(limiter.grants) == len(gateway.requests) == 4
 
 
 # --- Chains ---
@@ -185,21 +200,21 @@ class Capital(BaseModel):
 
 
 def test_a_chain_ends_with_an_object(caller, model, gateway) -> None:
-    """Prompt, model and schema in one line."""
+    """Prompt, model and schema are one chain."""
     gateway.script(play({"Italy?": "[Capital(country='Italy', city='Rome')]"}))
     chain = ChatPromptTemplate.from_template("{country}?") | model.with_structured_output(Capital)
     assert caller.invoke(chain, {"country": "Italy"}) == Capital(country="Italy", city="Rome")
 
 
 def test_a_chain_streams_through_its_parsers(caller, model, gateway) -> None:
-    """A reply comes whole, so that parsers of parts see it once."""
+    """The reply arrives as one piece."""
     gateway.script(['{"city": "Rome"}', "Rome."])
     assert caller.stream(model | JsonOutputParser(), "Italy?")[-1] == {"city": "Rome"}
     assert "".join(caller.stream(model | StrOutputParser(), "Italy?")) == "Rome."
 
 
-def test_fields_are_configured_by_the_call(caller, model, gateway) -> None:
-    """`configurable_fields` and `configurable_alternatives` choose at run time."""
+def test_a_calls_config_sets_fields(caller, model, gateway) -> None:
+    """By `configurable_fields` and `configurable_alternatives`."""
     chain = model.configurable_fields(
         temperature=ConfigurableField(id="heat")
     ).configurable_alternatives(
@@ -216,8 +231,8 @@ def test_fields_are_configured_by_the_call(caller, model, gateway) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning")
-def test_a_history_is_sent_along(caller, model, gateway) -> None:
-    """Deprecated in favour of checkpointers, and still in wide use."""
+def test_a_sessions_history_is_sent(caller, model, gateway) -> None:
+    """`RunnableWithMessageHistory` is deprecated but widely used."""
     histories: dict[str, InMemoryChatMessageHistory] = {}
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Be kind."), MessagesPlaceholder("history"), ("human", "{text}")]
@@ -240,8 +255,8 @@ def test_a_history_is_sent_along(caller, model, gateway) -> None:
 # --- Caches ---
 
 
-def test_an_agent_run_twice_on_one_cache_asks_once(caller, create_model, gateway) -> None:
-    """Both steps of the second run are hits: the calls' ids are those of the first."""
+def test_a_repeated_agent_run_is_answered_from_the_cache(caller, create_model, gateway) -> None:
+    """Its calls have the ids of the first run, its messages ids of their own."""
     gateway.script(play({"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}))
     agent = create_agent(create_model(cache=InMemoryCache()), [add])
     first, second = (
@@ -253,8 +268,8 @@ def test_an_agent_run_twice_on_one_cache_asks_once(caller, create_model, gateway
     assert {m.id for m in first} & {m.id for m in second} == set()
 
 
-def test_the_cache_knows_tools_apart(caller, create_model, gateway) -> None:
-    """The same question with other tools, or none, is another one."""
+def test_the_cache_key_holds_the_tools(caller, create_model, gateway) -> None:
+    """The same question with other tools is not a hit; an empty list equals none."""
     gateway.script(lambda request: f"{get_offered(request)}")
     model = create_model(cache=InMemoryCache())
     models = (model, model.bind_tools([add]), model.bind_tools([Answer]), model.bind_tools([]))
@@ -263,8 +278,8 @@ def test_the_cache_knows_tools_apart(caller, create_model, gateway) -> None:
     assert len(gateway.requests) == 3
 
 
-def test_a_reply_that_fails_is_not_cached(caller, create_model, gateway) -> None:
-    """The next call asks again."""
+def test_a_failed_call_is_not_cached(caller, create_model, gateway) -> None:
+    """The next call sends a request."""
     gateway.script([BUSY, {"status": 200, "body": "<p>busy</p>"}, "Here."])
     model = create_model(cache=InMemoryCache(), max_retries=0)
     for error_class in (SegmindAPIError, SegmindResponseError):
@@ -275,8 +290,8 @@ def test_a_reply_that_fails_is_not_cached(caller, create_model, gateway) -> None
     assert len(gateway.requests) == 3
 
 
-def test_every_error_of_ours_is_langchains(caller, model, gateway) -> None:
-    """Who catches `ModelError` needs no name of this package."""
+def test_an_error_is_langchains_model_error(caller, model, gateway) -> None:
+    """It can be caught without a name of this package."""
     gateway.script(lambda request: refuse("no"))
     with pytest.raises(ModelError) as caught:
         caller.invoke(model, "Hi")

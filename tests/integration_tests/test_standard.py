@@ -27,7 +27,7 @@ SIGNATURE = re.compile(r"^(\w+)\($", re.MULTILINE)
 
 
 def answer(request: Request) -> str:
-    """Do what the suite asks for, as a model would."""
+    """Answer the suite's requests as a model would."""
     if called := next((call for text, call in CALLS.items() if text in request.last_message), ""):
         return called
     if "joke about cats" in request.last_message:
@@ -39,18 +39,18 @@ def answer(request: Request) -> str:
 
 
 GATEWAY = Gateway(replies=answer, api_key=SECRET, credits=1_000, strict=True)
-"""Made at import, since the suite's properties cannot take fixtures."""
+"""Created at import, since the suite's properties cannot use fixtures."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def running() -> Iterator[None]:
-    """Run the gateway while the suite does."""
+def running_suite_gateway() -> Iterator[None]:
+    """Run the gateway during the suite."""
     with GATEWAY:
         yield
 
 
 class TestStandard(ChatModelIntegrationTests):
-    """All of them, none overridden. With `LIVE=1` and a key they run against Segmind."""
+    """The whole suite, nothing overridden. `LIVE=1` and a key run it against Segmind."""
 
     @property
     def chat_model_class(self) -> type[ChatSegmindGPT4Turbo]:
@@ -59,15 +59,15 @@ class TestStandard(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict:
-        """Where the model is."""
+        """Point the model at the gateway."""
         return {} if LIVE else {"base_url": GATEWAY.base_url, "api_key": SECRET}
 
     @property
     def supports_json_mode(self) -> bool:
-        """JSON is asked for in the prompt."""
+        """The prompt asks for JSON."""
         return True
 
     @property
     def model_override_value(self) -> str:
-        """Another model, for one call."""
+        """A model for one call only."""
         return "gpt-4o"

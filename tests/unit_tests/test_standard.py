@@ -7,7 +7,7 @@ from langchain_segmind import ChatSegmindGPT4Turbo
 
 
 class TestStandard(ChatModelUnitTests):
-    """All of them, none overridden."""
+    """The whole suite, nothing overridden but one expected failure."""
 
     @property
     def chat_model_class(self) -> type[ChatSegmindGPT4Turbo]:
@@ -16,7 +16,7 @@ class TestStandard(ChatModelUnitTests):
 
     @property
     def init_from_env_params(self) -> tuple[dict, dict, dict]:
-        """The variables, the arguments, and the fields that they make."""
+        """Environment variables, arguments, and the fields they set."""
         return (
             {"SEGMIND_API_KEY": "fake-key", "SEGMIND_API_BASE": "https://host/v1"},
             {},
@@ -26,9 +26,9 @@ class TestStandard(ChatModelUnitTests):
     @pytest.mark.xfail(
         strict=True,
         raises=ValueError,
-        reason="core's `load` admits only classes of its own table; our own dump and load test "
-        "is test_chat_models.py::TestLangChainHooks::test_a_model_survives_dump_and_load",
+        reason="core's `load` accepts only classes in its own table; the dump and load test of "
+        "this package is in test_chat_models.py",
     )
     def test_serdes(self, model, snapshot) -> None:
-        """Core's table knows no package outside LangChain's own repository."""
+        """Core's table lists only packages of LangChain's own repository."""
         super().test_serdes(model, snapshot)

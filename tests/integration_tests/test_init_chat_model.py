@@ -1,4 +1,4 @@
-"""Models named by a string, over HTTP: on their own, configurable, and in agents."""
+"""Models named by a string, over HTTP: plain, configurable, and in agents."""
 
 import pytest
 from langchain.agents import create_agent
@@ -9,8 +9,8 @@ from tests.conftest import SECRET
 
 
 @pytest.fixture(autouse=True)
-def registered(gateway, monkeypatch) -> None:
-    """Register, and say where Segmind is."""
+def registration(gateway, monkeypatch) -> None:
+    """Register the provider, and name the gateway in the environment."""
     monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
     monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
     register_init_chat_model()
@@ -22,7 +22,7 @@ def registered(gateway, monkeypatch) -> None:
     [pytest.param("segmind:", None, id="prefix"), pytest.param("", "segmind", id="argument")],
 )
 def test_a_model_by_name_answers(slug, prefix, provider, caller, gateway) -> None:
-    """The request goes to the slug, with what was set."""
+    """The request goes to the slug, with the parameters."""
     gateway.script(["hello"])
     model = init_chat_model(f"{prefix}{slug}", model_provider=provider, temperature=0.5)
     message = caller.invoke(model, "hi")
@@ -33,7 +33,7 @@ def test_a_model_by_name_answers(slug, prefix, provider, caller, gateway) -> Non
     assert request.json["temperature"] == 0.5
 
 
-def test_the_key_and_the_base_are_taken_as_arguments(caller, gateway, monkeypatch) -> None:
+def test_the_key_and_the_base_url_can_be_arguments(caller, gateway, monkeypatch) -> None:
     """The environment is not needed."""
     for name in ("SEGMIND_API_BASE", "SEGMIND_API_KEY"):
         monkeypatch.delenv(name)
@@ -42,8 +42,8 @@ def test_the_key_and_the_base_are_taken_as_arguments(caller, gateway, monkeypatc
     assert caller.invoke(model, "hi").text == "hello"
 
 
-def test_a_configurable_model_is_chosen_by_the_call(caller, gateway) -> None:
-    """The default answers until a call's config names another one."""
+def test_a_calls_config_chooses_the_model(caller, gateway) -> None:
+    """Without one the default answers."""
     model = init_chat_model(
         "segmind:gpt-4-turbo", configurable_fields=["model", "temperature"], temperature=0
     )
@@ -58,7 +58,7 @@ def test_a_configurable_model_is_chosen_by_the_call(caller, gateway) -> None:
 
 
 def test_a_configurable_model_needs_no_default(caller, gateway) -> None:
-    """The model may be named by each call alone."""
+    """Each call names the model."""
     model = init_chat_model(temperature=0)
     for slug in ("gpt-4-turbo", "gpt-4o"):
         caller.invoke(
@@ -68,7 +68,7 @@ def test_a_configurable_model_needs_no_default(caller, gateway) -> None:
 
 
 def test_an_agent_takes_a_model_by_name(caller, gateway) -> None:
-    """The agent's prompt and the user's question go out; the reply comes back with its credits."""
+    """It sends the system prompt and the question; the reply has its credits."""
     gateway.script(["It is blue."])
     agent = create_agent("segmind:gpt-4-turbo", tools=[], system_prompt="Answer briefly.")
     state = caller.invoke(agent, {"messages": [("user", "What colour is the sky?")]})
