@@ -89,9 +89,8 @@ def test_a_call_is_run_and_its_result_sent_back(caller, model, gateway) -> None:
     assert first.messages[0]["content"].startswith("Answer briefly.\n\n")
     assert first.messages[0] == second.messages[0]
     assert get_offered(first) == ["get_weather"]
-    assert [message["role"] for message in second.messages] == [
-        *("system", "user", "assistant", "user")
-    ]
+    roles = [message["role"] for message in second.messages]
+    assert roles == ["system", "user", "assistant", "user"]
     assert second.messages[2]["content"] == "[get_weather(city='Rome')]"
 
 
@@ -112,9 +111,8 @@ def test_parallel_calls_are_all_run(caller, model, gateway) -> None:
     )
     state = caller.invoke(create_agent(model, [get_weather, add]), ask("Go."))
     assert get_kinds(state) == ["human", "ai", "tool", "tool", "tool", "ai"]
-    assert [m.text for m in state["messages"][2:]] == [
-        *("Rome is sunny.", "5", "Bern is sunny.", "All done.")
-    ]
+    texts = [message.text for message in state["messages"][2:]]
+    assert texts == ["Rome is sunny.", "5", "Bern is sunny.", "All done."]
     assert len(gateway.requests) == 2
 
 
@@ -188,9 +186,8 @@ def test_a_model_recovers_from_calling_an_unknown_tool(caller, model, gateway) -
     )
     state = caller.invoke(create_agent(model, [get_weather]), ask("How is Rome?"))
     assert state["messages"][-1].text == "Sunny."
-    assert [m.status for m in state["messages"] if isinstance(m, ToolMessage)] == [
-        *("error", "success")
-    ]
+    results = [message for message in state["messages"] if isinstance(message, ToolMessage)]
+    assert [result.status for result in results] == ["error", "success"]
 
 
 def test_an_agents_name_is_on_its_messages_and_not_sent(caller, model, gateway) -> None:
@@ -198,9 +195,8 @@ def test_an_agents_name_is_on_its_messages_and_not_sent(caller, model, gateway) 
     gateway.script(play({"Hi": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}))
     state = caller.invoke(create_agent(model, [add], name="counter"), ask("Hi"))
     assert [m.name for m in state["messages"] if isinstance(m, AIMessage)] == ["counter"] * 2
-    assert {key for request in gateway.requests for m in request.messages for key in m} == {
-        *("role", "content")
-    }
+    sent = [message for request in gateway.requests for message in request.messages]
+    assert {key for message in sent for key in message} == {"role", "content"}
 
 
 # --- Calls that cannot be run ---
@@ -351,14 +347,15 @@ def test_tool_strategy_without_a_call_is_an_error(caller, model, gateway) -> Non
     assert len(gateway.requests) == 2
 
 
+@pytest.mark.parametrize("strict", [None, True])
 @pytest.mark.parametrize("tools", [[], [get_weather]], ids=["without tools", "with tools"])
-def test_provider_strategy_answers_with_an_object(caller, model, gateway, tools) -> None:
+def test_provider_strategy_answers_with_an_object(caller, model, gateway, tools, strict) -> None:
     """The last reply is JSON; tools can be called before it."""
     lines = {"Rome?": ROME_JSON}
     if tools:
         lines = {"Rome?": "[get_weather(city='Rome')]", SUNNY_ROME: f"```json\n{ROME_JSON}\n```"}
     gateway.script(play(lines))
-    agent = create_agent(model, tools, response_format=ProviderStrategy(City))
+    agent = create_agent(model, tools, response_format=ProviderStrategy(City, strict=strict))
     state = caller.invoke(agent, ask("Rome?"))
     assert state["structured_response"] == ROME
     assert state["messages"][-1].text == ROME_JSON

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
-from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.exceptions import OutputParserException
@@ -646,36 +644,3 @@ class TestResponseFormat:
         message = caller.invoke(bound, "hi")
         assert json.loads(message.text) == {"name": "half \ufffd"}
         assert caller.invoke(bound, ["hi", message, "go on"]).text == "{}"
-
-
-class TestAgents:
-    """Agents that end with an object."""
-
-    @pytest.mark.parametrize(
-        ("strategy", "answer"),
-        [
-            pytest.param(ProviderStrategy(City), BARE, id="provider strategy"),
-            pytest.param(
-                ProviderStrategy(City, strict=True),
-                f"```\n{BARE}\n```",
-                id="strict provider strategy",
-            ),
-            pytest.param(ToolStrategy(City), f"[{CALL}]", id="tool strategy"),
-            pytest.param(City, f"[{CALL}]", id="bare class"),
-        ],
-    )
-    def test_an_agent_ends_with_an_object(
-        self, caller, create_model, gateway, strategy, answer
-    ) -> None:
-        """After it has called a tool."""
-
-        @tool
-        def count(place: str) -> int:
-            """Count the people of a place."""
-            return 7
-
-        gateway.script(["[count(place='Oslo')]", answer])
-        agent = create_agent(create_model(), tools=[count], response_format=strategy)
-        state = caller.invoke(agent, {"messages": [("user", "How many live in Oslo?")]})
-        assert state["structured_response"] == City(**OSLO)
-        assert [request.json.keys() for request in gateway.requests] == [{"messages"}] * 2
