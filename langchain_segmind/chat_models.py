@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import httpx
@@ -47,6 +48,7 @@ from langchain_segmind._output.structured_output import (
 )
 from langchain_segmind._settings.arguments import ApiBase, ApiKey, Headers, Slug, check_names
 from langchain_segmind._settings.call_settings import (
+    BodyParameters,
     CallParameters,
     CallSettings,
     check_call_arguments,
@@ -64,8 +66,12 @@ OTHER_NAMES: Mapping[str, str] = {
     "api_key": "segmind_api_key",
     "base_url": "segmind_api_base",
 }
-"""Other names that the constructor takes for some fields. They are not aliases, which would take
-the place of the fields' own names for type checkers."""
+"""Other names of some fields. They are not pydantic's aliases, which would replace the fields' own
+names for type checkers."""
+
+
+def _create_alias(name: str) -> property:
+    return property(attrgetter(name), lambda model, value: setattr(model, name, value))
 
 
 class ChatSegmind(CallParameters, BaseChatModel):
@@ -144,6 +150,10 @@ class ChatSegmind(CallParameters, BaseChatModel):
                     arguments[name] = SecretStr(arguments[name])
             super().__init__(**arguments)
 
+        model_name = _create_alias("model")
+        api_key = _create_alias("segmind_api_key")
+        base_url = _create_alias("segmind_api_base")
+
     @model_validator(mode="before")
     @classmethod
     def _check_argument_names(cls, arguments: Any) -> Any:
@@ -168,9 +178,9 @@ class ChatSegmind(CallParameters, BaseChatModel):
 
     @model_validator(mode="after")
     def _set_model_profile(self) -> Self:
-        # Core assigns None where there is no profile, and each assignment is validated.
-        if self.profile is None and (profile := self._resolve_model_profile()):
-            self.profile = profile
+        # As core does, but not by an assignment, which would run all validators again.
+        if self.profile is None:
+            self.__dict__["profile"] = self._resolve_model_profile()
         return self
 
     @model_validator(mode="after")
@@ -581,12 +591,12 @@ class ChatSegmind(CallParameters, BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        settings = self._get_settings()
+        params = {name: getattr(self, name) for name in (*BodyParameters.model_fields, "stop")}
         return {
-            **settings.parameters,
-            "model": settings.model,
+            **{name: value for name, value in params.items() if value is not None},
+            **self.model_kwargs,
+            "model": self.model,
             "segmind_api_base": strip_url_credentials(self._base_url),
-            **({"stop": settings.stop_strings} if settings.stop else {}),
         }
 
     def _get_invocation_params(
@@ -594,7 +604,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
     ) -> dict[str, Any]:
         # LangChain asks for these first in every call, and traces them: an unknown argument may
         # hold a secret.
-        check_call_arguments(kwargs, type(self).model_fields)
+        check_call_arguments(kwargs, [*type(self).model_fields, *OTHER_NAMES])
         begin_call()
         params = {**self.asdict(), "stop": stop, **kwargs}
         params.pop(

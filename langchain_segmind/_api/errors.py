@@ -42,6 +42,8 @@ ERROR_BY_STATUS: Mapping[int, type[SegmindError]] = {
 }
 """Any other 4xx is an invalid request, any other 5xx a server error."""
 
+REDIRECT_ADVICE = "Check base_url: redirects are not followed."
+
 CONTEXT_OVERFLOW_STATUSES = frozenset({400, 406, 413, 500})
 CONTEXT_OVERFLOW = re.compile(
     r"context[ _-](length|size|window)|maximum context|too many (input |prompt )?tokens"
@@ -84,11 +86,13 @@ def create_error(
             problem += f" for {response.url}"
         if "location" in headers:
             problem += f" with a redirect to {headers['location']}"
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST
+    advice = REDIRECT_ADVICE if is_redirect else chosen.advice
     retry_after = parse_retry_after(response.headers, time.time())
     is_unexpected = chosen is SegmindResponseError
     text = body if is_unexpected else response.mask(parse_error_text(body))
     return chosen(
-        f"{problem}{f': {text[:MAX_EXCERPT_CHARS]!r}' if text else ''}. {chosen.advice}"
+        f"{problem}{f': {text[:MAX_EXCERPT_CHARS]!r}' if text else ''}. {advice}"
         f"{f' The server asks to wait {retry_after:g} s.' if retry_after else ''}",
         status_code=response.status_code,
         body=body[:MAX_KEPT_BODY_CHARS],

@@ -48,6 +48,14 @@ class HoldingRateLimiter(Protocol):
         """Block all callers."""
 
 
+def get_holder(rate_limiter: BaseRateLimiter | None) -> HoldingRateLimiter | None:
+    """Return the rate limiter if it can block its callers."""
+    # Checking for a protocol is slow: without a limiter there is nothing to check.
+    if rate_limiter is not None and isinstance(rate_limiter, HoldingRateLimiter):
+        return rate_limiter
+    return None
+
+
 class RequestObserver(Protocol):
     """What is told about each attempt of a call."""
 
@@ -94,7 +102,7 @@ class Sender:
         self._timeout = timeout
         self._client = client
         self._rate_limiter = rate_limiter
-        self._holder = rate_limiter if isinstance(rate_limiter, HoldingRateLimiter) else None
+        self._holder = get_holder(rate_limiter)
         self._observer = observer
         self._on_retry = on_retry
         self._is_first = True

@@ -33,7 +33,7 @@ MAX_TIMEOUT_SECONDS = 86_400
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110."""
 
-OTHER_NAMES: Mapping[str, str] = {
+FOREIGN_NAMES: Mapping[str, str] = {
     "api_base": "base_url",
     "endpoint_url": "base_url",
     "extra_body": "model_kwargs",
@@ -99,6 +99,8 @@ def check_json(body_keys: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: They cannot be written as JSON.
     """
+    if not body_keys:
+        return {}
     try:
         return cast("dict[str, Any]", json.loads(json.dumps(body_keys, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
@@ -189,8 +191,8 @@ def check_names(
             hint = f"set it on the model: ChatSegmind({name}=...)."
         elif name in BODY_KEYS:
             hint = f"pass model_kwargs={{{name!r}: ...}}."
-        elif OTHER_NAMES.get(name) in known:
-            hint = f"did you mean {OTHER_NAMES[name]!r}?"
+        elif FOREIGN_NAMES.get(name) in known:
+            hint = f"did you mean {FOREIGN_NAMES[name]!r}?"
         elif nearest:
             hint = f"did you mean {nearest[0]!r}?"
         else:

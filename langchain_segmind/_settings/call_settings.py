@@ -1,6 +1,6 @@
 """What one call uses: the model's fields, overlaid by the call's arguments and validated once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -186,12 +186,12 @@ IGNORED_ARGUMENTS = frozenset({"stream"})
 """What LangChain passes that changes nothing here."""
 
 
-def check_call_arguments(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+def check_call_arguments(arguments: Mapping[str, Any], fields: Iterable[str]) -> None:
     """Refuse unknown arguments of a call.
 
     Args:
         arguments: What the call was passed.
-        fields: The model's fields.
+        fields: The names that the model's constructor takes.
 
     Raises:
         TypeError: An argument is unknown.

@@ -336,6 +336,19 @@ class TestRequest:
             setattr(model, name, value)
         assert getattr(model, name) == before
 
+    def test_a_field_has_one_value_under_both_names(self, create_model) -> None:
+        """Read and assigned by either name."""
+        model = create_model()
+        model.model_name, model.api_key, model.base_url = "gpt-4o", "new-fake-key", "http://host/v1"
+        assert (model.model, model.segmind_api_base) == ("gpt-4o", "http://host/v1")
+        assert model.segmind_api_key == model.api_key == SecretStr("new-fake-key")
+        assert (model.model_name, model.base_url) == ("gpt-4o", "http://host/v1")
+
+    def test_a_key_passed_to_a_call_is_not_advised_into_the_body(self, create_model) -> None:
+        """It would be sent as text."""
+        with pytest.raises(TypeError, match=r"set it on the model: ChatSegmind\(api_key=\.\.\.\)"):
+            create_model().invoke("hi", api_key=SECRET)
+
     @pytest.mark.parametrize("slug", ["gpt-4-turbo", "gpt-4o"])
     def test_an_assigned_field_is_used_by_the_next_call(self, gateway, slug) -> None:
         """Also on a model that has no profile."""
