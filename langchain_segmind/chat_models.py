@@ -108,7 +108,8 @@ class ChatSegmind(CallParameters, BaseChatModel):
     `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
 
     max_retries: NonNegativeInt = 2
-    """How many times a failed request is sent again if it cannot have been billed; 0 for never."""
+    """How many times a failed request that was almost certainly not billed is sent again; 0 for
+    never."""
 
     retry_read_timeouts: bool = False
     """Whether a request that timed out after it was sent is sent again. It may have been billed,
