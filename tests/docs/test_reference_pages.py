@@ -52,7 +52,10 @@ def test_the_page_on_the_environment_lists_every_variable() -> None:
     assert named <= listed
 
 
-@pytest.mark.parametrize("page", ["recipes.md", "structured-output.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["chat-model.md", "errors.md", "recipes.md", "reliability.md", "structured-output.md"],
+)
 def test_a_block_prints_what_the_page_shows(page: str, capsys, tmp_path, monkeypatch) -> None:
     """A `text` block behind a `python` block is that block's output."""
     monkeypatch.chdir(tmp_path)

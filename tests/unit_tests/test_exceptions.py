@@ -106,14 +106,6 @@ def test_the_docs_and_the_docstring_give_a_status_its_class(status: int) -> None
     assert [str(status) in re.findall(r"\b\d{3}\b", row[1]) for row in rows] == [True]
 
 
-def test_the_docs_show_what_an_error_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """The output below the example of errors.md is what the example prints."""
-    page = (DOCS / "errors.md").read_text(encoding="utf-8")
-    ((example, output),) = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
-    exec(compile(example, "errors.md", "exec"), {})  # noqa: S102 - our own docs
-    assert capsys.readouterr().out == output
-
-
 @pytest.mark.parametrize("row", FAILURE_ROWS, ids=lambda row: row[0][:30])
 def test_the_docs_say_what_is_sent_again(row: list[str]) -> None:
     """The table's row agrees with the policy, for each of its statuses or phases."""
