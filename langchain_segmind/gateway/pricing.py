@@ -1,69 +1,66 @@
-"""What a call costs here, in exact whole micro-credits (a millionth of a credit).
+"""What a call costs.
 
-The price is the gateway's own: OpenAI's public list price of gpt-4-turbo, 10 USD per
-million input tokens and 30 USD per million output tokens, for every model. Segmind
-publishes no price per token. One credit is one US dollar.
+Segmind publishes no price per token, so the gateway charges every model OpenAI's list price of
+gpt-4-turbo: 10 USD per million input tokens and 30 USD per million output tokens. One credit
+is one US dollar. Amounts are exact to a millionth of a credit.
 """
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from langchain_segmind.gateway.request import text_of
+from langchain_segmind.gateway.request import get_text
 
-MICROS_PER_PROMPT_TOKEN = 10
-MICROS_PER_COMPLETION_TOKEN = 30
+CREDITS_PER_PROMPT_TOKEN = Decimal("0.000010")
+CREDITS_PER_COMPLETION_TOKEN = Decimal("0.000030")
 
 DEFAULT_MAX_TOKENS = 128
-"""How many output tokens a call may use where the request does not say."""
+"""Output tokens that a call may use if the request sets no limit."""
 
-ESTIMATE_MAX_TOKENS = 4096
-"""gpt-4-turbo writes no more than this, so no estimate assumes more."""
+MAX_ESTIMATED_TOKENS = 4096
+"""The output limit of gpt-4-turbo, so no estimate assumes more."""
+
+MAX_CREDITS = 10**12
 
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
-_MICRO_DIGITS = 6
-_MOST_CREDITS = 10**12
 
 
 def count_tokens(text: str) -> int:
-    """Estimate the tokens of a text: one for every four characters begun."""
+    """Estimate the tokens of a text: one per four characters, rounded up."""
     return -(-len(text) // _CHARACTERS_PER_TOKEN)
 
 
 def count_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
-    """Estimate the tokens of a conversation: its texts, and four for each message."""
+    """Estimate the tokens of a prompt: those of its texts, plus four per message."""
     return sum(
-        count_tokens(text_of(message.get("content"))) + _TOKENS_PER_MESSAGE for message in messages
+        count_tokens(get_text(message.get("content"))) + _TOKENS_PER_MESSAGE for message in messages
     )
 
 
-def cost_micros(prompt_tokens: int, completion_tokens: int) -> int:
-    """The price of a call, in micro-credits."""
-    return prompt_tokens * MICROS_PER_PROMPT_TOKEN + completion_tokens * MICROS_PER_COMPLETION_TOKEN
+def compute_cost(prompt_tokens: int, completion_tokens: int) -> Decimal:
+    """Return the price of a call in credits."""
+    return (
+        prompt_tokens * CREDITS_PER_PROMPT_TOKEN + completion_tokens * CREDITS_PER_COMPLETION_TOKEN
+    )
 
 
-def estimate_micros(messages: Iterable[Mapping[str, Any]], max_tokens: int | None) -> int:
-    """The most that a call is expected to cost, in micro-credits."""
+def estimate_cost(messages: Iterable[Mapping[str, Any]], max_tokens: int | None) -> Decimal:
+    """Return the expected maximum price of a call in credits."""
     limit = DEFAULT_MAX_TOKENS if max_tokens is None else max_tokens
-    return cost_micros(count_prompt_tokens(messages), min(limit, ESTIMATE_MAX_TOKENS))
+    return compute_cost(count_prompt_tokens(messages), min(limit, MAX_ESTIMATED_TOKENS))
 
 
-def to_micros(amount: Decimal | float | str) -> int:
-    """Credits as micro-credits, rounded to the nearest.
+def parse_credits(amount: Decimal | float | str) -> Decimal:
+    """Return an amount of credits, rounded to a millionth.
 
     Raises:
-        ValueError: The amount is not a number, or beyond a million million.
+        ValueError: The amount is not a number, or exceeds `MAX_CREDITS`.
     """
     try:
-        credits_ = Decimal(str(amount))
-        if abs(credits_) <= _MOST_CREDITS:
-            return int(credits_.scaleb(_MICRO_DIGITS).to_integral_value())
-    except (ArithmeticError, ValueError):
+        number = Decimal(str(amount))
+        if abs(number) <= MAX_CREDITS:
+            return number.quantize(Decimal("0.000001"))
+    except ArithmeticError:
         pass
-    raise ValueError(f"credits must be a finite number up to {_MOST_CREDITS}, not {amount!r}")
-
-
-def to_credits(micros: int) -> Decimal:
-    """Micro-credits as credits, exactly."""
-    return Decimal(micros).scaleb(-_MICRO_DIGITS)
+    raise ValueError(f"credits must be a finite number up to {MAX_CREDITS}, not {amount!r}")

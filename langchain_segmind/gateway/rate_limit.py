@@ -1,42 +1,38 @@
-"""A moving window for each key."""
+"""Requests per minute, counted in a sliding window for each API key."""
 
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-WINDOW_SECONDS = 60.0
-
 
 class RateLimiter:
-    """Counts the requests of the last minute.
+    """Counts each key's requests within the last `window` seconds.
 
     Args:
-        rpm: Requests that a key may make within any window; None for no limit.
-        clock: Seconds since the epoch.
-        window: Seconds.
+        rpm: Requests that a key can make within the window; None for no limit.
+        clock: Returns seconds since the epoch.
+        window: Length of the window in seconds.
+
+    Raises:
+        ValueError: `rpm` or `window` is not positive.
     """
 
-    def __init__(
-        self, rpm: int | None, clock: Callable[[], float], window: float = WINDOW_SECONDS
-    ) -> None:
+    def __init__(self, rpm: int | None, clock: Callable[[], float], window: float = 60) -> None:
         if rpm is not None and rpm < 1:
             raise ValueError(f"rpm must be at least 1, not {rpm}")
         if not 0 < window < math.inf:
             raise ValueError(f"rate_window must be a positive number of seconds, not {window}")
-        self._window = window
         self._rpm = rpm
         self._clock = clock
+        self._window = window
         self._times: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def hit(self, api_key: str) -> int | None:
-        """Count one request, unless it is one too many.
-
-        Args:
-            api_key: Whose request.
+        """Count a request if the limit allows it.
 
         Returns:
-            None where it may go ahead; else the epoch second, rounded up, at which the
-            oldest request leaves the window.
+            None if the request is within the limit. Otherwise the epoch second, rounded up,
+            at which the oldest request leaves the window.
         """
         if self._rpm is None:
             return None

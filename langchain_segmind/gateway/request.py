@@ -1,7 +1,7 @@
-"""One request as it arrived: what tests inspect and what backends answer."""
+"""Requests as the gateway received them: recorded for tests, answered by backends."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,12 @@ class Request:
     """One HTTP request.
 
     Attributes:
-        method: The verb, in capitals.
+        method: The HTTP method, in capitals.
         path: The path, percent-decoded.
         headers: The headers, names in lower case.
         body: The raw body.
-        json: The body as JSON; None where it is not JSON.
-        client: Host and port at the far end, which tell connections apart.
+        json: The parsed body; None if it is not valid JSON.
+        client: The client's host and port; differs between connections.
     """
 
     method: str
@@ -28,7 +28,7 @@ class Request:
 
     @property
     def slug(self) -> str:
-        """The last part of the path: the model that was asked for."""
+        """The requested model: the last segment of the path."""
         return self.path.rpartition("/")[2]
 
     @property
@@ -41,22 +41,16 @@ class Request:
 
     @property
     def last_message(self) -> str:
-        """The text of the last message, empty where there is none."""
-        return text_of(self.messages[-1].get("content")) if self.messages else ""
+        """The text of the last message, or an empty string."""
+        return get_text(self.messages[-1].get("content")) if self.messages else ""
 
 
 def parse_json(body: bytes) -> Any:
-    """Read JSON the strict way.
-
-    Args:
-        body: Bytes that claim to be JSON.
-
-    Returns:
-        The value.
+    """Return the value of strict JSON in UTF-8.
 
     Raises:
-        ValueError: It is not JSON, is not UTF-8, is nested too deeply or holds NaN or
-            an infinity.
+        ValueError: The body is not valid JSON: NaN and infinities are refused, and so is
+            nesting beyond the recursion limit.
     """
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
@@ -65,20 +59,13 @@ def parse_json(body: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
-def text_of(content: Any) -> str:
-    """The text of a message's content.
-
-    Args:
-        content: A string, a list of content parts, or nothing.
-
-    Returns:
-        The string itself, or the texts of the parts joined.
-    """
+def get_text(content: Any) -> str:
+    """Return the text of a message's content: a string, or a list of content parts."""
     if isinstance(content, str):
         return content
-    parts: Iterable[Any] = content if isinstance(content, list) else ()
+    parts = content if isinstance(content, list) else []
     texts = (part.get("text") for part in parts if isinstance(part, dict))
     return "".join(text for text in texts if isinstance(text, str))

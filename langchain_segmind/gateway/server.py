@@ -1,4 +1,4 @@
-"""The gateway on a loopback port, in a thread of this process."""
+"""The gateway on a local port, in a thread of this process."""
 
 import asyncio
 import socket
@@ -6,79 +6,61 @@ import threading
 from collections.abc import Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from langchain_segmind.gateway.app import app_for
-from langchain_segmind.gateway.backends import Replies
+from langchain_segmind.gateway.app import CONNECTION_KEY, wrap_service
+from langchain_segmind.gateway.backends.scripted import Replies
 from langchain_segmind.gateway.ledger import Ledger
-from langchain_segmind.gateway.options import Options
+from langchain_segmind.gateway.options import Options, accept_options
 from langchain_segmind.gateway.request import Request
 from langchain_segmind.gateway.service import Service
-from langchain_segmind.gateway.transport import TransportProtocol
 
-_GRACE_SECONDS = 2.0
-_MAX_PORT = 65_535
+_SHUTDOWN_SECONDS = 2.0
 
 
 class Gateway:
-    """A gateway that runs while its `with` block does.
-
-    ```python
-    from langchain_segmind import ChatSegmindGPT4Turbo
-    from langchain_segmind.gateway import Gateway
-
-    with Gateway(replies=["Hello!"]) as gateway:
-        chat = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key)
-        assert chat.invoke("Hi").text == "Hello!"
-    ```
-
-    All methods may be called from any thread.
+    """A gateway that runs inside a `with` block. Its methods are thread-safe.
 
     Args:
-        host: Address to listen on.
-        port: Port to listen on; 0 picks a free one.
-        keep_alive: Seconds after which an idle connection is closed.
-        **options: See `Options`.
+        options: The fields of `Options`, as keyword arguments.
 
     Raises:
         TypeError: An option is unknown.
         ValueError: An option is malformed.
+
+    Example:
+        ```python
+        from langchain_segmind import ChatSegmindGPT4Turbo
+        from langchain_segmind.gateway import Gateway
+
+        with Gateway(replies=["Hello!"]) as gateway:
+            chat = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key)
+            assert chat.invoke("Hi").text == "Hello!"
+        ```
     """
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        keep_alive: float = 5.0,
-        **options: Unpack[Options],
-    ) -> None:
-        if not 0 <= port <= _MAX_PORT:
-            raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {port}")
-        if not host:
-            raise ValueError("host is empty, which would listen on every address; name one")
-        if unknown := options.keys() - Options.__annotations__.keys():
-            known = ", ".join(Options.__annotations__)
-            raise TypeError(f"Gateway has no option {min(unknown)!r}; it takes {known}.")
-        self._host = host
-        self._port = port
-        self._keep_alive = keep_alive
-        self._service = Service(**options)
+    @accept_options(Options)
+    def __init__(self, options: Options) -> None:
+        self._host = options.host
+        self._port = options.port
+        self._keep_alive = options.keep_alive
+        self._service = Service(options)
         self._server: _Server | None = None
 
     @property
     def base_url(self) -> str:
-        """The URL to give to clients, such as `http://127.0.0.1:43121/v1`.
+        """The base URL for clients, for example `http://127.0.0.1:43121/v1`.
 
         Raises:
-            RuntimeError: It has no port yet.
+            RuntimeError: No port was chosen and the gateway has not started.
         """
         if not self._port:
             raise RuntimeError(
-                "The gateway does not run yet; use it as: with Gateway() as gateway: ..."
+                "The gateway is not running; use it as: with Gateway() as gateway: ..."
             )
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}/v1"
@@ -90,7 +72,7 @@ class Gateway:
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 before the start where none was asked for."""
+        """The port it listens on; 0 until the start if none was chosen."""
         return self._port
 
     @property
@@ -100,7 +82,7 @@ class Gateway:
 
     @property
     def requests(self) -> list[Request]:
-        """The last 10,000 requests, oldest first: a copy."""
+        """The last 10,000 requests, oldest first (a copy)."""
         return list(self._service.requests)
 
     @property
@@ -109,14 +91,14 @@ class Gateway:
         return self._service.ledger
 
     def credits(self, api_key: str | None = None) -> Decimal:
-        """The credits left on a key, by default on the first one."""
+        """Return the remaining credits of a key; defaults to the first key."""
         return self.ledger.balance(self.api_key if api_key is None else api_key)
 
     def script(self, replies: Replies | None) -> None:
         """Answer from another script from now on.
 
         Args:
-            replies: A path, a list of entries or a function; None echoes.
+            replies: A path, a list of entries or a function; None echoes the last message.
 
         Raises:
             ValueError: The script is malformed.
@@ -124,10 +106,10 @@ class Gateway:
         self._service.script(replies)
 
     def faults(self, *specs: str) -> None:
-        """Play these faults from now on; none at all to stop.
+        """Inject these faults from now on; without arguments, stop.
 
         Args:
-            specs: See `parse_fault`.
+            specs: Faults as in the option `fault`, for example `503,503,ok` or `drop@0.1`.
 
         Raises:
             ValueError: A fault is malformed.
@@ -135,32 +117,41 @@ class Gateway:
         self._service.faults.set(specs)
 
     def reset(self) -> None:
-        """Go back to how it started: balances, script, faults, rate limits, requests."""
+        """Restore the initial balances, script, faults and rate limits; forget all requests."""
         self._service.reset()
 
     def start(self) -> Self:
-        """Listen; returns once connections are accepted.
+        """Start the server; it accepts connections when this returns.
 
         Raises:
-            OSError: The address cannot be listened on.
-            RuntimeError: It is running already.
+            OSError: The address or port is not available.
+            RuntimeError: The gateway is already running.
         """
         if self._server is not None:
             raise RuntimeError("The gateway is running already")
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.create_server((self._host, self._port), family=family)
-        # asyncio leaves this out: the socket does not say that it is of TCP (its `proto` is 0).
+        try:
+            listener = socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            # create_server appends "(while attempting to bind on address ...)".
+            reason = str(error.strerror).partition(" (")[0]
+            raise OSError(
+                error.errno,
+                f"Cannot listen on {self._host}, port {self._port}: {reason}. "
+                "Choose another port, or port 0 for any free one.",
+            ) from error
+        # asyncio sets this only on sockets whose `proto` names TCP; here it is 0.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._port = listener.getsockname()[1]
-        self._server = _Server(app_for(self._service), listener, self._keep_alive)
+        self._server = _Server(wrap_service(self._service), listener, self._keep_alive)
         self._server.start()
         return self
 
     def stop(self) -> None:
-        """Break off all connections and let go of the port; harmless when not running.
+        """Close all connections and the port; does nothing if the gateway is not running.
 
-        Waits for a script's plain function, or a local model, that is in the middle of a
-        reply: a thread cannot be broken off.
+        Waits for a script's synchronous function or a local model that is still computing
+        a reply, because a thread cannot be interrupted.
         """
         if self._server is not None:
             self._server.stop()
@@ -168,7 +159,7 @@ class Gateway:
         self._service.close()
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the server."""
         return self.start()
 
     def __exit__(
@@ -177,27 +168,35 @@ class Gateway:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop it."""
+        """Stop the server."""
         self.stop()
 
 
+class _Protocol(H11Protocol):
+    """uvicorn's HTTP protocol, with the connection in the scope of every request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, CONNECTION_KEY: transport}
+
+
 class _Server(uvicorn.Server):
-    """uvicorn in a thread, told by events when to stop; its own polling takes 0.2 s."""
+    """uvicorn in a thread, stopped by an event: its own polling takes 0.2 s."""
 
     def __init__(
         self,
         app: ASGIApp,
         listener: socket.socket,
         keep_alive: float,
-        grace: float = _GRACE_SECONDS,
+        shutdown_seconds: float = _SHUTDOWN_SECONDS,
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=TransportProtocol,
+            http=_Protocol,
             ws="none",
             lifespan="off",
             loop="asyncio",
-            timeout_keep_alive=keep_alive,  # type: ignore[arg-type] # a part of a second works too
+            timeout_keep_alive=keep_alive,  # type: ignore[arg-type] # fractions of a second work
             log_config=None,
             access_log=False,
             server_header=False,
@@ -205,10 +204,10 @@ class _Server(uvicorn.Server):
         )
         super().__init__(config)
         self._listener = listener
-        self._grace = grace
+        self._shutdown_seconds = shutdown_seconds
         self._error: Exception | None = None
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="segmind-gateway", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="segmind-gateway", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -221,10 +220,10 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             asyncio.run(self.serve(sockets=[self._listener]))
-        except Exception as error:  # noqa: BLE001 - the thread that waits shall see it
+        except Exception as error:  # noqa: BLE001 - raised again by `start`
             self._error = error
         finally:
             self._ready.set()
@@ -240,11 +239,10 @@ class _Server(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        # Requests under way notice, and end of themselves; a deaf one is cancelled.
-        tasks = set(self.server_state.tasks)
-        if tasks:
-            _, deaf = await asyncio.wait(tasks, timeout=self._grace)
-            for task in deaf:
+        # Pending requests notice the disconnect and end; those that do not are cancelled.
+        if tasks := set(self.server_state.tasks):
+            _, pending = await asyncio.wait(tasks, timeout=self._shutdown_seconds)
+            for task in pending:
                 task.cancel()
-        while self.server_state.connections:  # noqa: ASYNC110 - gone within a turn of the loop
+        while self.server_state.connections:  # noqa: ASYNC110 - gone in the loop's next turn
             await asyncio.sleep(0)

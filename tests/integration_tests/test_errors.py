@@ -121,6 +121,7 @@ def test_the_gateways_own_refusals_read_well(caller, create_model, gateway) -> N
     """A wrong key, an unknown model and a spent balance say what to do."""
     with pytest.raises(SegmindAuthenticationError, match="SEGMIND_API_KEY"):
         caller.invoke(create_model(api_key="another-fake-key"), "hi")
+    gateway.faults("404")
     with pytest.raises(SegmindModelNotFoundError, match="slug"):
         caller.invoke(create_model(model="gpt-99"), "hi")
 

@@ -1,4 +1,4 @@
-"""What the gateway's tests share: real gateways, and a client that asks them."""
+"""Fixtures of the gateway's tests: running gateways, and a client that sends them requests."""
 
 import pytest
 
@@ -14,27 +14,27 @@ from langchain_segmind.gateway import Gateway
 
 @pytest.fixture
 def serve():
-    """Start gateways with options of the test's own; they stop after it."""
+    """Start gateways with the test's options; they stop after the test."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(Gateway(**options))
 
 
 @pytest.fixture
 def gateway(serve):
-    """A gateway that echoes."""
+    """A gateway that echoes the last message."""
     return serve()
 
 
 @pytest.fixture
 def client():
-    """An HTTP client that knows nothing of Segmind."""
+    """A plain HTTP client."""
     with httpx.Client(verify=False, trust_env=False, timeout=10) as client:  # noqa: S501 - no TLS here
         yield client
 
 
 @pytest.fixture
 def ask(client):
-    """Send one user message; `headers` are added, other keywords go into the body."""
+    """Send one user message; other keywords go into the body."""
 
     def ask(gateway, text="Hello", *, key="SG_local", slug="gpt-4-turbo", headers=None, **body):
         return client.post(

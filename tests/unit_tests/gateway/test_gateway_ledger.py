@@ -1,63 +1,64 @@
-"""The ledger: exact, whatever happens at once."""
+"""The ledger charges exactly, with concurrent calls too."""
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_segmind.gateway.ledger import InsufficientCreditsError, Ledger
 from langchain_segmind.gateway.pricing import (
-    cost_micros,
+    compute_cost,
     count_prompt_tokens,
     count_tokens,
-    estimate_micros,
-    to_credits,
-    to_micros,
+    estimate_cost,
+    parse_credits,
 )
 
-RUNS = st.lists(st.tuples(st.integers(0, 10**6), st.none() | st.integers(0, 10**6)))
+AMOUNTS = st.decimals(0, 1, places=6)
+CALLS = st.lists(st.tuples(AMOUNTS, st.none() | AMOUNTS))
+MICRO = Decimal("0.000001")
 
 
-@given(opening=st.integers(0, 10**7), runs=RUNS)
-def test_costs_sum_to_the_fall_of_the_balance(opening, runs):
-    """Whatever is reserved, settled, released or refused, the balance falls by the costs."""
-    ledger = Ledger(["key"], to_credits(opening))
-    spent = 0
-    for estimate, cost in runs:
+@settings(deadline=None)
+@given(opening=st.decimals(0, 10, places=6), calls=CALLS)
+def test_balance_falls_by_the_sum_of_the_costs(opening, calls):
+    """Calls that are refused or not charged do not change the balance."""
+    ledger = Ledger(["key"], opening)
+    spent = Decimal(0)
+    for estimate, cost in calls:
         try:
-            with ledger.reserve("key", estimate) as reservation:
-                assert to_micros(ledger.reserved("key")) == estimate
+            with ledger.reserve("key", estimate) as charge:
+                assert ledger.reserved("key") == estimate
                 if cost is not None:
                     spent += cost
-                    assert reservation.settle(cost) == opening - spent
+                    assert charge(cost) == opening - spent
         except InsufficientCreditsError:
             assert estimate > opening - spent
 
-    assert ledger.balance("key") == to_credits(opening - spent)
+    assert ledger.balance("key") == opening - spent
     assert ledger.reserved("key") == 0
 
 
-def test_threads_never_lose_a_charge():
-    """Runs in many threads at once are all charged, exactly once."""
+def test_threads_lose_no_charge():
+    """Calls in many threads are each charged once."""
     ledger = Ledger(["key"], 1)
 
     def run(cost):
         for _ in range(200):
-            with ledger.reserve("key", 10) as reservation:
-                reservation.settle(cost)
-                reservation.release()
+            with ledger.reserve("key", 10 * MICRO) as charge:
+                charge(cost * MICRO)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(run, range(8)))
 
-    assert ledger.balance("key") == 1 - to_credits(200 * sum(range(8)))
+    assert ledger.balance("key") == 1 - 200 * sum(range(8)) * MICRO
     assert ledger.reserved("key") == 0
 
 
 def test_concurrent_calls_are_charged_exactly(serve, ask):
-    """Over HTTP, the costs told to the clients sum to the fall of the balance."""
+    """The costs in the response headers sum to the fall of the balance."""
     gateway = serve(credits="0.0100")
 
     with ThreadPoolExecutor(8) as pool:
@@ -70,24 +71,30 @@ def test_concurrent_calls_are_charged_exactly(serve, ask):
     assert gateway.ledger.reserved("SG_local") == 0
 
 
-def test_reservations_hold_credits_back():
-    """What one run has set aside, another cannot use."""
+def test_reserved_credits_are_not_available():
+    """Another call cannot use them, but they remain part of the balance."""
     ledger = Ledger(["key"], "0.000100")
-    with ledger.reserve("key", 80):
-        with pytest.raises(InsufficientCreditsError, match=r"0\.000020 does not cover 0\.000021"):
-            ledger.reserve("key", 21)
-        ledger.reserve("key", 20).release()
+    with ledger.reserve("key", 80 * MICRO):
+        with (
+            pytest.raises(InsufficientCreditsError, match=r"0\.000020 does not cover 0\.000021"),
+            ledger.reserve("key", 21 * MICRO),
+        ):
+            pass
+        with ledger.reserve("key", 20 * MICRO):
+            assert ledger.reserved("key") == 100 * MICRO
     assert ledger.balance("key") == Decimal("0.000100")
+    assert ledger.reserved("key") == 0
 
 
-def test_actual_cost_may_exceed_the_balance():
-    """The estimate is a guess: the actual cost is charged, even below zero."""
+def test_actual_cost_can_exceed_the_balance():
+    """The reservation is an estimate; the actual cost is charged, even below zero."""
     ledger = Ledger(["key"], "0.000010")
-    assert ledger.reserve("key", 10).settle(25) == -15
+    with ledger.reserve("key", 10 * MICRO) as charge:
+        assert charge(25 * MICRO) == -15 * MICRO
 
 
 def test_balances_can_be_set_and_reset():
-    """A test may give a key any balance, and a reset takes it back."""
+    """`reset` restores the opening balance."""
     ledger = Ledger(["key"], 1)
     ledger.set_balance("key", "0.5")
     ledger.set_balance("new", 2)
@@ -98,27 +105,36 @@ def test_balances_can_be_set_and_reset():
     assert ledger.api_keys == ["key", "new"]
 
 
-@given(amount=st.integers(-(10**12), 10**12))
-def test_micros_and_credits_are_inverse(amount):
-    """No amount changes on its way to credits and back."""
-    assert to_micros(to_credits(amount)) == amount
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        pytest.param(1, "1.000000", id="int"),
+        pytest.param(0.03, "0.030000", id="float"),
+        pytest.param("0.0000006", "0.000001", id="rounded"),
+        pytest.param("-1e12", "-1000000000000.000000", id="minimum"),
+        pytest.param(Decimal(0), "0.000000", id="zero"),
+    ],
+)
+def test_credits_have_six_decimals(amount, text):
+    """Amounts are exact to a millionth, and are never written with an exponent."""
+    assert str(parse_credits(amount)) == text
 
 
-@pytest.mark.parametrize("amount", ["many", "nan", float("inf")])
+@pytest.mark.parametrize("amount", ["many", "nan", float("inf"), 10**12 + 1])
 def test_credits_must_be_a_finite_number(amount):
-    """Anything else is refused at the start."""
+    """Other values are refused at the start."""
     with pytest.raises(ValueError, match="credits must be a finite number"):
         Ledger(["key"], amount)
 
 
 def test_price_is_that_of_gpt_4_turbo():
-    """A million tokens cost 10 credits going in and 30 coming out."""
-    assert to_credits(cost_micros(10**6, 0)) == 10
-    assert to_credits(cost_micros(0, 10**6)) == 30
+    """A million tokens cost 10 credits as input and 30 as output."""
+    assert compute_cost(10**6, 0) == 10
+    assert compute_cost(0, 10**6) == 30
 
 
 def test_tokens_are_estimated_from_the_text():
-    """A token is four characters begun, and a message adds four."""
+    """Four characters are a token, and each message adds four tokens."""
     assert [count_tokens("x" * n) for n in (0, 1, 4, 5)] == [0, 1, 1, 2]
     assert count_prompt_tokens([{"content": "12345"}, {"content": [{"text": "1"}]}]) == 11
 
@@ -127,10 +143,10 @@ def test_tokens_are_estimated_from_the_text():
     ("max_tokens", "output"),
     [
         pytest.param(None, 128, id="default"),
-        pytest.param(10, 10, id="asked"),
+        pytest.param(10, 10, id="requested"),
         pytest.param(10**9, 4096, id="capped"),
     ],
 )
-def test_estimates_assume_all_the_output_allowed(max_tokens, output):
-    """The estimate covers the longest reply there can be."""
-    assert estimate_micros([], max_tokens) == 30 * output
+def test_estimate_covers_the_longest_output(max_tokens, output):
+    """The estimate assumes that the model writes as much as it can."""
+    assert estimate_cost([], max_tokens) == 30 * output * MICRO

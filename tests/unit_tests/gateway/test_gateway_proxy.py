@@ -1,4 +1,4 @@
-"""The proxy backend, in front of an OpenAI-compatible server on loopback."""
+"""The proxy backend in front of an OpenAI-compatible server on loopback."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ COMPLETION = {
 
 
 class Upstream:
-    """A server that answers every request alike and remembers them."""
+    """A server that records requests and gives all of them the same response."""
 
     def __init__(self):
         self.status, self.body, self.seen = 200, json.dumps(COMPLETION), []
@@ -52,11 +52,11 @@ def upstream(monkeypatch):
     upstream.server.server_close()
 
 
-def test_requests_are_passed_on(serve, ask, upstream):
-    """The model sees the parameters and no tools; its usage is what is charged."""
+def test_requests_are_forwarded(serve, ask, upstream):
+    """The model sees the parameters but no tools; its usage is charged."""
     gateway = serve(upstream=f"{upstream.url}/", extra_body_keys=["response_format"])
     response = ask(gateway, "Hey", temperature=0, tools=[{}], stream=True, response_format={})
-    reply = response.json()
+    body = response.json()
 
     assert upstream.seen == [
         (
@@ -70,15 +70,15 @@ def test_requests_are_passed_on(serve, ask, upstream):
             },
         )
     ]
-    assert reply["choices"][0]["message"]["content"] == "Hi"
-    assert reply["choices"][0]["finish_reason"] == "length"
-    assert reply["model"] == "llama3.2"
-    assert reply["usage"] == COMPLETION["usage"]
+    assert body["choices"][0]["message"]["content"] == "Hi"
+    assert body["choices"][0]["finish_reason"] == "length"
+    assert body["model"] == "llama3.2"
+    assert body["usage"] == COMPLETION["usage"]
     assert response.headers["x-cost"] == "0.000260"
 
 
-def test_model_and_key_of_the_upstream_server(serve, ask, upstream):
-    """Another model's name may be asked for, with a key."""
+def test_upstream_model_and_key_are_sent(serve, ask, upstream):
+    """The model replaces the slug, and the key is a bearer token."""
     gateway = serve(upstream=upstream.url, upstream_model="llama3.2", upstream_api_key="fake-key")
     ask(gateway)
 
@@ -100,7 +100,7 @@ def test_model_and_key_of_the_upstream_server(serve, ask, upstream):
     ],
 )
 def test_upstream_failures_are_500(serve, ask, upstream, caplog, *, status, body, text):
-    """What fails upstream is a 500 that tells why, without the key, and costs nothing."""
+    """The error gives the reason without the key, and nothing is charged."""
     upstream.status, upstream.body = status, body
     gateway = serve(upstream=upstream.url, upstream_api_key="fake-key")
     response = ask(gateway)
@@ -116,7 +116,7 @@ def test_upstream_failures_are_500(serve, ask, upstream, caplog, *, status, body
     "url", ["http://127.0.0.1:{closed}/v1", "https://127.0.0.1:{closed}", "http://["]
 )
 def test_unreachable_upstream_is_500(serve, ask, upstream, url):
-    """A server that is not there is told of."""
+    """The error says that the upstream server failed."""
     closed = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     closed.server_close()
     gateway = serve(backend="proxy", upstream=url.format(closed=closed.server_port))

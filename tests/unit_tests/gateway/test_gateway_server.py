@@ -1,6 +1,7 @@
-"""The gateway in a thread of the test's own process."""
+"""The gateway in a thread of the test process."""
 
 import asyncio
+import errno
 import socket
 import threading
 
@@ -10,11 +11,11 @@ import pytest
 from langchain_segmind.gateway import Gateway
 from langchain_segmind.gateway.server import _Server
 
-PATIENCE = 5
+TIMEOUT_SECONDS = 5
 
 
-def test_block_leaves_no_thread_and_no_port(ask):
-    """After the block nothing of the gateway is left, however its connections stood."""
+def test_exit_ends_the_thread_and_frees_the_port(ask):
+    """After the block no thread and no listener is left, even with open connections."""
     before = threading.enumerate()
     with Gateway() as gateway, socket.create_connection((gateway.host, gateway.port)):
         assert ask(gateway).status_code == 200
@@ -25,14 +26,14 @@ def test_block_leaves_no_thread_and_no_port(ask):
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_a_reply_is_sent_without_waiting_for_more():
-    """A reply's end does not wait for the client to confirm its beginning."""
+def test_responses_are_sent_without_nagle():
+    """The end of a response does not wait for the client's acknowledgement."""
     with Gateway() as gateway:
         assert gateway._server._listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_stops_at_once_with_a_request_under_way(client):
-    """A request that is being answered is broken off by the stop."""
+def test_stop_aborts_a_pending_request():
+    """The client gets a transport error at once, and the reservation ends."""
     entered = threading.Event()
 
     async def reply(_request):
@@ -43,9 +44,9 @@ def test_stops_at_once_with_a_request_under_way(client):
     with httpx.Client(trust_env=False) as other:
         caller = threading.Thread(target=_expect_end, args=(other, gateway.base_url))
         caller.start()
-        assert entered.wait(PATIENCE)
+        assert entered.wait(TIMEOUT_SECONDS)
         gateway.stop()
-        caller.join(PATIENCE)
+        caller.join(TIMEOUT_SECONDS)
 
     assert not caller.is_alive()
     assert gateway.ledger.reserved("SG_local") == 0
@@ -60,8 +61,8 @@ def _expect_end(client, base_url):
         )
 
 
-def test_start_and_stop_may_be_called_by_hand():
-    """Without a block, start and stop do the same; to stop twice does no harm."""
+def test_start_and_stop_work_without_a_block():
+    """A second `start` is an error; a second `stop` does nothing."""
     gateway = Gateway()
     assert gateway.port == 0
     assert gateway.start() is gateway
@@ -71,8 +72,8 @@ def test_start_and_stop_may_be_called_by_hand():
     gateway.stop()
 
 
-def test_restarts_on_the_same_port(ask):
-    """A stopped gateway can start again, where it was."""
+def test_restart_keeps_the_port(ask):
+    """A stopped gateway can start again at the same URL."""
     gateway = Gateway()
     with gateway:
         first = gateway.base_url
@@ -81,14 +82,16 @@ def test_restarts_on_the_same_port(ask):
         assert ask(gateway).status_code == 200
 
 
-def test_port_in_use_is_an_error(gateway):
-    """A port that is taken is told of at the start."""
-    with pytest.raises(OSError, match="in use"), Gateway(port=gateway.port):
+def test_port_in_use_says_what_to_do(gateway):
+    """The error names the port and the way to a free one."""
+    text = f"port {gateway.port}: Address already in use. .*port 0 for any free one"
+    with pytest.raises(OSError, match=text) as caught, Gateway(port=gateway.port):
         pass
+    assert caught.value.errno == errno.EADDRINUSE
 
 
-def test_failure_to_start_reaches_the_caller():
-    """What goes wrong in the thread is raised where start was called."""
+def test_failure_in_the_thread_reaches_the_caller():
+    """`start` raises what went wrong in the server's thread."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.close()
     with pytest.raises(RuntimeError, match="could not start"):
@@ -102,7 +105,7 @@ def test_ipv6_addresses_are_bracketed():
 
 
 def test_requests_are_recorded(gateway, client, ask):
-    """A test can read what was sent: verb, path, headers, bytes, JSON and connection."""
+    """Tests can read the method, path, headers, bytes, JSON and connection."""
     ask(gateway, "Hello", headers={"X-Extra": "Yes"}, temperature=0)
     client.post(f"{gateway.base_url}/nowhere", content=b"{")
     with httpx.Client(trust_env=False) as other:
@@ -123,14 +126,16 @@ def test_requests_are_recorded(gateway, client, ask):
 def test_idle_connections_close_after_the_keep_alive(serve):
     """An idle connection ends once `keep_alive` has passed."""
     gateway = serve(keep_alive=0.01)
-    with socket.create_connection((gateway.host, gateway.port), timeout=PATIENCE) as connection:
+    with socket.create_connection(
+        (gateway.host, gateway.port), timeout=TIMEOUT_SECONDS
+    ) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         received = iter(lambda: connection.recv(65536), b"")
         assert b"".join(received).startswith(b"HTTP/1.1 404")
 
 
-def test_client_that_hangs_up_pays_nothing(serve):
-    """A run is given up when its client leaves, and its reservation released."""
+def test_disconnected_client_is_not_charged(serve):
+    """The backend is cancelled when the client disconnects, and the reservation ends."""
     entered, left = threading.Event(), threading.Event()
 
     async def reply(_request):
@@ -147,17 +152,17 @@ def test_client_that_hangs_up_pays_nothing(serve):
             b"POST /v1/gpt-4-turbo HTTP/1.1\r\nhost: x\r\nx-api-key: SG_local\r\n"
             b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
         )
-        assert entered.wait(PATIENCE)
+        assert entered.wait(TIMEOUT_SECONDS)
         assert gateway.ledger.reserved("SG_local") > 0
 
-    assert left.wait(PATIENCE)
+    assert left.wait(TIMEOUT_SECONDS)
     gateway.stop()
     assert gateway.ledger.reserved("SG_local") == 0
     assert gateway.credits() == 1
 
 
-def test_client_that_leaves_within_its_request_is_no_request(gateway):
-    """Half a request is not recorded."""
+def test_incomplete_request_is_not_recorded(gateway):
+    """A client that disconnects before the end of its body leaves no record."""
     with socket.create_connection((gateway.host, gateway.port)) as connection:
         connection.sendall(
             b"POST /v1/gpt-4-turbo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n"
@@ -168,13 +173,13 @@ def test_client_that_leaves_within_its_request_is_no_request(gateway):
     assert gateway.requests == []
 
 
-def test_deaf_requests_are_cancelled(caplog):
-    """A task that does not end of itself is cancelled after the grace."""
+def test_request_that_ignores_the_disconnect_is_cancelled(caplog):
+    """`stop` waits `shutdown_seconds`, then cancels the request."""
     ended = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
 
-    async def deaf(_scope, _receive, send):
+    async def app(_scope, _receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x", "more_body": True})
         try:
@@ -182,7 +187,7 @@ def test_deaf_requests_are_cancelled(caplog):
         finally:
             ended.set()
 
-    server = _Server(deaf, listener, 5, grace=0.01)
+    server = _Server(app, listener, 5, shutdown_seconds=0.01)
     server.start()
     with socket.create_connection(address) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -192,13 +197,13 @@ def test_deaf_requests_are_cancelled(caplog):
     assert "Exception in ASGI application" in caplog.text
 
 
-async def test_async_tests_may_use_it(serve):
-    """The gateway lives in a thread, so that an event loop of the test's own can ask it."""
+async def test_event_loop_of_the_test_is_independent(serve):
+    """The gateway runs in a thread, so async tests can send it requests."""
     gateway = serve()
     async with httpx.AsyncClient(trust_env=False) as client:
         calls = [
             client.get(f"{gateway.base_url}/get-user-credits", headers={"x-api-key": "SG_local"})
             for _ in range(5)
         ]
-        replies = await asyncio.gather(*calls)
-    assert {reply.status_code for reply in replies} == {200}
+        responses = await asyncio.gather(*calls)
+    assert {response.status_code for response in responses} == {200}
