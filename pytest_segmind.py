@@ -1,7 +1,6 @@
 """Pytest's fixture `segmind_gateway`, from the package langchain-segmind.
 
-A module of its own, since pytest imports its plugins always: the package is imported by the tests
-that use the fixture alone.
+pytest always imports its plugins, so this module imports the package only inside the fixture.
 """
 
 import os
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def segmind_gateway(monkeypatch: pytest.MonkeyPatch) -> "Iterator[SegmindTestGateway]":
-    """Run a local gateway that answers as the test says; models find it by themselves.
+    """Run a local gateway that answers as the test says.
 
-    `SEGMIND_API_BASE` and `SEGMIND_API_KEY` name it while the test runs, so that
+    `SEGMIND_API_BASE` and `SEGMIND_API_KEY` point to it during the test, so that
     `ChatSegmindGPT4Turbo()` calls it. Needs the extra `gateway` of langchain-segmind.
     """
     from langchain_segmind.gateway import Gateway  # noqa: PLC0415 - only where it is used
@@ -28,9 +27,9 @@ def segmind_gateway(monkeypatch: pytest.MonkeyPatch) -> "Iterator[SegmindTestGat
     with Gateway() as gateway:
         monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
         monkeypatch.setenv("SEGMIND_API_KEY", gateway.api_key)
-        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
         for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.setenv(name, "*" if direct == "*" else f"{direct},{gateway.host}")
+            monkeypatch.setenv(name, "*" if no_proxy == "*" else f"{no_proxy},{gateway.host}")
         test_gateway = SegmindTestGateway(gateway)
         yield test_gateway
         test_gateway.check_pending()

@@ -1,8 +1,8 @@
-"""The fixture `segmind_gateway` in an application's tests, run by pytest as its users run it."""
+"""The fixture `segmind_gateway`, run by pytest as in an application's test suite."""
 
+import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,94 +15,119 @@ from langchain_segmind import (
     SegmindResponseError,
 )
 
-TESTS_OF_AN_APPLICATION = '''
-import pytest
-from langchain.agents import create_agent
-from langchain_segmind import ChatSegmindGPT4Turbo, SegmindRateLimitError
+TEST_IMPORTS = """
+import sys
+
+IS_IMPORTED = "langchain_segmind" in sys.modules
 
 
-def get_weather(city: str) -> str:
-    """Tell the weather in a city."""
-    return f"{city} is sunny."
+def test_package_is_not_imported():
+    assert not IS_IMPORTED
+"""
+"""Collected first: the files after it import the package."""
+
+TEST_REPEATED = """
+from langchain_segmind import ChatSegmindGPT4Turbo
 
 
-def test_the_agent_looks_the_weather_up(segmind_gateway):
-    segmind_gateway.tool_call("get_weather", {"city": "Paris"}).reply("It is sunny in Paris.")
-    agent = create_agent(ChatSegmindGPT4Turbo(), [get_weather])
-    state = agent.invoke({"messages": [("user", "How is the weather in Paris?")]})
-    assert state["messages"][-1].text == "It is sunny in Paris."
-    assert "Paris is sunny." in segmind_gateway.requests[-1].last_message
-    assert segmind_gateway.credits < 1
+def test_first(segmind_gateway):
+    segmind_gateway.reply("Hello!")
+    ChatSegmindGPT4Turbo().invoke("Hi")
 
 
-def test_each_test_begins_anew(segmind_gateway):
+def test_second(segmind_gateway):
     assert segmind_gateway.requests == []
-    segmind_gateway.fail(429).fail(429).reply("Hello!")
-    assert ChatSegmindGPT4Turbo().invoke("Hi").text == "Hello!"
-    assert len(segmind_gateway.requests) == 3
-'''
+    assert segmind_gateway.credits == 1
+"""
+
+TEST_UNUSED = """
+def test_unused(segmind_gateway):
+    segmind_gateway.reply("unused")
+"""
+
+RUN_PYTEST = """
+import sys
+import pytest
+
+common = ["-p", "no:cacheprovider"]
+pytest.main([*common, "-q", "--fixtures"])
+sys.exit(pytest.main([*common, "-v"]))
+"""
 
 
-def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest in a folder, with the plugins that are installed."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *words],
+@pytest.fixture(scope="module")
+def output(tmp_path_factory, root) -> str:
+    """What one process prints for `pytest --fixtures` and a run of an application's tests."""
+    folder = tmp_path_factory.mktemp("application")
+    page = (root / "docs" / "testing.md").read_text(encoding="utf-8")
+    files = {
+        "test_a_imports.py": TEST_IMPORTS,
+        "test_repeated.py": TEST_REPEATED,
+        "test_unused.py": TEST_UNUSED,
+        "test_weather.py": page.partition("```python\n")[2].partition("```")[0],
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", RUN_PYTEST],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
+    return run.stdout + run.stderr
 
 
-def test_an_application_tests_its_agent(tmp_path) -> None:
-    """The fixture is there without a word in any conftest."""
-    (tmp_path / "test_app.py").write_text(TESTS_OF_AN_APPLICATION, encoding="utf-8")
-    run = run_pytest(tmp_path)
-    assert "2 passed" in run.stdout, run.stdout + run.stderr
+def get_outcomes(output: str, file: str) -> list[str]:
+    """Return the outcomes of a file's tests."""
+    return re.findall(rf"^{file}::\w+ (\w+)", output, re.MULTILINE)
 
 
-def test_the_page_about_tests_shows_tests_that_pass(tmp_path, root) -> None:
-    """What a reader copies into a file runs as it stands."""
-    page = (root / "docs" / "testing.md").read_text(encoding="utf-8")
-    block = page.partition("```python\n")[2].partition("```")[0]
-    (tmp_path / "test_weather.py").write_text(block, encoding="utf-8")
-    run = run_pytest(tmp_path)
-    assert "3 passed" in run.stdout, run.stdout + run.stderr
+def test_example_of_the_docs_passes(output) -> None:
+    """The block of docs/testing.md is a file of tests that pass without any conftest."""
+    assert get_outcomes(output, "test_weather.py") == ["PASSED"] * 3, output
 
 
-def test_the_fixture_is_listed_with_its_purpose(tmp_path) -> None:
-    """`pytest --fixtures` tells what it is for."""
-    listed = run_pytest(tmp_path, "--fixtures").stdout
-    assert "segmind_gateway" in listed
-    assert "answers as the test says" in listed
+def test_each_test_gets_a_new_gateway(output) -> None:
+    """No request or charge of an earlier test is visible."""
+    assert get_outcomes(output, "test_repeated.py") == ["PASSED"] * 2, output
 
 
-def test_who_does_not_use_it_does_not_import_the_package(tmp_path) -> None:
-    """All of pytest's plugins are imported whenever pytest runs."""
-    test = "import sys\n\ndef test_modules():\n    assert 'langchain_segmind' not in sys.modules\n"
-    (tmp_path / "test_other.py").write_text(test, encoding="utf-8")
-    assert "1 passed" in run_pytest(tmp_path).stdout
+def test_fixture_is_listed_with_its_purpose(output) -> None:
+    """`pytest --fixtures` shows the fixture and its docstring."""
+    assert re.search(r"^segmind_gateway .*\n +Run a local gateway", output, re.MULTILINE), output
 
 
-# --- What a test can say ---
+def test_plugin_does_not_import_the_package(output) -> None:
+    """Test suites that do not use the fixture do not pay for the import."""
+    assert get_outcomes(output, "test_a_imports.py") == ["PASSED"], output
 
 
-def test_a_reply_may_carry_more_than_its_text(caller, segmind_gateway) -> None:
-    """As in a script of the gateway."""
+def test_unused_responses_fail_the_test(output) -> None:
+    """The application's model may have called the real service instead."""
+    assert get_outcomes(output, "test_unused.py") == ["PASSED", "ERROR"], output
+    assert "Queued responses that were never requested: 1." in output
+
+
+# --- Queued responses ---
+
+
+def test_reply_can_set_all_of_a_completion(caller, segmind_gateway) -> None:
+    """Finish reason and model arrive in the message's metadata."""
     segmind_gateway.reply("Once upon a", finish_reason="length", model="gpt-4-turbo-x")
     metadata = caller.invoke(ChatSegmindGPT4Turbo(), "Hi").response_metadata
     assert (metadata["finish_reason"], metadata["model_name"]) == ("length", "gpt-4-turbo-x")
 
 
-def test_a_misspelt_part_of_a_reply_is_refused_where_it_is_written(segmind_gateway) -> None:
-    """Not where the application asks."""
+def test_unknown_argument_of_a_reply_is_refused(segmind_gateway) -> None:
+    """The error is raised in the test, not in the application."""
     with pytest.raises(ValueError, match="finish_raeson"):
         segmind_gateway.reply("Hi.", finish_raeson="stop")
 
 
-def test_a_tool_call_arrives_as_one(caller, segmind_gateway) -> None:
-    """Whatever its name and arguments hold."""
+def test_tool_call_round_trips(caller, segmind_gateway) -> None:
+    """Any name and arguments survive, even those that look like calls."""
     args = {"text": 'say "[no()]"', "items": [1, None, {"a": True}]}
     usage = {"prompt_tokens": 900, "completion_tokens": 100}
     segmind_gateway.tool_call("look up", args, usage=usage).tool_call("look up")
@@ -126,44 +151,55 @@ def test_a_tool_call_arrives_as_one(caller, segmind_gateway) -> None:
     ],
     ids=str,
 )
-def test_a_failure_is_that_of_the_service(caller, segmind_gateway, fault, error_class) -> None:
-    """It comes as the gateway's own faults do."""
+def test_failure_raises_the_error_of_its_status(
+    caller, segmind_gateway, fault, error_class
+) -> None:
+    """The failure has the form that Segmind sends."""
     segmind_gateway.fail(fault)
     with pytest.raises(error_class):
         caller.invoke(ChatSegmindGPT4Turbo(max_retries=0), "Hi")
 
 
-def test_a_failure_may_ask_to_wait(segmind_gateway) -> None:
-    """By default it asks to try again at once, so that tests are quick."""
+def test_failure_asks_to_retry_at_once_by_default(segmind_gateway) -> None:
+    """`retry_after` sets the wait, and None sends what Segmind sends."""
     segmind_gateway.fail(503, retry_after=7).fail(503).fail(429, retry_after=None)
     model = ChatSegmindGPT4Turbo(max_retries=0)
-    told = []
+    waits = []
     for _ in range(3):
         with pytest.raises((SegmindAPIError, SegmindRateLimitError)) as caught:
             model.invoke("Hi")
-        told.append(caught.value.retry_after)
-    assert told[:2] == [7, 0]
-    assert told[2] is None or told[2] <= 1
+        waits.append(caught.value.retry_after)
+    assert waits[:2] == [7, 0]
+    assert waits[2] is None or waits[2] <= 1
 
 
 @pytest.mark.parametrize(
-    "fault", ["drop", "latency:1", "teapot", 200, "503@0.5", "429,503"], ids=str
+    ("fault", "text"),
+    [
+        ("drop", r"faults\(\.\.\.\)"),
+        ("latency:1", r"faults\(\.\.\.\)"),
+        ("503@0.5", r"faults\(\.\.\.\)"),
+        ("429,503", r"faults\(\.\.\.\)"),
+        ("teapot", "'teapot' is not a status"),
+        (200, "'200' is not a status"),
+    ],
+    ids=str,
 )
-def test_what_is_no_answer_cannot_be_queued(segmind_gateway, fault) -> None:
-    """The error says where else it can be had."""
-    with pytest.raises(ValueError, match=r"fault|faults\(\.\.\.\)"):
+def test_only_single_responses_can_be_queued(segmind_gateway, fault, text) -> None:
+    """For everything else, the error points to the gateway's `faults`."""
+    with pytest.raises(ValueError, match=text):
         segmind_gateway.fail(fault)
 
 
-def test_a_request_that_the_test_does_not_answer_fails_at_once(caller, segmind_gateway) -> None:
-    """It says what to do, and is sent once."""
+def test_request_without_a_queued_response_fails_at_once(caller, segmind_gateway) -> None:
+    """The error says what to do, and the request is not retried."""
     with pytest.raises(SegmindInvalidRequestError, match=r"segmind_gateway\.reply"):
         caller.invoke(ChatSegmindGPT4Turbo(), "Hi")
     assert len(segmind_gateway.requests) == 1
 
 
-def test_replies_that_nobody_asked_for_are_counted(segmind_gateway) -> None:
-    """A test can tell that the application asked less than it should."""
+def test_unused_responses_are_counted(segmind_gateway) -> None:
+    """A test can check that the application sent all the requests it should."""
     segmind_gateway.reply("One.").reply("Two.")
     ChatSegmindGPT4Turbo().invoke("Hi")
     assert segmind_gateway.pending == 1
@@ -172,18 +208,9 @@ def test_replies_that_nobody_asked_for_are_counted(segmind_gateway) -> None:
     segmind_gateway.clear()
 
 
-def test_a_test_whose_answers_are_not_used_fails(tmp_path) -> None:
-    """Its model may have called the service itself."""
-    test = "def test_app(segmind_gateway):\n    segmind_gateway.reply('never')\n"
-    (tmp_path / "test_app.py").write_text(test, encoding="utf-8")
-    run = run_pytest(tmp_path)
-    assert "1 passed, 1 error" in run.stdout
-    assert "never requested" in run.stdout
-
-
 def test_credits_can_be_set(segmind_gateway) -> None:
-    """To run out of them is a test like any other."""
-    segmind_gateway.reply("Never said.")
+    """Running out of credits can be tested."""
+    segmind_gateway.reply("Unused.")
     segmind_gateway.set_credits(0.000001)
     with pytest.raises(SegmindInsufficientCreditsError):
         ChatSegmindGPT4Turbo(max_retries=0).invoke("Hi")
