@@ -1,7 +1,8 @@
-"""Where the model of an example is: behind a local gateway, or with `LIVE=1` at Segmind."""
+"""Connects an example's model to a local gateway, or with `LIVE=1` to Segmind."""
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,19 +13,19 @@ if TYPE_CHECKING:
     from langchain_segmind.gateway import Gateway, Request
 
 Script = Callable[["Request"], str]
-"""What the gateway answers: a function of the request."""
+"""Returns the gateway's reply to a request."""
 
 
 @contextmanager
 def connect(
     script: Script, *, real_model: bool = False, budget: float = 1, **fields: Any
 ) -> Iterator[ChatSegmindGPT4Turbo]:
-    """Give a model, and stop the gateway in the end.
+    """Yield a model; the gateway stops when the block exits.
 
     Args:
-        script: What the gateway answers.
-        real_model: Whether to let a small model answer instead, where one runs.
-        budget: Credits that the gateway's account holds.
+        script: The gateway's replies.
+        real_model: Whether a small local model replies instead, if one is installed.
+        budget: Credits of the gateway's account.
         fields: Fields of the model.
     """
     if is_live():
@@ -32,12 +33,13 @@ def connect(
         yield ChatSegmindGPT4Turbo(**fields)
         return
     with create_gateway(script, real_model=real_model, budget=budget) as gateway:
-        print(f"It listens at {gateway.base_url} on this machine; LIVE=1 asks Segmind.\n")
+        print(f"The gateway runs at {gateway.base_url} on this machine.")
+        print("LIVE=1 sends the requests to Segmind instead.\n")
         yield ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key, **fields)
 
 
 def is_live() -> bool:
-    """Tell whether to spend real credits."""
+    """Whether to spend real credits."""
     live = os.environ.get("LIVE") == "1"
     if live and not os.environ.get("SEGMIND_API_KEY"):
         sys.exit("LIVE=1 needs SEGMIND_API_KEY, from https://platform.segmind.com/api-keys.")
@@ -45,15 +47,16 @@ def is_live() -> bool:
 
 
 def create_gateway(script: Script, *, real_model: bool, budget: float) -> "Gateway":
-    """Create a gateway with a real small model behind it, else with a script."""
-    # An extra, so that live examples run without it.
+    """Return a gateway with a small local model, or with the script."""
+    # Imported here because live examples run without the extra `gateway`.
     from langchain_segmind.gateway import Gateway  # noqa: PLC0415
 
     if real_model:
         try:
             gateway = Gateway(backend="llama", credits=budget)
-        except ValueError as reason:
-            print(f"Scripted replies, no real model: {reason}")
+        except ValueError as error:
+            text = f"Scripted replies, no real model: {error}"
+            print(textwrap.fill(text, 79, break_on_hyphens=False))
         else:
             print("A real model, SmolLM2-135M, answers.")
             return gateway

@@ -1,15 +1,16 @@
-"""Chat through `ChatSegmindGPT4Turbo` in every usual way and watch the credits fall.
+"""Chat with `ChatSegmindGPT4Turbo` in all the usual ways and watch the credits fall.
 
-make demo            a real small model behind the local gateway: no key, no cost
-LIVE=1 make demo     the same against Segmind, with SEGMIND_API_KEY set
+make demo            a small local model behind the local gateway: no key, no cost
+LIVE=1 make demo     the same calls to Segmind, with SEGMIND_API_KEY set
 """
 
 import asyncio
 import textwrap
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import LLMResult
 from langchain_core.prompts import ChatPromptTemplate
@@ -21,37 +22,56 @@ if TYPE_CHECKING:
     from langchain_segmind.gateway import Request
 
 CREDITS = 0.03
-"""What the local gateway's account holds: enough for the calls below, then too little."""
+"""Opening balance of the local gateway: enough for all calls but the last."""
 
-ROW = "{:<12} {:<58} {:>7} {:>9} {:>9}"
+ROW = "{:<8} {:<42} {:>6} {:>9} {:>9}"
+TEXT_WIDTH = 42
+LINE_WIDTH = 79
 
 
 class CallTable(BaseCallbackHandler):
-    """Prints one line for each call: it sees the message that a chain's parser hides."""
+    """Prints the question, answer and cost of each call when it ends."""
 
     def __init__(self) -> None:
         self.label = ""
-        print(ROW.format("call", "answer", "tokens", "cost", "left"))
+        self.questions: dict[UUID, str] = {}
+        print(ROW.format("call", "question, answer", "tokens", "cost", "left"))
 
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        """Print what a call answered, used and cost, and what remains."""
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        **kwargs: Any,
+    ) -> None:
+        """Remember the question: the calls of a batch end in any order."""
+        self.questions[run_id] = messages[0][-1].text
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """Print what the call returned and cost, and what remains."""
         message = response.generations[0][0].message
         usage = message.usage_metadata or {"total_tokens": "?"}
         cost = message.response_metadata.get("cost")
         left = message.response_metadata["remaining_credits"]
-        print(
-            ROW.format(
-                self.label,
-                textwrap.shorten(message.text, 58, placeholder="..."),
-                usage["total_tokens"],
-                "?" if cost is None else f"{cost:.6f}",
-                "?" if left is None else f"{left:.6f}",
-            )
+        question = ROW.format(self.label, shorten(self.questions.pop(run_id)), "", "", "")
+        answer = ROW.format(
+            "",
+            shorten(f"> {message.text}"),
+            usage["total_tokens"],
+            "?" if cost is None else f"{cost:.6f}",
+            "?" if left is None else f"{left:.6f}",
         )
+        print(f"{question.rstrip()}\n{answer}")
+
+
+def shorten(text: str) -> str:
+    """Return the text on one line that fits the table."""
+    return textwrap.shorten(text, TEXT_WIDTH, placeholder="...")
 
 
 def main() -> None:
-    """Run the tour."""
+    """Run all calls."""
     with connect(reply, real_model=True, budget=CREDITS, max_tokens=60, temperature=0) as model:
         table = CallTable()
         model.callbacks = [table]
@@ -81,21 +101,22 @@ def main() -> None:
 
         print(f"\nget_credits(): {model.get_credits().total:.6f} credits left")
         if not is_live():
-            show_empty_account(model)
+            show_insufficient_credits(model)
 
 
 def reply(request: "Request") -> str:
-    """Answer in place of a model, where none runs."""
+    """Reply in place of a model if none is installed."""
     return f"(scripted) You said: {request.last_message}"
 
 
-def show_empty_account(model: ChatSegmindGPT4Turbo) -> None:
-    """Ask for more than the account can pay."""
-    print("\nA prompt that costs more than is left:")
+def show_insufficient_credits(model: ChatSegmindGPT4Turbo) -> None:
+    """Send a prompt that costs more than the remaining credits."""
+    print("\nA prompt that costs more than the remaining credits:")
     try:
         model.invoke("Summarize this: " + "credits run out. " * 1_000)
     except SegmindInsufficientCreditsError as error:
-        print(f"{type(error).__name__} ({error.status_code}): {error}")
+        text = f"{type(error).__name__} ({error.status_code}): {error}"
+        print(textwrap.fill(text, LINE_WIDTH, break_on_hyphens=False))
 
 
 if __name__ == "__main__":

@@ -172,6 +172,8 @@ def test_the_quickstart_runs_without_a_model(run_example) -> None:
     printed = run_example("quickstart")
     assert "Scripted replies, no real model" in printed
     assert printed.count("(scripted)") == 8
+    assert printed.count("What is gravity?") == 2  # the question and the answer
+    assert max(map(len, printed.splitlines())) <= 79
     assert "SegmindInsufficientCreditsError (406)" in printed
 
 
