@@ -1,4 +1,4 @@
-"""What a model wrote, and its form on the wire."""
+"""What a model wrote."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,18 +46,7 @@ class Completion:
         usage.setdefault("total_tokens", usage["prompt_tokens"] + usage["completion_tokens"])
         return usage
 
-
-def create_completion_body(
-    completion: Completion, request: Request, *, completion_id: str, created: int
-) -> dict[str, Any]:
-    """Return the completion in the form of OpenAI's `chat.completion`."""
-    message = {"role": "assistant", "content": completion.content}
-    choice = {"index": 0, "message": message, "finish_reason": completion.finish_reason}
-    return {
-        "id": completion_id,
-        "object": "chat.completion",
-        "created": created,
-        "model": completion.model or request.slug,
-        "choices": [choice],
-        "usage": completion.get_usage(request),
-    }
+    def get_choice(self) -> dict[str, Any]:
+        """Return the choice in OpenAI's format."""
+        message = {"role": "assistant", "content": self.content}
+        return {"index": 0, "message": message, "finish_reason": self.finish_reason}

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from random import Random
-from typing import NamedTuple
 
 from langchain_segmind._api.endpoint import RATE_LIMIT_RESET_HEADER, APIResponse
 from langchain_segmind.gateway.contract import (
@@ -47,21 +46,6 @@ _LATENCY = re.compile(r"latency:(\d+(?:\.\d+)?)", re.ASCII)
 _RATE = re.compile(r"\d*\.?\d+", re.ASCII)
 
 
-class Action(NamedTuple):
-    """What to do to one request.
-
-    Attributes:
-        name: `ok`, `status`, `latency`, `drop`, `cut` or the name of a broken response.
-        value: The status code, or the seconds of latency.
-    """
-
-    name: str
-    value: float = 0
-
-
-OK = Action("ok")
-
-
 @dataclass(slots=True)
 class Schedule:
     """Actions for successive requests, or one action at random.
@@ -72,16 +56,16 @@ class Schedule:
         position: How many actions have been played.
     """
 
-    actions: tuple[Action, ...]
+    actions: tuple[str, ...]
     rate: float | None = None
     position: int = 0
 
-    def next(self, random: Random) -> Action:
+    def next(self, random: Random) -> str:
         """Return the action for the next request."""
         if self.rate is not None:
-            return self.actions[0] if random.random() < self.rate else OK
+            return self.actions[0] if random.random() < self.rate else "ok"
         if self.position == len(self.actions):
-            return OK
+            return "ok"
         self.position += 1
         return self.actions[self.position - 1]
 
@@ -101,28 +85,23 @@ def parse_fault(spec: str) -> Schedule:
     Raises:
         ValueError: The fault does not have this form.
     """
-    action, at, rate = spec.partition("@")
+    body, at, rate = spec.partition("@")
+    actions = (body,) if at else tuple(spec.split(","))
+    actions = tuple(action.strip() for action in actions)
+    for action in actions:
+        if not (_STATUS.fullmatch(action) or _LATENCY.fullmatch(action) or action in _NAMES):
+            raise ValueError(
+                f"fault {spec!r}: {action!r} is not a status from 300 to 599, latency:SECONDS, "
+                f"or one of {', '.join(sorted(_NAMES))}"
+            )
     if not at:
-        return Schedule(tuple(_parse_action(part.strip(), spec) for part in spec.split(",")))
+        return Schedule(actions)
     if not _RATE.fullmatch(rate.strip()) or float(rate) > 1:
         raise ValueError(f"fault {spec!r}: the rate must be a number from 0 to 1")
-    return Schedule((_parse_action(action.strip(), spec),), float(rate))
+    return Schedule(actions, float(rate))
 
 
-def _parse_action(word: str, spec: str) -> Action:
-    if _STATUS.fullmatch(word):
-        return Action("status", int(word))
-    if seconds := _LATENCY.fullmatch(word):
-        return Action("latency", float(seconds[1]))
-    if word in _NAMES:
-        return Action(word)
-    raise ValueError(
-        f"fault {spec!r}: {word!r} is not a status from 300 to 599, latency:SECONDS, "
-        f"or one of {', '.join(sorted(_NAMES))}"
-    )
-
-
-def create_fault_response(action: Action, now: float) -> APIResponse | None:
+def create_fault_response(action: str, now: float) -> APIResponse | None:
     """Return the response that an action sends in place of a reply.
 
     Args:
@@ -132,9 +111,9 @@ def create_fault_response(action: Action, now: float) -> APIResponse | None:
     Returns:
         The response; None for `ok`, `latency`, `drop` and `cut`.
     """
-    if action.name != "status":
-        return _BROKEN_RESPONSES.get(action.name)
-    status = int(action.value)
+    if not _STATUS.fullmatch(action):
+        return _BROKEN_RESPONSES.get(action)
+    status = int(action)
     if status in _HTML_STATUSES:
         return create_html_response(status)
     is_rate_limit = status == HTTPStatus.TOO_MANY_REQUESTS
@@ -169,7 +148,9 @@ class Faults:
         self._schedules = [parse_fault(spec) for spec in specs]
         self._random = Random(self._seed)  # noqa: S311 - chance, not secrecy
 
-    def next(self) -> list[Action]:
-        """Return the actions for the next request, without `ok`."""
+    def next(self) -> tuple[float, str]:
+        """Return the seconds of latency and the other action for the next request."""
         actions = [schedule.next(self._random) for schedule in self._schedules]
-        return [action for action in actions if action != OK]
+        latencies = [match for action in actions if (match := _LATENCY.fullmatch(action))]
+        others = (each for each in actions if each != "ok" and not _LATENCY.fullmatch(each))
+        return sum(float(match[1]) for match in latencies), next(others, "ok")

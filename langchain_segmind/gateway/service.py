@@ -22,7 +22,6 @@ from langchain_segmind._api.secrets import mask_secrets
 from langchain_segmind.gateway import contract
 from langchain_segmind.gateway.backends import Backend, BackendError
 from langchain_segmind.gateway.backends.scripted import Replies, ScriptedBackend
-from langchain_segmind.gateway.completion import create_completion_body
 from langchain_segmind.gateway.contract import (
     RefusedError,
     create_error_response,
@@ -40,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 MAX_RECORDED_REQUESTS = 10_000
 
+Manner = Literal["whole", "cut", "drop"]
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -51,7 +52,7 @@ class Delivery:
     """
 
     response: APIResponse
-    manner: Literal["whole", "cut", "drop"] = "whole"
+    manner: Manner = "whole"
 
 
 class Service:
@@ -139,16 +140,14 @@ class Service:
             body = {"credits": balance, "free-credits": 0.0}
             return Delivery(_add_headers(create_json_response(body)))
         self._check_chat(request, api_key)
-        actions = self.faults.next()
-        await asyncio.sleep(sum(each.value for each in actions if each.name == "latency"))
-        action = next((each for each in actions if each.name != "latency"), None)
-        if action is None:
-            return Delivery(await self._run(request, api_key))
+        latency, action = self.faults.next()
+        await asyncio.sleep(latency)
         if response := create_fault_response(action, time.time()):
             return Delivery(_add_headers(response))
-        if action.name == "drop":
+        if action == "drop":
             return Delivery(APIResponse(200, {}, b""), "drop")
-        return Delivery(await self._run(request, api_key), "cut")
+        manner: Manner = "cut" if action == "cut" else "whole"
+        return Delivery(await self._run(request, api_key), manner)
 
     def _check_chat(self, request: Request, api_key: str) -> None:
         resets_at = self._limiter.hit(api_key)
@@ -167,14 +166,17 @@ class Service:
             seconds = time.perf_counter() - began
             if isinstance(outcome, APIResponse):
                 return outcome
-            body = create_completion_body(
-                outcome,
-                request,
-                completion_id=f"chatcmpl-{uuid.uuid4().hex}",
-                created=int(time.time()),
+            usage = outcome.get_usage(request)
+            response = create_json_response(
+                {
+                    "id": f"chatcmpl-{uuid.uuid4().hex}",
+                    "object": "chat.completion",
+                    "created": int(time.time()),
+                    "model": outcome.model or request.slug,
+                    "choices": [outcome.get_choice()],
+                    "usage": usage,
+                }
             )
-            response = create_json_response(body)
-            usage = body["usage"]
             cost = compute_cost(usage["prompt_tokens"], usage["completion_tokens"])
             headers = {
                 REMAINING_CREDITS_HEADER: str(charge(cost)),
