@@ -15,7 +15,7 @@ CREDITS_PER_PROMPT_TOKEN = Decimal("0.000010")
 CREDITS_PER_COMPLETION_TOKEN = Decimal("0.000030")
 
 DEFAULT_MAX_TOKENS = 128
-"""Output tokens that a call may use if the request sets no limit."""
+"""Output tokens that a call can use if the request sets no limit."""
 
 MAX_ESTIMATED_TOKENS = 4096
 """The output limit of gpt-4-turbo, so no estimate assumes more."""

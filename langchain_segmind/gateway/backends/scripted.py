@@ -14,9 +14,13 @@ from langchain_segmind.gateway.completion import Completion
 from langchain_segmind.gateway.contract import HTML_TYPE, create_json_response
 from langchain_segmind.gateway.request import Request, parse_json
 
-Say: TypeAlias = str | Mapping[str, Any] | Completion | APIResponse
+ScriptEntry: TypeAlias = str | Mapping[str, Any] | Completion | APIResponse
 Replies: TypeAlias = (
-    str | Path | Sequence[Say] | Callable[[Request], Say] | Callable[[Request], Awaitable[Say]]
+    str
+    | Path
+    | Sequence[ScriptEntry]
+    | Callable[[Request], ScriptEntry]
+    | Callable[[Request], Awaitable[ScriptEntry]]
 )
 """A path, a list of entries, or a function of the request."""
 
