@@ -68,10 +68,13 @@ class Options:
         default=None, metadata=_flag("model to request from it (default: the slug)", metavar="NAME")
     )
     upstream_api_key: str | None = field(
-        default=None, metadata=_flag("its API key (default: $UPSTREAM_API_KEY)", metavar="KEY")
+        default=None,
+        repr=False,
+        metadata=_flag("its API key (default: $UPSTREAM_API_KEY)", metavar="KEY"),
     )
     api_key: str | Sequence[str] = field(
         default="SG_local",
+        repr=False,
         metadata=_flag("API key to accept; repeatable", action="append", metavar="KEY"),
     )
     credits: Decimal | float | str = field(
@@ -145,6 +148,7 @@ def create_backend(options: Options) -> Backend:
     if isinstance(options.backend, Backend):
         return options.backend
     upstream, model_path = options.upstream, options.model_path
+    extra_body_keys = as_list(options.extra_body_keys)
     name = options.backend or ("proxy" if upstream else "llama" if model_path else "scripted")
     if name not in BACKEND_NAMES:
         raise ValueError(f"backend must be scripted, llama or proxy, not {name!r}")
@@ -155,14 +159,14 @@ def create_backend(options: Options) -> Backend:
     if name == "scripted":
         return ScriptedBackend(options.replies)
     if name == "llama":
-        return LlamaBackend(model_path, extra_body_keys=options.extra_body_keys)
+        return LlamaBackend(model_path, extra_body_keys=extra_body_keys)
     if not upstream:
         raise ValueError("the proxy backend needs upstream (--upstream)")
     return ProxyBackend(
         upstream,
         model=options.upstream_model,
         api_key=options.upstream_api_key,
-        extra_body_keys=options.extra_body_keys,
+        extra_body_keys=extra_body_keys,
     )
 
 

@@ -156,7 +156,7 @@ class Service:
             raise RefusedError(create_error_response(429, "Rate limit exceeded", headers))
         contract.check_chat(request)
         if self._options.strict:
-            contract.check_strictly(request, self._options.extra_body_keys)
+            contract.check_strictly(request, as_list(self._options.extra_body_keys))
 
     async def _run(self, request: Request, api_key: str) -> APIResponse:
         estimate = estimate_cost(request.messages, request.json.get("max_tokens"))

@@ -129,6 +129,12 @@ def test_unknown_option_is_a_type_error():
         Gateway(replise=["Hi"])
 
 
+def test_options_do_not_show_keys():
+    """The repr of options is safe to log."""
+    shown = repr(Options(api_key="fake-key", upstream="http://h", upstream_api_key="fake-key-2"))
+    assert "fake" not in shown
+
+
 def test_none_is_the_default():
     """None can be passed explicitly, for example by a fixture's parameter."""
     with Gateway(fault=None, rpm=None, replies=None) as gateway:
