@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import threading
 
@@ -134,8 +135,9 @@ def test_idle_connections_close_after_the_keep_alive(serve):
         assert b"".join(received).startswith(b"HTTP/1.1 404")
 
 
-def test_disconnected_client_is_not_charged(serve):
+def test_disconnected_client_is_not_charged(serve, caplog):
     """The backend is cancelled when the client disconnects, and the reservation ends."""
+    caplog.set_level(logging.INFO, logger="langchain_segmind.gateway")
     entered, left = threading.Event(), threading.Event()
 
     async def reply(_request):
@@ -159,6 +161,7 @@ def test_disconnected_client_is_not_charged(serve):
     gateway.stop()
     assert gateway.ledger.reserved("SG_local") == 0
     assert gateway.credits() == 1
+    assert "POST /v1/gpt-4-turbo client disconnected, 0 credits" in caplog.text
 
 
 def test_incomplete_request_is_not_recorded(gateway):
