@@ -45,11 +45,14 @@ def test_unused(segmind_gateway):
     segmind_gateway.reply("unused")
 """
 
-RUN_PYTEST = """
+SLOW_PLUGINS = ("benchmark", "hypothesispytest", "langsmith_plugin", "pytest_cov")
+"""Plugins of other packages that take seconds to import."""
+
+RUN_PYTEST = f"""
 import sys
 import pytest
 
-common = ["-p", "no:cacheprovider"]
+common = ["-p", "no:cacheprovider", *(f"-pno:{{name}}" for name in {SLOW_PLUGINS})]
 pytest.main([*common, "-q", "--fixtures"])
 sys.exit(pytest.main([*common, "-v"]))
 """
