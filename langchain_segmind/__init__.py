@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NoReturn
 
+from langchain_segmind import exceptions
 from langchain_segmind._api.balance import SegmindCredits
 from langchain_segmind._init_chat_model import register_init_chat_model
 from langchain_segmind._version import __version__
@@ -11,49 +12,19 @@ from langchain_segmind.callbacks import (
 )
 from langchain_segmind.callbacks.usage import SegmindUsage
 from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
-from langchain_segmind.exceptions import (
-    SegmindAPIError,
-    SegmindAuthenticationError,
-    SegmindBudgetExceededError,
-    SegmindConnectionError,
-    SegmindContextOverflowError,
-    SegmindError,
-    SegmindInsufficientCreditsError,
-    SegmindInvalidRequestError,
-    SegmindModelNotFoundError,
-    SegmindOutputError,
-    SegmindPermissionDeniedError,
-    SegmindRateLimitError,
-    SegmindRateLimiterStorageError,
-    SegmindResponseError,
-    SegmindTimeoutError,
-)
+from langchain_segmind.exceptions import *  # noqa: F403 - it lists its public names itself
 
 __all__ = [
     "ChatSegmind",
     "ChatSegmindGPT4Turbo",
-    "SegmindAPIError",
-    "SegmindAuthenticationError",
-    "SegmindBudgetExceededError",
-    "SegmindConnectionError",
-    "SegmindContextOverflowError",
     "SegmindCredits",
     "SegmindCreditsCallbackHandler",
-    "SegmindError",
-    "SegmindInsufficientCreditsError",
-    "SegmindInvalidRequestError",
-    "SegmindModelNotFoundError",
-    "SegmindOutputError",
-    "SegmindPermissionDeniedError",
-    "SegmindRateLimitError",
-    "SegmindRateLimiterStorageError",
-    "SegmindResponseError",
-    "SegmindTimeoutError",
     "SegmindUsage",
     "__version__",
     "get_segmind_credits_callback",
     "register_init_chat_model",
 ]
+__all__ += exceptions.__all__
 
 _NAMES_OF_EXTRAS = {
     "Gateway": ("gateway", "gateway"),

@@ -1,0 +1,48 @@
+"""Fields describe themselves, and an unknown argument gets a hint."""
+
+import pytest
+from pydantic import BaseModel
+
+from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
+from langchain_segmind._settings.call_settings import CallSettings
+from tests.conftest import SECRET
+
+OWN_FIELDS = {*ChatSegmind.model_fields} - {*ChatSegmind.__bases__[1].model_fields}
+
+
+@pytest.mark.parametrize("cls", [ChatSegmind, ChatSegmindGPT4Turbo, CallSettings])
+def test_every_field_has_a_description(cls: type[BaseModel]) -> None:
+    """Editors, `model_fields` and the JSON schema show it."""
+    names = OWN_FIELDS if issubclass(cls, ChatSegmind) else {*cls.model_fields}
+    assert len(names) > 10
+    undescribed = [name for name in names if not cls.model_fields[name].description]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        pytest.param("request_timeout", "did you mean 'timeout'?", id="another package's name"),
+        pytest.param("max_completion_tokens", "did you mean 'max_tokens'?", id="OpenAI's new name"),
+        pytest.param("temprature", "did you mean 'temperature'?", id="misspelling"),
+        pytest.param("top_k", "pass model_kwargs={'top_k': ...}.", id="body key"),
+        pytest.param("presence_penalty", "pass model_kwargs={'presence_penalty'", id="penalty"),
+        pytest.param("qwerty", "to send it in the request's body", id="unknown word"),
+    ],
+)
+def test_an_unknown_argument_gets_a_hint(name: str, hint: str) -> None:
+    """In the constructor and in a call, in one short sentence."""
+    with pytest.raises(TypeError) as caught:
+        ChatSegmindGPT4Turbo(**{name: 1})
+    assert str(caught.value).startswith(f"ChatSegmindGPT4Turbo has no argument {name!r}; {hint}")
+    with pytest.raises(TypeError) as caught:
+        ChatSegmindGPT4Turbo(api_key=SECRET).invoke("hi", **{name: 1})
+    assert str(caught.value).startswith(f"This call has no argument {name!r}; {hint}")
+    assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize("name", ["max_retries", "default_headers", "api_key", "check_context"])
+def test_a_field_passed_to_a_call_names_the_constructor(name: str) -> None:
+    """It exists, but not for one call."""
+    with pytest.raises(TypeError, match=rf"set it on the model: ChatSegmind\({name}=\.\.\.\)"):
+        ChatSegmindGPT4Turbo(api_key=SECRET).invoke("hi", **{name: 1})
