@@ -329,7 +329,7 @@ class ChatSegmind(CallParameters, BaseChatModel):
             retry_read_timeouts=self.retry_read_timeouts,
             client=client,
             rate_limiter=self.rate_limiter,
-            observer=start_tracking(settings.model),
+            observer=start_tracking(run_manager.run_id if run_manager else None, settings.model),
             on_retry=run_manager.on_retry if run_manager else None,
         )
 

@@ -13,6 +13,7 @@ from functools import cache
 from threading import Lock
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
@@ -205,15 +206,16 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
                 logger.exception("on_low_credits failed")
 
     def on_chat_model_start(
-        self, *_: Any, metadata: Mapping[str, Any] | None = None, **__: Any
+        self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
     ) -> None:
-        """Take part in a call that begins; calls of other providers are ignored.
+        """Take part in a run that begins; runs of other providers are ignored.
 
         Args:
-            metadata: What LangChain traces about the call.
+            run_id: The run's id.
+            metadata: What LangChain traces about the run.
         """
         if (metadata or {}).get("ls_provider") == PROVIDER:
-            add_handler(self)
+            add_handler(run_id, self)
 
     def __repr__(self) -> str:
         """Return the total and the remaining credits as text."""

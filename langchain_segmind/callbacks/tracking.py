@@ -1,13 +1,14 @@
 """Tell the credits handlers of a call about each of its requests.
 
-LangChain gives a model the handlers of a call, but not in `_stream`. So each handler adds itself to
-the current call in `on_chat_model_start`, which LangChain fires in every kind of call.
+LangChain passes handlers to a run, but does not give the run to `_stream`. So each handler adds
+itself to the current call in `on_chat_model_start`, which LangChain fires in every kind of call.
 """
 
 from contextvars import ContextVar
 from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from langchain_segmind._api.endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, APIResponse
 from langchain_segmind._api.headers import parse_number
@@ -16,41 +17,46 @@ from langchain_segmind.callbacks.usage import Receipt, SegmindUsage
 from langchain_segmind.exceptions import SegmindError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from langchain_segmind.callbacks.handler import SegmindCreditsCallbackHandler
 
 TIMEOUT_STATUSES = frozenset({408, 504, 524})
 """Some server gave up waiting for the model, which may have run and been billed."""
 
-_call_handlers: ContextVar["tuple[SegmindCreditsCallbackHandler, ...]"] = ContextVar(
-    "segmind_call_handlers", default=()
+_run_handlers: ContextVar["dict[UUID, list[SegmindCreditsCallbackHandler]] | None"] = ContextVar(
+    "segmind_run_handlers", default=None
 )
-"""The handlers of the current call."""
+"""The handlers of the current call, by run: `generate` starts several runs, and calls of
+`stream_events` can overlap."""
 
 
 def begin_call() -> None:
     """Forget the handlers of earlier calls in this context."""
-    _call_handlers.set(())
+    _run_handlers.set({})
 
 
-def add_handler(handler: "SegmindCreditsCallbackHandler") -> None:
-    """Add a handler to the current call."""
-    handlers = _call_handlers.get()
-    if handler not in handlers:
-        _call_handlers.set((*handlers, handler))
+def add_handler(run_id: UUID, handler: "SegmindCreditsCallbackHandler") -> None:
+    """Add a handler to a run of the current call."""
+    runs = _run_handlers.get()
+    if runs is not None and handler not in (handlers := runs.setdefault(run_id, [])):
+        handlers.append(handler)
 
 
-def start_tracking(model: str) -> "UsageTracker":
-    """Return the tracker of a call that is about to send its first request.
+def start_tracking(run_id: UUID | None, model: str) -> "UsageTracker":
+    """Return the tracker of a run that is about to send its first request.
 
     Args:
+        run_id: The run; None for the first one of the current call that has not started yet.
         model: The slug.
 
     Raises:
-        SegmindBudgetExceededError: A handler refuses the call.
+        SegmindBudgetExceededError: One of its handlers refuses the call.
     """
-    tracker = UsageTracker(model, _call_handlers.get())
+    runs = _run_handlers.get() or {}
+    if run_id is None:
+        run_id = next(iter(runs), None)
+    tracker = UsageTracker(model, () if run_id is None else runs.pop(run_id, ()))
     for handler in tracker.handlers:
         handler.check()
     return tracker
@@ -65,10 +71,10 @@ class UsageTracker:
     """
 
     def __init__(
-        self, model: str, handlers: "Sequence[SegmindCreditsCallbackHandler]" = ()
+        self, model: str, handlers: "Iterable[SegmindCreditsCallbackHandler]" = ()
     ) -> None:
         self.model = model
-        self.handlers = handlers
+        self.handlers = list(handlers)
         self._requests = 0
         self._sent_at: float | None = None
 

@@ -429,6 +429,16 @@ def test_prompts_that_generate_streams_are_all_counted(caller, create_model) -> 
     assert handler.total.calls == 3
 
 
+def test_overlapping_event_streams_keep_their_own_handlers(create_model) -> None:
+    """A stream of events starts when it is read, not when it is created."""
+    handler = SegmindCreditsCallbackHandler()
+    model = create_model()
+    first = model.stream_events("one", {"callbacks": [handler]}, version="v3")
+    second = model.stream_events("two", version="v3")
+    assert (str(first.text), str(second.text)) == ("one", "two")
+    assert handler.total.calls == 1
+
+
 def test_block_can_end_in_another_context() -> None:
     """A web framework can close a generator in another one; this raises no error."""
 
