@@ -1,4 +1,4 @@
-"""Tools as signatures: the types of Python, and comments for what the types do not say."""
+"""Writes tools as signatures: Python types, with comments for what types cannot express."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ from langchain_segmind._tools.json_schema import (
 from langchain_segmind._tools.syntax import escape_tags, render_name, render_value
 from langchain_segmind._tools.tools import Tool
 
-DEEPEST = 20
-"""Levels of nesting that are written."""
+MAX_DEPTH = 20
+"""Levels of nested types; deeper ones are written as `any`."""
 
 SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
-"""Types that need no name where they are referred to."""
+"""Types that are written in place of a reference."""
 
 TYPES: Mapping[str, str] = {
     "string": "str",
@@ -48,25 +48,24 @@ CONSTRAINTS: Mapping[str, str] = {
     "maxItems": "at most {} items",
     "minProperties": "at least {} keys",
     "maxProperties": "at most {} keys",
-    "patternProperties": "further keys match {}",
+    "patternProperties": "other keys match {}",
     "examples": "such as {}",
     "example": "such as {}",
     "not": "not {}",
     "contentEncoding": "{}",
     "deprecated": "deprecated",
-    "uniqueItems": "no item twice",
+    "uniqueItems": "unique items",
 }
-"""What a schema may say beyond its type, and how it is put in a comment."""
+"""How constraints are written in a comment, by the key of the schema."""
 
-NO_NAME = re.compile(r"\W")
-"""What cannot stand in the name of a type."""
+NOT_IN_A_NAME = re.compile(r"\W")
 
 Comment = Sequence[str]
-"""What follows a `#`, in lines."""
+"""The lines of a comment, without the `#`."""
 
 
 def render_tools(tools: Sequence[Tool]) -> str:
-    """Write tools as signatures, with the types that they name above them."""
+    """Return tools as signatures, below the types that they name."""
     names = TypeNames()
     return escape_tags(
         "\n".join(SignatureWriter(tool.root, names).render_tool(tool) for tool in tools)
@@ -74,19 +73,19 @@ def render_tools(tools: Sequence[Tool]) -> str:
 
 
 def render_schema(schema: Schema) -> str:
-    """Write the type of a value, with the types that it names above it."""
+    """Return the type of a value, below the types that it names."""
     return escape_tags(SignatureWriter(schema, TypeNames()).render_value_type())
 
 
 class TypeNames:
-    """Names for the types that schemas refer to: one name, one schema."""
+    """Unique names for the types that schemas refer to."""
 
     def __init__(self) -> None:
         self._schemas: dict[str, Any] = {}
 
     def get(self, ref: str, schema: Schema) -> tuple[str, bool]:
-        """Get a type's name, and whether it was given just now."""
-        wanted = name = NO_NAME.sub("_", ref.rsplit("/", 1)[-1]) or "Self"
+        """Return a type's name, and whether it is new."""
+        wanted = name = NOT_IN_A_NAME.sub("_", ref.rsplit("/", 1)[-1]) or "Self"
         number = 1
         while name in self._schemas and self._schemas[name] != schema:
             number += 1
@@ -100,7 +99,7 @@ class SignatureWriter:
     """Writes the signatures of one schema and collects the types that they name.
 
     Attributes:
-        definitions: The named types, written.
+        definitions: The text of the named types.
     """
 
     def __init__(self, root: Schema, names: TypeNames) -> None:
@@ -110,7 +109,7 @@ class SignatureWriter:
         self._nesting = 0
 
     def render_tool(self, tool: Tool) -> str:
-        """Write a tool's description, the types that it names, and its signature."""
+        """Return the types that a tool names, its description and its signature."""
         body = self._render_properties(tool.parameters, 1)
         signature = f"{render_name(tool.name)}({body})"
         return "\n".join(
@@ -118,14 +117,14 @@ class SignatureWriter:
         )
 
     def render_value_type(self) -> str:
-        """Write the type of the whole schema below its description and the types that it names."""
+        """Return the types that the whole schema names, its description and its type."""
         written = self.render_type(self._root)
         comment = _render_comment(self._get_comment(self._root), "")
         return "\n".join([*self.definitions, *comment, written])
 
     def render_type(self, schema: Any, indent: int = 0) -> str:
-        """Write a schema as a type."""
-        if self._nesting == DEEPEST:
+        """Return a schema as a type."""
+        if self._nesting == MAX_DEPTH:
             return "any"
         self._nesting += 1
         try:
@@ -197,32 +196,32 @@ class SignatureWriter:
         return f"{render_name(name)}?: {type_}"
 
     def _get_comment(self, schema: Any, *, show_default: bool = False) -> Comment:
-        """Say what a schema demands beyond its type: the description first, in its own lines."""
-        description, *demands = self._describe(schema, 0)
+        """Return a schema's description, in its own lines, and its constraints."""
+        description, *constraints = self._describe(schema, 0)
         resolved = resolve(schema, self._root)
         if show_default and "default" in resolved:
-            demands.append(f"default {render_value(resolved['default'])}")
-        said = f" ({'; '.join(demands)})" if demands else ""
-        return f"{description}{said}".strip().splitlines()
+            constraints.append(f"default {render_value(resolved['default'])}")
+        suffix = f" ({'; '.join(constraints)})" if constraints else ""
+        return f"{description}{suffix}".strip().splitlines()
 
     def _describe(self, schema: Any, depth: int) -> list[str]:
-        """Get a schema's description, which may be empty, and what it demands."""
+        """Return a schema's description, which can be empty, followed by its constraints."""
         resolved = resolve(schema, self._root)
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             return [""]
-        if get_named_reference(schema, resolved):  # what it demands stands above its type
+        if get_named_reference(schema, resolved):  # the constraints are written above its type
             resolved = {"description": schema.get("description")}
-        said = [str(resolved.get("description") or "").strip()]
+        phrases = [str(resolved.get("description") or "").strip()]
         for key, phrase in CONSTRAINTS.items():
             if (value := resolved.get(key)) is not None and value is not False:
-                said.append(phrase.format(self._render_constraint(key, value)))
+                phrases.append(phrase.format(self._render_constraint(key, value)))
         for label, part in self._get_parts(resolved):
             if words := "; ".join(filter(None, self._describe(part, depth + 1))):
-                said.append(f"{label}{words}")
-        return said
+                phrases.append(f"{label}{words}")
+        return phrases
 
     def _get_parts(self, schema: Schema) -> list[tuple[str, Any]]:
-        """Get the schemas within one that have no line of their own, and what to call them."""
+        """Return the inner schemas that have no line of their own, each with a label."""
         alternatives = [] if isinstance(schema.get("type"), list) else get_alternatives(schema)
         several = sum(get_type(resolve(part, self._root)) != "null" for part in alternatives) > 1
         parts = [(f"{self._get_label(part)}: " if several else "", part) for part in alternatives]
@@ -233,7 +232,7 @@ class SignatureWriter:
         return parts
 
     def _get_label(self, schema: Any) -> str:
-        """Get a short name of a type."""
+        """Return a short name of a type."""
         resolved = resolve(schema, self._root)
         short = str(resolved.get("title") or TYPES.get(str(get_type(resolved)), "any"))
         return self.render_type(schema) if get_choices(resolved) is not None else short
@@ -249,7 +248,7 @@ class SignatureWriter:
 
 
 def get_named_reference(schema: Any, resolved: Schema) -> str | None:
-    """Get what a schema refers to, if that is a type to be written once, under its name."""
+    """Return a schema's reference if its type is written once, under its own name."""
     is_short = get_choices(resolved) is not None or get_type(resolved) in SCALARS
     return None if is_short else get_reference(schema)
 

@@ -1,9 +1,8 @@
-"""The text form of calls and results, which the writer and the reader agree on.
+"""The syntax of calls and results, shared by the writer and the reader.
 
-A list of calls in Python's syntax, `[add(a=1, b=2), search(query='x')]`: the form that this
-model was measured to be best at
-(https://gorilla.cs.berkeley.edu/blogs/8_berkeley_function_calling_leaderboard.html). A name
-stands as it is where it reads as one, else as a string: `['Box[int]'(value=1)]`.
+Calls are a Python list, `[add(a=1, b=2), search(query='x')]`: the format in which this model
+scores best (https://gorilla.cs.berkeley.edu/blogs/8_berkeley_function_calling_leaderboard.html).
+A name that does not look like one is quoted: `['Box[int]'(value=1)]`.
 """
 
 import re
@@ -26,7 +25,7 @@ INVISIBLE = (
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Ranges of characters that are not seen: Unicode's Default_Ignorable_Code_Point, and controls."""
+"""Ranges of invisible characters: Unicode's Default_Ignorable_Code_Point, and controls."""
 ANGLES = "<\u00ab\u02c2\u1438\u2039\u2329\u276c\u276e\u27e8\u27ea\u29fc\u3008\u300a\ufe64\uff1c"
 """Characters that look like the one that opens a tag."""
 LOOKALIKES: Mapping[str, str] = {
@@ -38,26 +37,26 @@ LOOKALIKES: Mapping[str, str] = {
     "s": "5\u0455",
     "u": "\u03c5\u057d",
 }
-"""Digits, Greek, Cyrillic and Armenian letters that look like those of our tags."""
+"""Digits, Greek, Cyrillic and Armenian letters that look like those of the tags."""
 
 
 def _match_letter(letter: str) -> str:
-    """Make a pattern of a letter in every style and of what looks like it."""
-    first, place = 0x1D400, ord(letter) - ord("a")  # the mathematical alphabets
-    styled = [chr(first + 26 * alphabet + place) for alphabet in range(26)]
+    """Return a pattern for a letter in every style, and for its lookalikes."""
+    first, index = 0x1D400, ord(letter) - ord("a")  # the mathematical alphabets
+    styled = [chr(first + 26 * alphabet + index) for alphabet in range(26)]
     wide = [chr(ord(one) + 0xFEE0) for one in (letter, letter.upper())]
-    circled = [chr(0x24B6 + place), chr(0x24D0 + place), chr(0x249C + place)]
+    circled = [chr(0x24B6 + index), chr(0x24D0 + index), chr(0x249C + index)]
     accented = [one for one in map(chr, range(0xC0, 0x250)) if normalize("NFD", one)[0] == letter]
     return f"[{letter}{LOOKALIKES[letter]}{''.join(styled + wide + circled + accented)}]"
 
 
 UNSEEN = rf"{INVISIBLE}\u0300-\u036f\u0483-\u0489\u20d0-\u20f0"
-"""What may stand between the letters: accents are hardly seen."""
+"""Ignored between the letters: invisible characters and combining accents."""
 
 
 @cache
 def compile_result_tag() -> re.Pattern[str]:
-    """Make the pattern of what a model may take for one of our tags; takes 10 ms."""
+    """Return a pattern for everything that a model can take for a result tag. Takes 10 ms."""
     letters = (f"[{UNSEEN}]*".join(map(_match_letter, word)) for word in RESULT.split("_"))
     between = rf"[{UNSEEN}\s_\uff3f\ufe4d-\ufe4f-]*"
     return re.compile(
@@ -66,15 +65,15 @@ def compile_result_tag() -> re.Pattern[str]:
 
 
 def render_name(name: str) -> str:
-    """Write the name of a tool or an argument."""
+    """Return the name of a tool or an argument, quoted if necessary."""
     return name if PLAIN_NAME.fullmatch(name) else render_value(name)
 
 
 def render_value(value: Any) -> str:
-    """Write a value as Python does; what is no JSON becomes its text."""
+    """Return a value as a Python literal; one that is not JSON becomes a string."""
     match value:
         case str():
-            # An escape keeps the value and does not look like a tag.
+            # An escape keeps the value without looking like a tag.
             return compile_result_tag().sub(lambda tag: rf"\u{ord(tag[0]):04x}", repr(str(value)))
         case None | bool() | int() | float():
             return repr(value)
@@ -90,7 +89,7 @@ def render_value(value: Any) -> str:
 
 
 def render_call(call: ToolCall | InvalidToolCall) -> str:
-    """Write a call; one that could not be read, as it was written."""
+    """Return a call as text; an invalid one as the model wrote it."""
     name, arguments = render_name(call["name"] or ""), call["args"]
     if isinstance(arguments, Mapping):
         pairs = (f"{render_name(key)}={render_value(item)}" for key, item in arguments.items())
@@ -100,24 +99,24 @@ def render_call(call: ToolCall | InvalidToolCall) -> str:
 
 
 def render_calls(calls: Sequence[ToolCall | InvalidToolCall]) -> str:
-    """Write calls as the list that a model is asked for."""
+    """Return calls as the list that the instructions ask for."""
     return f"[{', '.join(map(render_call, calls))}]"
 
 
 def render_result(text: str, **attributes: str | int | None) -> str:
-    """Write a tool's result between tags; the text cannot end them.
+    """Return a tool's result between tags, which the text cannot close.
 
     Args:
-        text: What the tool said.
-        attributes: What ties it to its call; None leaves one out.
+        text: The result.
+        attributes: Attributes of the tag that identify the call; None omits one.
     """
     given = {name: value for name, value in attributes.items() if value is not None}
-    written = "".join(
+    rendered = "".join(
         f" {name}={escape_tags(quoteattr(str(value)))}" for name, value in given.items()
     )
-    return f"<{RESULT}{written}>\n{escape_tags(text)}\n</{RESULT}>"
+    return f"<{RESULT}{rendered}>\n{escape_tags(text)}\n</{RESULT}>"
 
 
 def escape_tags(text: str) -> str:
-    """Make a text of others safe to stand beside our tags: what looks like one is escaped."""
+    """Return untrusted text with everything that looks like a result tag escaped."""
     return compile_result_tag().sub("&lt;", text)

@@ -1,4 +1,4 @@
-"""Bound tools: from OpenAI's dicts to what the writer and the reader need of them."""
+"""Bound tools: converts them to OpenAI's dicts, and these to the `Toolset` used here."""
 
 import json
 import re
@@ -13,11 +13,10 @@ from pydantic import BaseModel
 
 from langchain_segmind._tools.json_schema import Schema, get_properties, resolve
 
-KEPT_TOOL_SETS = 128
-"""Sets of tools whose rendering is kept."""
+TOOLSET_CACHE_SIZE = 128
 
 REFERENCE = re.compile(r'"\$ref": "#/(?:\$defs|definitions)/([^"]+)"')
-"""The name of a type that JSON refers to."""
+"""Matches a reference in JSON; the group is the name of the type."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class Tool:
 
     Attributes:
         name: As the user wrote it.
-        description: What it does; may be empty.
+        description: What it does; can be empty.
         parameters: The JSON schema of its arguments, an object.
-        root: The schema that the references in it start from.
-        strict: Whether arguments that do not fit the schema make a call invalid.
+        root: The schema that its references start from.
+        strict: Whether a call whose arguments do not match the schema is invalid.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Tool:
 
     @cached_property
     def argument_name(self) -> re.Pattern[str] | None:
-        """Matches the name of an argument before its `=`; None where there are none."""
+        """Matches an argument's name before its `=`; None if there are no arguments."""
         return compile_names(self.properties, before="=")
 
 
@@ -53,14 +52,14 @@ class Toolset(Mapping[str, Tool]):
     """Bound tools by name, in order.
 
     Attributes:
-        fingerprint: Equal for equal tools: their dicts as JSON.
+        fingerprint: The tools' dicts as JSON, equal for equal tools.
     """
 
     def __init__(self, tools: Iterable[Tool], fingerprint: str = "[]") -> None:
         self.fingerprint = fingerprint
         self._tools = {tool.name: tool for tool in tools}
 
-    # What is rendered of a set is kept by its identity.
+    # The cache of rendered instructions is keyed by identity.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -75,12 +74,12 @@ class Toolset(Mapping[str, Tool]):
 
     @cached_property
     def tool_name(self) -> re.Pattern[str] | None:
-        """Matches the name of a tool before its `(`; None where there are none."""
+        """Matches a tool's name before its `(`; None if there are no tools."""
         return compile_names(self, before=r"\(")
 
 
 def compile_names(names: Iterable[str], before: str) -> re.Pattern[str] | None:
-    """Make a pattern of names that follows none half-way: the longest comes first."""
+    """Return a pattern for any of the names, the longest first; None if there are none."""
     alternatives = [re.escape(name) for name in sorted(names, key=len, reverse=True) if name]
     return re.compile(rf"(?:{'|'.join(alternatives)})(?=\s*{before})") if alternatives else None
 
@@ -88,10 +87,10 @@ def compile_names(names: Iterable[str], before: str) -> re.Pattern[str] | None:
 def convert_tools(
     tools: Iterable[dict[str, Any] | type | Callable[..., Any] | Any], *, strict: bool | None = None
 ) -> list[dict[str, Any]]:
-    """Convert tools of any kind that LangChain knows to OpenAI's dicts.
+    """Return tools of any kind that LangChain accepts, as OpenAI's dicts.
 
     Raises:
-        ValueError: If one cannot be called through text, or two that differ share a name.
+        ValueError: If a tool is built into another provider, or two different ones share a name.
     """
     if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
         raise ValueError(f"Pass a list of tools, not {tools!r:.200}.")
@@ -106,15 +105,12 @@ def convert_tools(
         if name not in converted:
             converted[name] = openai_tool
         elif _without_titles(openai_tool) != _without_titles(converted[name]):
-            raise ValueError(
-                f"Two different tools are named {name!r}; a call could not tell them apart. "
-                "Rename one."
-            )
+            raise ValueError(f"Two different tools are named {name!r}. Rename one of them.")
     return list(converted.values())
 
 
 def _keep_recursion(tool: Any) -> Any:
-    """Write a tool whose types hold themselves as a dict: LangChain would cut them off."""
+    """Return a tool with recursive types as a dict: LangChain would cut them off."""
     model = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
     if isinstance(model, type) and issubclass(model, BaseModel):
         schema = model.model_json_schema()
@@ -132,13 +128,13 @@ def _keep_recursion(tool: Any) -> Any:
 
 
 def _is_recursive(schema: Schema) -> bool:
-    """Tell whether a type that a schema defines holds itself."""
+    """Whether a type that a schema defines contains itself."""
     types = {**schema.get("definitions", {}), **schema.get("$defs", {})}
-    held = {name: {*REFERENCE.findall(json.dumps(types[name]))} for name in types}
-    while plain := [name for name in held if not held[name] & held.keys()]:
-        for name in plain:
-            del held[name]
-    return bool(held)
+    contained = {name: {*REFERENCE.findall(json.dumps(types[name]))} for name in types}
+    while leaves := [name for name in contained if not contained[name] & contained.keys()]:
+        for name in leaves:
+            del contained[name]
+    return bool(contained)
 
 
 def _get_name(openai_tool: Any) -> str:
@@ -148,16 +144,16 @@ def _get_name(openai_tool: Any) -> str:
         return name
     if isinstance(function, dict):
         raise ValueError(f"A tool has no name: {openai_tool!r:.200}")
-    kind = openai_tool.get("type") if isinstance(openai_tool, dict) else openai_tool
+    tool_type = openai_tool.get("type") if isinstance(openai_tool, dict) else openai_tool
     raise ValueError(
-        f"The tool {openai_tool!r:.200} is built into another provider ({kind!r}); Segmind "
-        "takes text only, so a tool needs a function of yours: pass a function, a BaseTool, a "
-        "pydantic class, or {'type': 'function', 'function': {'name': ..., 'parameters': ...}}."
+        f"The tool {openai_tool!r:.200} is built into another provider ({tool_type!r}); Segmind "
+        "has no built-in tools. Pass a function, a BaseTool, a pydantic class, or "
+        "{'type': 'function', 'function': {'name': ..., 'parameters': ...}}."
     )
 
 
 def _without_titles(value: Any) -> Any:
-    """Drop the titles that pydantic adds, but no property that is named "title"."""
+    """Return a schema without pydantic's titles; properties named "title" stay."""
     if isinstance(value, list):
         return [_without_titles(item) for item in value]
     if not isinstance(value, dict):
@@ -170,11 +166,11 @@ def _without_titles(value: Any) -> Any:
 
 
 def create_toolset(openai_tools: Sequence[Mapping[str, Any]]) -> Toolset:
-    """Get tools from OpenAI's dicts; the same dicts give the same object."""
+    """Return the toolset of OpenAI's dicts; equal dicts share one object."""
     return _create_toolset(json.dumps(openai_tools, default=str))
 
 
-@lru_cache(maxsize=KEPT_TOOL_SETS)
+@lru_cache(maxsize=TOOLSET_CACHE_SIZE)
 def _create_toolset(openai_tools: str) -> Toolset:
     return Toolset(map(_create_tool, json.loads(openai_tools)), openai_tools)
 

@@ -156,12 +156,12 @@ def test_a_type_is_written_in_pythons_words(schema, written) -> None:
         ),
         pytest.param(
             {"type": "array", "minItems": 1, "maxItems": 2, "uniqueItems": True},
-            "at least 1 items; at most 2 items; no item twice",
+            "at least 1 items; at most 2 items; unique items",
             id="items",
         ),
         pytest.param({"examples": ["a", 5]}, "such as 'a', 5", id="examples"),
         pytest.param(
-            {"patternProperties": {"^x-": {}}}, "further keys match ^x-", id="a pattern of keys"
+            {"patternProperties": {"^x-": {}}}, "other keys match ^x-", id="a pattern of keys"
         ),
         pytest.param({"not": {"type": "string"}}, "not str", id="not"),
         pytest.param({"type": "string", "deprecated": True}, "deprecated", id="deprecated"),

@@ -13,7 +13,7 @@ from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.signatures import render_tools
 from langchain_segmind._tools.tool_choice import ToolChoice
 from langchain_segmind._tools.tools import (
-    KEPT_TOOL_SETS,
+    TOOLSET_CACHE_SIZE,
     _create_toolset,
     convert_tools,
     create_toolset,
@@ -295,7 +295,7 @@ class TestRefusals:
 
     def test_a_function_that_is_no_dict_is_refused(self) -> None:
         """A dict of OpenAI's type that is none of its form."""
-        with pytest.raises(ValueError, match="needs a function of yours"):
+        with pytest.raises(ValueError, match="Pass a function"):
             convert_tools([{"type": "function", "function": "add"}])
 
 
@@ -444,7 +444,7 @@ def test_equal_tools_are_one_set() -> None:
     assert create_toolset(convert_tools([add])) is first
     assert first.fingerprint == create_toolset(convert_tools([tool(add)])).fingerprint
     assert create_toolset([]).fingerprint == "[]"
-    assert _create_toolset.cache_parameters()["maxsize"] == KEPT_TOOL_SETS
+    assert _create_toolset.cache_parameters()["maxsize"] == TOOLSET_CACHE_SIZE
     assert render_instructions(first, ToolChoice(), parallel=True) is render_instructions(
         first, ToolChoice(), parallel=True
     )
