@@ -1,4 +1,4 @@
-"""Schemas of any kind -> a JSON schema for the model, and its reply -> an object of the schema."""
+"""Structured output: converts schemas for the model, and its replies to objects."""
 
 import inspect
 import warnings
@@ -22,7 +22,7 @@ from typing_extensions import is_typeddict
 
 from langchain_segmind._output.response_format import (
     NotJSONError,
-    check_fit,
+    check_match,
     read_json,
     write_json,
 )
@@ -32,29 +32,28 @@ from langchain_segmind._tools import coerce_value, resolve
 DEFAULT_NAME = "answer"
 """The name of a schema without a title."""
 
-KEPT_ADAPTERS = 128
-"""Dataclasses and TypedDicts whose validator is kept."""
+ADAPTER_CACHE_SIZE = 128
 
-FAULTS = (TypeError, ValueError, AttributeError, NameError, RuntimeError, KeyError)
-"""What LangChain and pydantic raise where a schema cannot be used."""
+SCHEMA_ERRORS = (TypeError, ValueError, AttributeError, NameError, RuntimeError, KeyError)
+"""What LangChain and pydantic raise for an unusable schema."""
 
 
 class QuietJsonSchema(GenerateJsonSchema):
-    """Leaves out a default that is no JSON without a warning, which is none of the user's."""
+    """Omits defaults that are not JSON, without a warning."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
 
 
 @dataclass(frozen=True)
 class StructuredOutput:
-    """What a reply is read as.
+    """What a reply is converted to.
 
     Attributes:
-        name: The schema's name, which is the name of the function that the model calls.
-        description: What it is; may be empty.
+        name: The schema's name, also of the function that the model calls.
+        description: The schema's description; can be empty.
         schema: The JSON schema.
-        validate_json: Makes an object of JSON text, or raises; None where values stay as they are.
-        class_name: The full name of the class that objects are made of; empty where they are dicts.
+        validate_json: Converts JSON text to an object, or raises; None for plain JSON values.
+        class_name: The full name of the objects' class; empty for dicts.
     """
 
     name: str
@@ -65,21 +64,21 @@ class StructuredOutput:
 
     @property
     def identity(self) -> str:
-        """Equal for what reads replies alike: the class with its validators, and the schema."""
+        """A string that is equal for equal conversions: the class, its name and its schema."""
         return f"{self.class_name} {self.name} {self.schema!r}"
 
     @property
     def openai_tool(self) -> dict[str, Any]:
-        """The schema as a function that the model calls with the answer.
+        """The schema as an OpenAI tool, whose arguments are the answer.
 
         Raises:
-            ValueError: If the answer is no object, whose fields could be arguments.
+            ValueError: If the answer is not an object.
         """
         parameters = {**resolve(self.schema, self.schema)}
         if parameters.get("type", "object") != "object" or parameters.keys() & {"anyOf", "oneOf"}:
             raise ValueError(
-                f"{self.name} is no object whose fields could be a function's arguments; put it "
-                "into a field of one, or pass method='json_schema'."
+                f"{self.name} is not an object, so its fields cannot be a function's arguments. "
+                "Wrap it in an object, or pass method='json_schema'."
             )
         for key in ("title", "description"):
             parameters.pop(key, None)
@@ -93,15 +92,15 @@ class StructuredOutput:
         return {"type": "json_schema", "json_schema": named}
 
     def convert(self, value: Any) -> Any:
-        """Make an object of the schema.
+        """Return a value as an object of the schema.
 
         Raises:
-            ValueError: If the value does not fit; the message says why, for the model to read.
+            ValueError: If it does not match; the message, which the model can read, says why.
         """
         coerced = coerce_value(value, self.schema)
         text = write_json(coerced.value)
         if self.validate_json is None:
-            check_fit(coerced)
+            check_match(coerced)
             return coerced.value
         try:
             return self.validate_json(text)
@@ -110,22 +109,22 @@ class StructuredOutput:
 
 
 def _describe_error(error: Exception) -> str:
-    """Say what is wrong with a value: of pydantic's errors, where and what."""
+    """Return what is wrong with a value; for pydantic's errors, where and what."""
     if not isinstance(error, ValidationError):
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
-    faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-    return "; ".join(": ".join(filter(None, fault)) for fault in faults)
+    problems = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+    return "; ".join(": ".join(filter(None, problem)) for problem in problems)
 
 
 def create_structured_output(schema: Any) -> StructuredOutput:
-    """Read a schema.
+    """Return a schema of any kind as a `StructuredOutput`.
 
     Args:
         schema: A pydantic class (v2 or v1), dataclass, TypedDict, function, JSON schema, or
-            OpenAI's dict of a tool, function or `response_format`.
+            OpenAI's dict for a tool, a function or a `response_format`.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If it is something else.
     """
     try:
         if isinstance(schema, Mapping):
@@ -140,20 +139,19 @@ def create_structured_output(schema: Any) -> StructuredOutput:
             return _create(schema, json_schema, partial(_validate_json, schema))
         if isinstance(schema, BaseTool) or inspect.isroutine(schema):
             return _create_from_dict(convert_to_openai_function(schema))
-    except FAULTS as error:
+    except SCHEMA_ERRORS as error:
         raise ValueError(_explain(schema, str(error).rstrip("."))) from error
-    raise ValueError(_explain(schema, "it is of no kind that can be"))
+    raise ValueError(_explain(schema, "it is an unknown kind of schema"))
 
 
 def _explain(schema: Any, reason: str) -> str:
     return (
         f"{schema!r:.200} cannot be used as a schema: {reason}. Pass a pydantic class, a "
-        "dataclass, a TypedDict or a JSON schema of an object; what is no object, such as a list, "
-        "goes into a field of one."
+        "dataclass, a TypedDict or a JSON schema of an object; wrap a list or a scalar in one."
     )
 
 
-@lru_cache(maxsize=KEPT_ADAPTERS)
+@lru_cache(maxsize=ADAPTER_CACHE_SIZE)
 def _get_adapter(schema: type) -> TypeAdapter[Any]:
     return TypeAdapter(convert_typed_dict(schema) if is_typeddict(schema) else schema)
 
@@ -171,12 +169,12 @@ def _create(
 
 
 def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:
-    """Read a JSON schema, whichever of OpenAI's dicts it stands in."""
+    """Return the output of a JSON schema, alone or in any of OpenAI's dicts."""
     inner = (given.get(key) for key in ("function", "json_schema"))
     outer = next((part for part in inner if isinstance(part, Mapping)), given)
     schema = next((outer[key] for key in ("parameters", "schema") if key in outer), outer)
     if not isinstance(schema, Mapping):
-        raise ValueError("its schema is no dict")
+        raise ValueError("its schema is not a dict")
     resolved = resolve(schema, schema)
     if not {"properties", "type", "anyOf", "oneOf"} & resolved.keys():
         raise ValueError("it has no properties")
@@ -188,7 +186,7 @@ def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:
 
 
 def create_requirement(output: StructuredOutput | None, method: str) -> dict[str, Any]:
-    """Get the arguments of a call that demands an object.
+    """Return the call arguments that require an object as the answer.
 
     Raises:
         ValueError: If the method is unknown, or needs a schema and there is none.
@@ -197,7 +195,7 @@ def create_requirement(output: StructuredOutput | None, method: str) -> dict[str
         case "json_mode":
             return {"response_format": {"type": "json_object"}}
         case "function_calling" | "json_schema" if output is None:
-            raise ValueError(f"method={method!r} needs a schema; only 'json_mode' goes without.")
+            raise ValueError(f"method={method!r} needs a schema; only 'json_mode' does not.")
         case "function_calling" if output:
             return {
                 "tools": [output.openai_tool],
@@ -208,32 +206,32 @@ def create_requirement(output: StructuredOutput | None, method: str) -> dict[str
             return {"response_format": output.response_format}
         case _:
             raise ValueError(
-                f"method={method!r} is unknown; pass 'function_calling', 'json_schema' or "
+                f"method={method!r} is unknown. Pass 'function_calling', 'json_schema' or "
                 "'json_mode'."
             )
 
 
 def read_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
-    """Read the object that a reply holds, in a call or as JSON.
+    """Return the object in a reply: the arguments of a call, or JSON.
 
     Args:
         message: The reply.
-        output: What it is read as; None for any JSON object.
+        output: What to convert it to; None for any JSON object.
 
     Raises:
         NotJSONError: If there is neither a call nor JSON.
-        ValueError: If what there is cannot be used; the message says why.
+        ValueError: If it cannot be used; the message says why.
     """
     if message.tool_calls:
         value: Any = message.tool_calls[0]["args"]
-    elif faults := describe_invalid_calls(message):
-        raise ValueError(faults)
+    elif problems := describe_invalid_calls(message):
+        raise ValueError(problems)
     else:
         value = _read_text(message, output)
     if output is not None:
         return output.convert(value)
     if not isinstance(value, dict):
-        raise NotJSONError("it is no JSON object")
+        raise NotJSONError("not a JSON object")
     return value
 
 
@@ -242,15 +240,15 @@ def _read_text(message: AIMessage, output: StructuredOutput | None) -> Any:
         return read_json(str(message.text))
     except NotJSONError as error:
         raise NotJSONError(
-            str(error) if output is None else "it is neither a call nor JSON"
+            str(error) if output is None else "neither a function call nor valid JSON"
         ) from None
 
 
 def describe_invalid_calls(message: AIMessage) -> str:
-    """Say what is wrong with a reply's calls that cannot be run; an empty text without any."""
-    # Merging chunks leaves the errors out.
-    noted = message.response_metadata.get("invalid_tool_call_errors", {})
-    errors = [call["error"] or noted.get(call["id"], "") for call in message.invalid_tool_calls]
+    """Return what is wrong with a reply's invalid calls; empty if it has none."""
+    # LangChain drops the errors when it merges chunks.
+    recorded = message.response_metadata.get("invalid_tool_call_errors", {})
+    errors = [call["error"] or recorded.get(call["id"], "") for call in message.invalid_tool_calls]
     return "; ".join(
         f"{call['name']}: {error}"
         for call, error in zip(message.invalid_tool_calls, errors, strict=True)
@@ -258,23 +256,23 @@ def describe_invalid_calls(message: AIMessage) -> str:
 
 
 def parse_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
-    """Read the object that a reply holds, as LangChain's parsers do.
+    """Return the object in a reply.
 
     Raises:
-        OutputParserException: If there is none, or it does not fit.
+        OutputParserException: If there is none, or it does not match the schema.
     """
     try:
         return read_structured_output(message, output)
     except ValueError as error:
-        written = str(message.text) or str([call["args"] for call in message.invalid_tool_calls])
+        text = str(message.text) or str([call["args"] for call in message.invalid_tool_calls])
         raise OutputParserException(
-            f"The reply holds no {output.name if output else 'JSON object'}: {error}",
-            llm_output=written,
+            f"The reply contains no {output.name if output else 'JSON object'}: {error}",
+            llm_output=text,
         ) from error
 
 
 def parse_beside_raw(message: AIMessage, output: StructuredOutput | None) -> dict[str, Any]:
-    """Give a reply beside what is read of it: `raw`, `parsed` and `parsing_error`."""
+    """Return a reply as `raw`, with its object as `parsed` or the `parsing_error`."""
     try:
         parsed = parse_structured_output(message, output)
     except OutputParserException as error:
@@ -285,7 +283,7 @@ def parse_beside_raw(message: AIMessage, output: StructuredOutput | None) -> dic
 def create_parser(
     output: StructuredOutput | None, *, include_raw: bool
 ) -> Runnable[AIMessage, Any]:
-    """Create the runnable that reads replies."""
+    """Return the runnable that converts replies."""
     parse = parse_beside_raw if include_raw else parse_structured_output
     return RunnableLambda(partial(parse, output=output), name=parse.__name__)
 
@@ -293,11 +291,11 @@ def create_parser(
 def create_tracing_format(
     output: StructuredOutput | None, given: Any, *, method: str, strict: bool | None
 ) -> dict[str, Any]:
-    """Tell traces what is asked for, as LangChain's own packages do."""
+    """Return the requested format for traces, like LangChain's own packages."""
     try:
         with warnings.catch_warnings(action="ignore"):
             schema: Any = convert_to_json_schema(given)
-    except FAULTS:
+    except SCHEMA_ERRORS:
         schema = {"title": output.name, **output.schema} if output else None
     kwargs = {"method": method} if strict is None else {"method": method, "strict": strict}
     return {"kwargs": kwargs, "schema": schema}

@@ -1,4 +1,4 @@
-"""A TypedDict -> one that pydantic reads on every Python, with LangChain's annotations; pure."""
+"""Converts TypedDicts so that pydantic accepts them on every supported Python."""
 
 from functools import reduce
 from operator import or_
@@ -18,32 +18,34 @@ from pydantic import Field
 from typing_extensions import TypedDict, is_typeddict
 
 UNIONS = (Union, type(int | str))
-"""What `Union[int, str]` and `int | str` are made of."""
+"""The origins of `Union[int, str]` and `int | str`."""
 
 
 def convert_typed_dict(given: Any, outer: tuple[Any, ...] = ()) -> Any:
-    """Write a TypedDict anew; before Python 3.12, pydantic does not read those of `typing`.
+    """Return a copy of a TypedDict, made with `typing_extensions`.
+
+    Before Python 3.12, pydantic refuses those made with `typing`.
 
     Args:
         given: The TypedDict.
-        outer: The TypedDicts that it stands in.
+        outer: The TypedDicts around it.
 
     Raises:
-        ValueError: If it stands in itself.
+        ValueError: If it contains itself.
     """
     if given in outer:
-        raise ValueError(f"the TypedDict {given.__name__} holds itself; make it a pydantic class")
+        raise ValueError(f"the TypedDict {given.__name__} contains itself; use a pydantic class")
     fields = {
         name: _convert_field(hint, (*outer, given), is_required=name in given.__required_keys__)
         for name, hint in get_type_hints(given, include_extras=True).items()
     }
-    converted = TypedDict(given.__name__, fields)  # type: ignore[misc] # made at run time
+    converted = TypedDict(given.__name__, fields)  # type: ignore[misc] # created at run time
     converted.__doc__ = given.__doc__
     return converted
 
 
 def _convert_field(hint: Any, outer: tuple[Any, ...], *, is_required: bool) -> Any:
-    """Convert a value's type, and `Annotated[type, default or ..., description]` of LangChain."""
+    """Return a field's type, with LangChain's `Annotated[type, default or ..., description]`."""
     while (origin := get_origin(hint)) in {Required, NotRequired}:
         is_required, (hint,) = origin is Required, get_args(hint)
     notes = get_args(hint)[1:] if origin is Annotated else ()
@@ -54,7 +56,7 @@ def _convert_field(hint: Any, outer: tuple[Any, ...], *, is_required: bool) -> A
 
 
 def _convert_hint(hint: Any, outer: tuple[Any, ...]) -> Any:
-    """Convert the TypedDicts within a type."""
+    """Return a type with the TypedDicts in it converted."""
     origin, args = get_origin(hint), get_args(hint)
     if is_typeddict(hint):
         return convert_typed_dict(hint, outer)

@@ -1,4 +1,4 @@
-"""Tool calls as text: what is written to a model and read from it. Knows nothing of Segmind."""
+"""Tool calls as text: written for a model, and read from its replies. Independent of Segmind."""
 
 from langchain_segmind._tools.coercion import Coerced, coerce_value, make_plain
 from langchain_segmind._tools.instructions import render_instructions

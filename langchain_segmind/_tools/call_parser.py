@@ -1,4 +1,4 @@
-"""Text -> the calls in it, in whichever form a model writes them; no schema is looked at yet."""
+"""Reads calls from text in every form that models write; schemas are applied later."""
 
 import json
 import re
@@ -17,13 +17,13 @@ from langchain_segmind._tools.syntax import PLAIN_NAME
 from langchain_segmind._tools.tools import Tool, Toolset
 
 UNFINISHED = "the reply ends inside the call"
-"""How the fault of such a call begins."""
+"""How the problem of such a call begins."""
 
-MOST_RECOVERIES = 20
-"""Unreadable calls after which the rest of a text is taken for one more."""
+MAX_RECOVERIES = 20
+"""Unreadable calls to skip. Each is read twice, so the last one takes the rest of the text."""
 
 NAMESPACE = "functions."
-"""What this model was trained to write before a function's name."""
+"""OpenAI's models are trained to write this before a function's name."""
 
 QUOTED = r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)"
 QUOTED_CALL = re.compile(rf"{QUOTED}(?=\s*\()")
@@ -33,62 +33,55 @@ PLAIN_ARGUMENT = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*=(?!=))")
 UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*+)\s*\Z")
 END_OF_LIST = frozenset({"]", ""})
 ARGUMENT = re.compile(rf"\s*({PLAIN_NAME.pattern})\s*=\s*{PLAIN_SCALAR}\s*(?=[,)])")
-"""What most arguments are, with what follows; they are read in one step."""
+"""Matches most arguments in one step."""
 EQUALS = re.compile(r"\s*=(?!=)\s*")
 STARS = re.compile(r"\*\*")
 
-CALLEES = ("name", "function", "tool", "recipient_name")
-"""Under which keys of a JSON object the name of a tool stands."""
+NAME_KEYS = ("name", "recipient_name")
+"""Keys of a JSON object that hold a tool's name."""
 
-PAYLOADS = ("arguments", "parameters", "args", "input")
-"""Under which keys of a JSON object the arguments stand."""
+ARGUMENTS_KEYS = ("arguments", "parameters", "args", "input")
+"""Keys of a JSON object that hold the arguments: OpenAI's, Llama's, LangChain's, Anthropic's."""
 
-WRAPPERS = ("tool_calls", "tool_uses")
-"""Under which key of a JSON object a list of calls stands."""
+LIST_KEYS = ("tool_calls", "tool_uses")
+"""Keys of a JSON object that hold a list of calls."""
 
-WRAPPER = re.compile(rf"\{{\s*['\"](?:{'|'.join(WRAPPERS)})['\"]\s*:\s*(?=\[)")
+LABEL_KEYS = frozenset({"id", "index", "role", "type"})
+"""Keys of a JSON object that do not matter to a call."""
 
-LABELS = frozenset({"id", "index", "role", "type"})
-"""Keys of a JSON object that say nothing about a call."""
-
-SCHEMA = frozenset({"type", "properties"})
-"""Keys of a JSON schema."""
+SCHEMA_KEYS = frozenset({"type", "properties"})
 
 JSON_NAME = re.compile(
-    rf"(?:\{{|['\"](?:{'|'.join(CALLEES)})['\"]\s*:)(?=\s*(?P<quote>['\"])([^'\"\n]+)(?P=quote))"
+    rf"(?:\{{|['\"](?:{'|'.join(NAME_KEYS)})['\"]\s*:)(?=\s*(?P<quote>['\"])([^'\"\n]+)(?P=quote))"
 )
-"""Where a JSON object may name a tool."""
+"""Matches where a JSON object can name a tool."""
 
 
 class NoCallError(ValueError):
-    """What stands there is no call, and so part of the text."""
+    """The text at this position is not a call."""
 
 
 @dataclass(slots=True)
 class RawCall:
-    """A call as it was written.
+    """A call as the model wrote it.
 
     Attributes:
         name: The tool's name.
-        text: The call's own text.
-        arguments: Values by name; what they mean is for the tool's schema to say.
-        fault: Why the call cannot be run, or an empty text.
-        repairs: The names of what had to be read leniently, in order.
+        text: The call's text.
+        arguments: Values by name, not yet coerced to the tool's schema.
+        problem: Why the call cannot be run; empty if it can.
+        repairs: Names of the repairs made, in order.
     """
 
     name: str
     text: str
     arguments: dict[str, Any] = field(default_factory=dict)
-    fault: str = ""
+    problem: str = ""
     repairs: list[str] = field(default_factory=list)
 
 
 class CallReader:
-    """Reads calls from a text, one list after the other.
-
-    Attributes:
-        position: Where it stands.
-    """
+    """Reads calls from a text, one list after the other."""
 
     def __init__(self, text: str, tools: Toolset) -> None:
         self._scanner = Scanner(text)
@@ -98,7 +91,7 @@ class CallReader:
 
     @property
     def position(self) -> int:
-        """Where it stands."""
+        """Index of the next character."""
         return self._scanner.position
 
     @position.setter
@@ -106,17 +99,17 @@ class CallReader:
         self._scanner.position = position
 
     def is_at_end(self) -> bool:
-        """Pass over blanks and tell whether nothing follows."""
+        """Skip blanks; return whether nothing follows."""
         return not self._scanner.peek()
 
     def read_list(self, *, known_only: bool = False) -> list[RawCall]:
-        """Read a list in brackets; the text may end inside it.
+        """Return the calls of a list in brackets; the text can end inside it.
 
         Args:
-            known_only: Whether only known tools count, in the syntax of calls.
+            known_only: Whether to accept only calls of known tools, and no JSON.
 
         Raises:
-            NoCallError: If it is no list of calls.
+            NoCallError: If this is not a list of calls.
         """
         scanner = self._scanner
         if not scanner.take("["):
@@ -142,7 +135,7 @@ class CallReader:
         return calls
 
     def read_bare_calls(self) -> list[RawCall]:
-        """Read calls of known tools that stand without brackets, up to the end of the text.
+        """Return the calls of known tools that follow, without brackets, up to the end.
 
         Raises:
             NoCallError: If there is anything else.
@@ -151,8 +144,7 @@ class CallReader:
         while not self.is_at_end():
             is_json = self._scanner.peek() == "{"
             calls += self._read_entry(known_only=not is_json)
-            if not self._scanner.take(","):
-                self._scanner.take(";")
+            self._scanner.take(",")
         if not calls:
             raise NoCallError
         calls[0].repairs.append("no_brackets")
@@ -168,7 +160,7 @@ class CallReader:
         if rest is None:
             raise NoCallError
         self.position = len(self._text)
-        return [RawCall(rest[1], rest[1], fault=UNFINISHED)]
+        return [RawCall(rest[1], rest[1], problem=UNFINISHED)]
 
     def _read_name(self, *, known_only: bool) -> str:
         scanner, start = self._scanner, self.position
@@ -186,7 +178,7 @@ class CallReader:
         return "" if known_only else name
 
     def _read_written_name(self, quoted: re.Pattern[str], plain: re.Pattern[str]) -> str | None:
-        """Read a name as our own dialect writes it."""
+        """Read a name as `render_name` writes it."""
         if text := self._scanner.take_match(quoted):
             return str(Scanner(text).read_value())
         return self._scanner.take_match(plain) or None
@@ -194,7 +186,7 @@ class CallReader:
     def _read_call(self, name: str, start: int, *, follows: bool) -> RawCall:
         scanner = self._scanner
         tool = self._tools.get(name)
-        scanner.leniencies, opener = [], scanner.position
+        scanner.repairs, opener = [], scanner.position
         try:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
@@ -202,20 +194,20 @@ class CallReader:
                 raise NoCallError from error
             return self._recover(name, start, opener, str(error))
         return RawCall(
-            name, self._text[start : scanner.position], arguments, repairs=scanner.leniencies
+            name, self._text[start : scanner.position], arguments, repairs=scanner.repairs
         )
 
-    def _recover(self, name: str, start: int, opener: int, fault: str) -> RawCall:
-        """Pass over a call that cannot be read: to its last bracket, or to the text's end."""
+    def _recover(self, name: str, start: int, opener: int, problem: str) -> RawCall:
+        """Skip an unreadable call: up to its closing bracket, or to the end of the text."""
         self._recoveries += 1
         end = find_end(self._text, opener)
         if end < 0:
-            fault = f"{UNFINISHED} ({fault})"
-        elif self._recoveries >= MOST_RECOVERIES:
+            problem = f"{UNFINISHED} ({problem})"
+        elif self._recoveries >= MAX_RECOVERIES:
             end = -1
-            fault = f"{fault}; what follows was not read, after so many unreadable calls"
+            problem = f"{problem}; the rest was not read after {MAX_RECOVERIES} unreadable calls"
         self.position = len(self._text) if end < 0 else end
-        return RawCall(name, self._text[start : self.position].rstrip(), fault=fault)
+        return RawCall(name, self._text[start : self.position].rstrip(), problem=problem)
 
     def _read_arguments(self, tool: Tool | None) -> dict[str, Any]:
         scanner = self._scanner
@@ -231,17 +223,17 @@ class CallReader:
                 given = self._read_mapping()
             elif (name := self._read_argument_name(tool)) is not None:
                 if not scanner.take_match(EQUALS):
-                    raise UnreadableError(f"'=' was expected after {name!r:.80}")
+                    raise UnreadableError(f"expected '=' after {name!r:.80}")
                 given = {name: scanner.read_value()}
             else:
                 value = scanner.read_value()
                 if isinstance(value, dict) and {*value} <= {*names} and (value or not names):
                     given = value
-                    scanner.leniencies.append("object_of_arguments")
+                    scanner.repairs.append("object_of_arguments")
                 elif positional < len(names) and len(arguments) == positional:
                     given = {names[positional]: value}
                     positional += 1
-                    scanner.leniencies.append("positional_argument")
+                    scanner.repairs.append("positional_argument")
                 else:
                     raise UnreadableError("an argument has no name")
             if not arguments.keys().isdisjoint(given):
@@ -250,7 +242,7 @@ class CallReader:
             arguments |= given
             if not scanner.take(",") and scanner.peek() != ")":
                 found = repr(scanner.peek()) if scanner.peek() else "the end"
-                raise UnreadableError(f"',' or ')' was expected after an argument, not {found}")
+                raise UnreadableError(f"expected ',' or ')' after an argument, not {found}")
         scanner.take(")")
         return arguments
 
@@ -272,39 +264,28 @@ class CallReader:
     def _read_mapping(self) -> dict[str, Any]:
         value = self._scanner.read_value()
         if not isinstance(value, dict):
-            raise UnreadableError("what follows ** is no dict")
+            raise UnreadableError("expected a dict after **")
         return value
 
     def _read_json_calls(self, *, follows: bool) -> list[RawCall]:
         """Read an object that stands for one call, or for a list of them."""
         scanner = self._scanner
         start = scanner.position
-        scanner.leniencies = []
+        scanner.repairs = []
         try:
-            value = scanner.read_braces()
+            value = scanner.read_dict()
         except UnreadableError as error:
-            return self._recover_json(start, str(error), follows=follows)
+            name = self._find_json_name(start)
+            if not name and not (follows and find_end(self._text, start) < 0):
+                raise NoCallError from error
+            return [self._recover(name, start, start, str(error))]
         text = self._text[start : scanner.position]
         calls = convert_json_to_calls(value, text, self._tools)
-        calls[0].repairs += [*scanner.leniencies, "json"]
+        calls[0].repairs += [*scanner.repairs, "json"]
         return calls
 
-    def _recover_json(self, start: int, fault: str, *, follows: bool) -> list[RawCall]:
-        """Read what can be read of an object: its list of calls, or which tool it names."""
-        wrapper = WRAPPER.match(self._text, start)
-        if wrapper and self._recoveries < MOST_RECOVERIES:
-            self._recoveries += 1
-            self.position = wrapper.end()
-            calls = self.read_list()
-            self._scanner.take("}")
-            return calls
-        name = self._find_json_name(start)
-        if not name and not (follows and find_end(self._text, start) < 0):
-            raise NoCallError
-        return [self._recover(name, start, start, fault)]
-
     def _find_json_name(self, start: int) -> str:
-        """Get the known tool that an unreadable object names."""
+        """Return the known tool that an unreadable object names; empty if there is none."""
         end = find_end(self._text, start)
         named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
         names = (match[2].removeprefix(NAMESPACE) for match in named)
@@ -312,52 +293,54 @@ class CallReader:
 
 
 def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall]:
-    """Read JSON objects that stand for calls of known tools, and say nothing else.
+    """Return the calls of known tools that a JSON object stands for.
 
     Raises:
-        NoCallError: If they do not.
+        NoCallError: If it says anything else.
     """
     if not isinstance(value, Mapping):
         raise NoCallError
-    for wrapper in WRAPPERS:
-        entries = value.get(wrapper)
-        if isinstance(entries, list) and entries and _holds_only(value, wrapper):
+    for key in LIST_KEYS:
+        entries = value.get(key)
+        if isinstance(entries, list) and entries and _holds_only(value, key):
             calls = [convert_json_to_calls(one, json.dumps(one), tools) for one in entries]
             return [call for one in calls for call in one]
     inner = value.get("function")
     if isinstance(inner, Mapping) and _holds_only(value, "function"):
         value = inner
-    name, payload = _get_json_parts(value, tools)
+    name, arguments = _get_json_parts(value, tools)
     if name not in tools:
         raise NoCallError
-    arguments = _read_json_text(payload) if isinstance(payload, str) else payload
-    if isinstance(payload, str) and payload.lstrip().startswith("{") and arguments is None:
-        return [RawCall(name, text, fault="the text of the arguments is no JSON")]
-    # A schema of the arguments describes a tool, and calls none.
-    if not isinstance(arguments, Mapping) or {*arguments} - {*tools[name].properties} >= SCHEMA:
+    if isinstance(arguments, str):
+        is_object = arguments.lstrip().startswith("{")
+        arguments = _read_json_text(arguments)
+        if is_object and arguments is None:
+            return [RawCall(name, text, problem="the arguments are not valid JSON")]
+    # An object with the schema of the arguments describes a tool and does not call it.
+    is_schema = isinstance(arguments, Mapping) and (
+        {*arguments} - {*tools[name].properties} >= SCHEMA_KEYS
+    )
+    if is_schema or not isinstance(arguments, Mapping):
         raise NoCallError
     return [RawCall(name, text, dict(arguments))]
 
 
 def _holds_only(value: Mapping[str, Any], *keys: str) -> bool:
-    return all(
-        key in keys or key in LABELS or item is None or (key, item) == ("content", "")
-        for key, item in value.items()
-    )
+    return all(key in keys or key in LABEL_KEYS or value[key] is None for key in value)
 
 
 def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]:
-    """Get the name and the arguments that an object's keys tell."""
+    """Return the name and the arguments that an object holds."""
     if len(value) == 1:
         return next(iter(value.items()))
-    callee = next((key for key in CALLEES if isinstance(value.get(key), str)), "")
-    name = value.get(callee, "")
+    name_key = next((key for key in NAME_KEYS if isinstance(value.get(key), str)), "")
+    name = value.get(name_key, "")
     name = name if name in tools else name.removeprefix(NAMESPACE)
-    others = {key: item for key, item in value.items() if key != callee}
-    payloads = (value[key] for key in PAYLOADS if key in value and _holds_only(value, callee, key))
-    payload = next(payloads, None)
+    others = {key: item for key, item in value.items() if key != name_key}
+    present = (key for key in ARGUMENTS_KEYS if key in value)
+    arguments = next((value[key] for key in present if _holds_only(value, name_key, key)), None)
     is_flat = name in tools and others.keys() <= tools[name].properties.keys()
-    return name, others if is_flat and not isinstance(payload, Mapping) else payload
+    return name, others if is_flat and not isinstance(arguments, Mapping) else arguments
 
 
 def _read_json_text(text: str) -> Any:

@@ -1,13 +1,15 @@
-"""Value x schema -> the value that the schema means, where that keeps the meaning.
+"""Coerces values to a JSON schema, where that keeps their meaning.
 
-What fits is left alone. What does not is bent where both say the same (`"5"` and 5.0 are 5 where
-an integer is asked for); each bend has a name, which is noted. What cannot be bent stays as the
-model wrote it: the tool itself is the judge of it, and its error tells the model.
+A value that matches is left alone. One that does not is converted where both forms say the same
+(`"5"` and 5.0 are 5 for an integer); every coercion has a name and is recorded. Anything else
+stays as the model wrote it, and is recorded as a mismatch: the tool itself judges it, and its error
+reaches the model.
 """
 
 import logging
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +17,9 @@ from itertools import islice
 from types import NoneType
 from typing import Any
 
-from langchain_segmind._tools.constraints import find_unmet_constraint
-from langchain_segmind._tools.conversions import BENDS, IS_TYPE
 from langchain_segmind._tools.json_schema import (
     Schema,
+    find_violated_constraint,
     get_alternatives,
     get_choices,
     get_other_schema,
@@ -28,8 +29,9 @@ from langchain_segmind._tools.json_schema import (
     resolve,
 )
 from langchain_segmind._tools.literal_parser import (
-    Source,
-    Spelling,
+    Expression,
+    NumberLiteral,
+    Scanner,
     UnreadableError,
 )
 from langchain_segmind._tools.tools import Tool
@@ -39,17 +41,33 @@ logger = logging.getLogger(__name__)
 PLACEHOLDER = re.compile(r"(?:\.{2,}|\u2026|<[^<>]*>)")
 """What a model writes where it leaves a value out."""
 
-DEEPEST = 100
-"""Levels of schemas that are followed."""
+INTEGER = re.compile(r"[+-]?\d{1,100}")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
-MOST_ATTEMPTS = 20_000
-"""Alternatives that are tried for the arguments of a call: those within others multiply."""
+MAX_DEPTH = 100
+"""Levels of nested schemas."""
 
-ATTEMPTS_A_PART = 50
-"""Further ones for each value within what is bent."""
+MAX_ATTEMPTS = 20_000
+"""Alternatives tried for one call: nested ones multiply. Values of many parts get more."""
 
-MOST_ALTERNATIVES = 100
-"""Of which types are asked for."""
+MAX_ATTEMPTS_PER_PART = 50
+
+MAX_ALTERNATIVES = 100
+"""Alternatives whose types are looked up; a schema with more counts as one without types."""
+
+MAX_MISMATCHES = 10
+"""Mismatches that are reported."""
+
+MAX_CHOICES_SHOWN = 10
+MAX_CHOICES_CHARACTERS = 200
+MAX_NAME_CHARACTERS = 80
+"""Characters of a property's name that are reported."""
+
+ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples"})
+"""Keys of a schema that constrain nothing but the type."""
+
+MISMATCH = "mismatch"
+"""Recorded among the coercions for a value that matches no schema."""
 
 PLAIN_TYPES: Mapping[type, str] = {
     str: "string",
@@ -58,84 +76,80 @@ PLAIN_TYPES: Mapping[type, str] = {
     bool: "boolean",
     NoneType: "null",
 }
-"""JSON's names of types."""
 
-ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples"})
-"""Keys of a schema that say nothing of a value but its type."""
 
-MOST_MISFITS = 10
-"""Reasons that are told of one value."""
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
-MOST_SHOWN = 10
-"""Choices that are told."""
 
-LONGEST_STEP = 80
-"""Characters of a name that are told."""
-
-MISSING = object()
-"""What is found where there is nothing."""
-
-MISFIT = "misfit"
-"""The note of a value that neither fits nor can be bent."""
+IS_TYPE: Mapping[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": _is_number,
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
 
 
 class MissingError(ValueError):
-    """A required value is not there; the message names it."""
+    """A required value is missing; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coerced:
-    """A value that was bent to a schema.
+    """A coerced value.
 
     Attributes:
-        value: The value, JSON all the way down.
-        bends: The names of the bends, in order.
-        misfits: What still does not fit: where, and why.
+        value: The value; JSON on every level.
+        coercions: Names of the coercions made, in order.
+        mismatches: What still does not match the schema: where, and why.
     """
 
     value: Any
-    bends: Sequence[str] = ()
-    misfits: Sequence[str] = ()
+    coercions: Sequence[str] = ()
+    mismatches: Sequence[str] = ()
 
     @property
-    def fault(self) -> str:
-        """Why it does not fit; empty where it does."""
-        return "; ".join(self.misfits[:MOST_MISFITS])
+    def problem(self) -> str:
+        """Why the value does not match its schema; empty if it does."""
+        return "; ".join(self.mismatches[:MAX_MISMATCHES])
 
 
 def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> Coerced:
-    """Bend a call's arguments to a tool's schema.
+    """Coerce a call's arguments to a tool's schema.
 
     Raises:
         MissingError: If a required argument is missing.
-        UnreadableError: If an argument has no value, such as a variable where a number belongs.
+        UnreadableError: If a placeholder takes the place of a value.
     """
     coercer = Coercer(tool.root, arguments)
-    # What fits the tool's own schema but is none of its arguments is for the tool to judge.
-    bent = coercer.coerce_object(arguments, tool.parameters)
-    return Coerced(bent, coercer.bends, coercer.misfits)
+    # Constraints on the arguments as a whole are left to the tool.
+    value = coercer.coerce_object(arguments, tool.parameters)
+    return Coerced(value, coercer.coercions, coercer.mismatches)
 
 
 def coerce_value(value: Any, schema: Schema) -> Coerced:
-    """Bend a value to a schema that is a root."""
+    """Coerce a value to a schema, which is the root of its own references."""
     coercer = Coercer(schema, value)
     try:
         try:
-            bent = coercer.coerce(value, schema)
+            coerced = coercer.coerce(value, schema)
         except (MissingError, UnreadableError) as error:
-            return Coerced(make_plain(value), [MISFIT], [str(error)])
+            return Coerced(make_plain(value), [MISMATCH], [str(error)])
     except RecursionError:
-        return Coerced(value, [MISFIT], ["it is nested too deep"])
-    if coercer.bends:
-        logger.debug("Read a value with repairs: %s", ", ".join(coercer.bends))
-    return Coerced(bent, coercer.bends, coercer.misfits)
+        return Coerced(value, [MISMATCH], ["nested too deeply"])
+    if coercer.coercions:
+        logger.debug("Coerced a value: %s", ", ".join(coercer.coercions))
+    return Coerced(coerced, coercer.coercions, coercer.mismatches)
 
 
 def make_plain(value: Any) -> Any:
-    """Make what has no schema JSON: expressions within it become their text."""
-    if isinstance(value, Source):
+    """Return a value as JSON, without a schema: expressions become their text."""
+    if isinstance(value, Expression):
         return str(value)
-    if isinstance(value, Spelling):
+    if isinstance(value, NumberLiteral):
         return value.value
     if isinstance(value, list):
         return [make_plain(item) for item in value]
@@ -145,36 +159,35 @@ def make_plain(value: Any) -> Any:
 
 
 class Coercer:
-    """Bends values to the schemas of one root.
+    """Coerces values to schemas that share a root.
 
     Args:
-        root: Where references start from.
-        whole: What is bent: the more parts it has, the more alternatives are tried.
+        root: The schema that references start from.
+        whole: The whole value. The more parts it has, the more alternatives are tried.
 
     Attributes:
-        bends: The names of the bends, in order.
-        misfits: What does not fit: where, and why.
+        coercions: Names of the coercions made, in order.
+        mismatches: What does not match: where, and why.
     """
 
     def __init__(self, root: Schema, whole: Any = None) -> None:
         self._whole = whole
-        self.bends: list[str] = []
-        self.misfits: list[str] = []
+        self.coercions: list[str] = []
+        self.mismatches: list[str] = []
         self._root = root
         self._path: list[str | int] = []
         self._depth = 0
         self._trials = 0
-        self._spellings: dict[int, tuple[list[Any], Mapping[tuple[bool, str], Any]]] = {}
         self._attempts = 0
 
     def coerce(self, value: Any, schema: Any) -> Any:
-        """Bend a value to a schema; what cannot be bent is noted as a misfit and kept."""
-        if is_plain_fit(value, schema):
+        """Return a value coerced to a schema; one that does not match is recorded and kept."""
+        if is_plain_match(value, schema):
             return value
         if schema is False:
-            return self._keep_misfit(value, "is none of what may stand here")
-        if self._depth == DEEPEST:
-            return self._keep_misfit(value, "is nested too deep")
+            return self._keep_mismatch(value, "value is not allowed here")
+        if self._depth == MAX_DEPTH:
+            return self._keep_mismatch(value, "nested too deeply")
         self._depth += 1
         try:
             return self._coerce(value, resolve(schema, self._root))
@@ -182,147 +195,142 @@ class Coercer:
             self._depth -= 1
 
     def _coerce(self, value: Any, resolved: Schema) -> Any:
-        if isinstance(value, Source):
-            return self._coerce_source(value, resolved)
-        if isinstance(value, Spelling):
-            return self._coerce_spelling(value, resolved)
+        if isinstance(value, Expression):
+            return self._coerce_expression(value, resolved)
+        if isinstance(value, NumberLiteral):
+            return self._coerce_number_literal(value, resolved)
         if alternatives := get_alternatives(resolved):
             return self._coerce_alternatives(value, alternatives)
         if (choices := get_choices(resolved)) is not None:
-            return self._coerce_choice(value, choices)
-        bent = self._coerce_type(value, resolved)
-        if unmet := find_unmet_constraint(bent, resolved):
-            self._keep_misfit(bent, f"does not meet {unmet}")
-        return bent
+            return self._coerce_choice(value, choices, resolved)
+        coerced = self._coerce_type(value, resolved)
+        if constraint := find_violated_constraint(coerced, resolved):
+            self._keep_mismatch(coerced, f"must meet {constraint}")
+        return coerced
 
     def coerce_object(self, value: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-        """Bend an object's values by name."""
+        """Return an object with its values coerced and its required defaults filled in."""
         properties, required = get_properties(schema), get_required(schema)
-        bent = {}
+        coerced = {}
         for name in required:
             if name not in value:
-                bent[name] = self._get_default(name, properties)
+                coerced[name] = self._get_default(name, properties)
         for name, item in value.items():
-            if name in properties:
-                if (
-                    item is None
-                    and name not in required
-                    and self._try(None, properties[name]).bends
-                ):
-                    self.bends.append("null_dropped")
-                else:
-                    bent[name] = self._coerce_part(name, item, properties[name])
+            if name not in properties:
+                coerced[name] = self._coerce_part(name, item, get_other_schema(name, schema))
+            elif item is None and name not in required and self._refuses_null(properties[name]):
+                self.coercions.append("null_dropped")
             else:
-                bent[name] = self._coerce_part(name, item, get_other_schema(name, schema))
-        return bent
+                coerced[name] = self._coerce_part(name, item, properties[name])
+        return coerced
+
+    def _refuses_null(self, schema: Any) -> bool:
+        return bool(self._try(None, schema).coercions)
 
     def _coerce_part(self, step: str | int, value: Any, schema: Any) -> Any:
-        """Bend what stands under a name or at an index of a value."""
+        """Coerce the part of a value under a name or at an index."""
         self._path.append(step)
         try:
             return self.coerce(value, schema)
         finally:
             self._path.pop()
 
-    def _keep_misfit(self, value: Any, reason: str) -> Any:
-        """Note that a value does not fit and cannot be bent, and keep it.
+    def _keep_mismatch(self, value: Any, reason: str) -> Any:
+        """Record a mismatch and return the value as it is.
 
         Args:
-            value: It is not shown: models read the reasons, and a value may be anyone's words.
-            reason: What it is not.
+            value: Not shown: models read the reason, and anyone may have written the value.
+            reason: What is wrong with it.
         """
-        self.bends.append(MISFIT)
-        self.misfits.append(self._locate(f"this {reason}"))
+        self.coercions.append(MISMATCH)
+        self.mismatches.append(self._locate(reason))
         return value if self._trials else make_plain(value)
 
     def _locate(self, reason: str) -> str:
-        """Say where something is wrong."""
-        steps = (" ".join(str(step).split())[:LONGEST_STEP] for step in self._path)
+        """Return a reason with the place in front of it."""
+        steps = (" ".join(str(step).split())[:MAX_NAME_CHARACTERS] for step in self._path)
         return f"{'.'.join(steps)}: {reason}" if self._path else reason
 
     def _get_default(self, name: str, properties: Mapping[str, Any]) -> Any:
         declared = resolve(properties.get(name), self._root)
         if "default" not in declared:
-            raise MissingError(self._locate(f"the required {name!r} is missing"))
-        self.bends.append("default")
+            raise MissingError(self._locate(f"required {name!r} is missing"))
+        self.coercions.append("default")
         return deepcopy(declared["default"])
 
-    def _coerce_source(self, source: Source, schema: Schema) -> Any:
-        """Choose between an expression's value, where it has one, and its text."""
-        kinds = self._get_types(schema)
-        is_number = kinds & {"integer", "number"} and "string" not in kinds
-        if is_number and (number := source.calculate()) is not None:
-            self.bends.append("calculation")
+    def _coerce_expression(self, expression: Expression, schema: Schema) -> Any:
+        """Choose between the result of an expression, if it has one, and its text."""
+        types = self._get_types(schema)
+        is_number = types & {"integer", "number"} and "string" not in types
+        if is_number and (number := expression.calculate()) is not None:
+            self.coercions.append("calculation")
             return self.coerce(number, schema)
-        if PLACEHOLDER.fullmatch(source):
-            raise UnreadableError(self._locate(f"{source!s:.80} stands where a value belongs"))
-        if kinds and "string" not in kinds:
-            return self._keep_misfit(source, f"is no {' or '.join(sorted(kinds))}")
-        self.bends.append("source_as_text")
-        return self.coerce(str(source), schema)
+        if PLACEHOLDER.fullmatch(expression):
+            raise UnreadableError(self._locate(f"{expression!s:.80} is a placeholder, not a value"))
+        if types and "string" not in types:
+            return self._keep_mismatch(expression, f"expected {' or '.join(sorted(types))}")
+        self.coercions.append("expression_as_text")
+        return self.coerce(str(expression), schema)
 
-    def _coerce_spelling(self, number: Spelling, schema: Schema) -> Any:
-        """Choose between a number and its spelling."""
+    def _coerce_number_literal(self, number: NumberLiteral, schema: Schema) -> Any:
+        """Choose between a number's value and its text."""
         if self._get_types(schema) & {"string", "number", "integer"} == {"string"}:
-            self.bends.append("number_to_text")
-            return self.coerce(number.text, schema)
+            self.coercions.append("number_to_text")
+            return self.coerce(number.raw, schema)
         return self.coerce(number.value, schema)
 
     def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:
-        """Take the first alternative that fits as it is, else the first that fits when bent."""
-        fault = None
-        bent_attempts, misfits = [], []
+        """Prefer the first alternative that matches, then the first that does when coerced."""
+        error = None
+        coerced, mismatches = [], []
         for alternative in alternatives:
             try:
                 attempt = self._try(value, alternative)
-            except (MissingError, UnreadableError) as error:
-                fault = fault or error
+            except (MissingError, UnreadableError) as caught:
+                error = error or caught
                 continue
-            if not attempt.bends:
+            if not attempt.coercions:
                 return attempt.value
-            if attempt.misfits and resolve(alternative, self._root) != {"type": "null"}:
-                misfits.append(attempt.misfits)
-            elif not attempt.misfits:
-                bent_attempts.append(attempt)
-        if bent_attempts:
-            self.bends += bent_attempts[0].bends
-            return bent_attempts[0].value
-        if fault is not None:
-            raise fault
-        if len(misfits) != 1:
-            return self._keep_misfit(value, "fits none of the types that may stand here")
-        self.bends.append(MISFIT)
-        self.misfits += misfits[0]
+            if not attempt.mismatches:
+                coerced.append(attempt)
+            elif resolve(alternative, self._root) != {"type": "null"}:
+                mismatches.append(attempt.mismatches)
+        if coerced:
+            self.coercions += coerced[0].coercions
+            return coerced[0].value
+        if error is not None:
+            raise error
+        if len(mismatches) != 1:
+            return self._keep_mismatch(value, "matches none of the allowed types")
+        self.coercions.append(MISMATCH)
+        self.mismatches += mismatches[0]
         return make_plain(value)
 
-    def _coerce_choice(self, value: Any, choices: list[Any]) -> Any:
-        if value in choices:
-            for choice in choices:
-                if value == choice and isinstance(value, bool) == isinstance(choice, bool):
-                    return deepcopy(choice)
-        spelled = self._get_spellings(choices)
-        meant = spelled.get((not isinstance(value, str), _spell(value)), MISSING)
-        if meant is not MISSING:
-            self.bends.append("choice")
-            return deepcopy(meant)
-        shown = ", ".join(map(repr, choices[:MOST_SHOWN]))
-        return self._keep_misfit(value, f"is none of {shown}"[:200])
+    def _coerce_choice(self, value: Any, choices: list[Any], schema: Schema) -> Any:
+        if (found := _find_choice(value, choices)) is not None:
+            return found[0]
+        coercion, converted = convert(value, get_type(schema))
+        if coercion and (found := _find_choice(converted, choices)) is not None:
+            self.coercions.append(coercion)
+            return found[0]
+        shown = ", ".join(map(repr, choices[:MAX_CHOICES_SHOWN]))
+        return self._keep_mismatch(value, f"expected one of {shown:.{MAX_CHOICES_CHARACTERS}}")
 
     def _coerce_type(self, value: Any, schema: Schema) -> Any:
-        kind = get_type(schema)
-        if kind == "array" and isinstance(value, list):
+        name = get_type(schema)
+        if name == "array" and isinstance(value, list):
             return self._coerce_items(value, schema)
-        if kind == "object" and isinstance(value, dict):
+        if name == "object" and isinstance(value, dict):
             return self.coerce_object(value, schema)
-        if kind is None or kind not in BENDS:
+        if name is None or name not in IS_TYPE:
             return make_plain(value)
-        if IS_TYPE[kind](value):
+        if IS_TYPE[name](value):
             return value
-        bend, bent = BENDS[kind](value)
-        if bend is None:
-            return self._keep_misfit(value, f"is no {kind}")
-        self.bends.append(bend)
-        return self.coerce(bent, schema) if kind in {"array", "object"} else bent
+        coercion, converted = convert(value, name)
+        if coercion is None:
+            return self._keep_mismatch(value, f"expected {name}")
+        self.coercions.append(coercion)
+        return self.coerce(converted, schema) if name in {"array", "object"} else converted
 
     def _coerce_items(self, items: list[Any], schema: Schema) -> list[Any]:
         firsts = schema.get("prefixItems")
@@ -334,30 +342,22 @@ class Coercer:
         ]
 
     def _try(self, value: Any, schema: Any) -> Coerced:
+        """Coerce a value, recording the result apart."""
         self._attempts += 1
-        if self._attempts > MOST_ATTEMPTS and self._attempts > ATTEMPTS_A_PART * self._parts:
-            return Coerced(value, [MISFIT], ["too many types may stand here"])
-        outer = self.bends, self.misfits
-        self.bends, self.misfits = [], []
+        if self._attempts > MAX_ATTEMPTS and self._attempts > MAX_ATTEMPTS_PER_PART * self._parts:
+            return Coerced(value, [MISMATCH], ["too many alternatives"])
+        outer = self.coercions, self.mismatches
+        self.coercions, self.mismatches = [], []
         self._trials += 1
         try:
-            return Coerced(self.coerce(value, schema), self.bends, self.misfits)
+            return Coerced(self.coerce(value, schema), self.coercions, self.mismatches)
         finally:
             self._trials -= 1
-            self.bends, self.misfits = outer
-
-    def _get_spellings(self, choices: list[Any]) -> Mapping[tuple[bool, str], Any]:
-        """Get choices by whether they are texts, and their spelling."""
-        kept = self._spellings.get(id(choices))
-        if kept is None:
-            spelled = {(isinstance(one, str), _spell(one)): one for one in reversed(choices)}
-            # The choices are kept as well: their identity is theirs as long as they are.
-            kept = self._spellings[id(choices)] = (choices, spelled)
-        return kept[1]
+            self.coercions, self.mismatches = outer
 
     @cached_property
     def _parts(self) -> int:
-        """How many values there are within what is bent."""
+        """How many values the whole consists of."""
         count, pending = 0, [self._whole]
         while pending:
             count += 1
@@ -368,25 +368,25 @@ class Coercer:
         return count
 
     def _get_types(self, schema: Schema) -> set[str]:
-        """Get the types that a schema allows; none where it allows every type."""
-        kinds: set[str] = set()
+        """Return the types that a schema allows; empty if it allows any."""
+        types: set[str] = set()
         parts = [schema]
-        for part in islice(parts, MOST_ALTERNATIVES):
+        for part in islice(parts, MAX_ALTERNATIVES):
             resolved = resolve(part, self._root)
             choices = get_choices(resolved)
             if alternatives := get_alternatives(resolved):
                 parts += alternatives
             elif choices:
-                kinds.add("string" if any(isinstance(one, str) for one in choices) else "number")
-            elif kind := get_type(resolved):
-                kinds.add(kind)
+                types.add("string" if any(isinstance(one, str) for one in choices) else "number")
+            elif name := get_type(resolved):
+                types.add(name)
             else:
                 return set()
-        return kinds
+        return types if len(parts) <= MAX_ALTERNATIVES else set()
 
 
-def is_plain_fit(value: Any, schema: Any) -> bool:
-    """Tell of what most values are: a scalar of a type about which nothing else is said."""
+def is_plain_match(value: Any, schema: Any) -> bool:
+    """Whether a value is a scalar of exactly the type asked for, and nothing else is asked."""
     return (
         type(schema) is dict
         and type(value) in PLAIN_TYPES
@@ -395,7 +395,54 @@ def is_plain_fit(value: Any, schema: Any) -> bool:
     )
 
 
-def _spell(value: Any) -> str:
-    """Write a value so that JSON's, Python's and a string's spelling of it are equal."""
-    text = str(value)
-    return text.lower() if isinstance(value, bool) or text in {"True", "False"} else text
+def _find_choice(value: Any, choices: list[Any]) -> tuple[Any] | None:
+    """Return a copy of the choice that equals a value, in a tuple: it may be None."""
+    if value not in choices:
+        return None
+    return next(
+        (
+            (deepcopy(choice),)
+            for choice in choices
+            if value == choice and isinstance(value, bool) == isinstance(choice, bool)
+        ),
+        None,
+    )
+
+
+def convert(value: Any, type_name: str | None) -> tuple[str | None, Any]:
+    """Convert a value to another JSON type.
+
+    Returns:
+        The name of the coercion, None if there is none that keeps the meaning, and the value.
+    """
+    match type_name:
+        case "string" if _is_number(value):
+            return "number_to_text", str(value)
+        case "integer" if isinstance(value, float) and value.is_integer():
+            return "float_to_integer", int(value)
+        case "integer" | "number" if isinstance(value, str):
+            return _convert_to_number(value.strip(), type_name)
+        case "boolean" if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+            return "text_to_boolean", value.strip().lower() == "true"
+        case "array" | "object" if isinstance(value, str):
+            return _convert_to_collection(value, type_name)
+        case _:
+            return None, value
+
+
+def _convert_to_number(text: str, type_name: str) -> tuple[str | None, Any]:
+    if INTEGER.fullmatch(text):
+        return "text_to_number", int(text)
+    if type_name == "number" and NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return "text_to_number", float(text)
+    return None, text
+
+
+def _convert_to_collection(text: str, type_name: str) -> tuple[str | None, Any]:
+    scanner = Scanner(text)
+    try:
+        value = scanner.read_value()
+    except UnreadableError:
+        return None, text
+    is_exact = not scanner.peek() and {*scanner.repairs} <= {"json_constant"}
+    return ("literal_in_text", value) if is_exact and IS_TYPE[type_name](value) else (None, text)

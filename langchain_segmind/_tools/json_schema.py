@@ -1,6 +1,6 @@
-"""JSON schemas as tools carry them: where references lead, and which types are meant."""
+"""JSON schemas: references, types, constraints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -9,23 +9,20 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 Schema = Mapping[str, Any]
-"""A JSON schema, as an object."""
-
 COMMON = ("properties", "required", "additionalProperties", "patternProperties")
-"""What a schema may say beside its alternatives, for all of them."""
+"""Keys beside `anyOf` and `oneOf` that hold for every alternative."""
 
-KEPT_PATTERNS = 256
-"""Patterns that stay compiled."""
+PATTERN_CACHE_SIZE = 256
 
 ANYTHING: Schema = {}
-"""The schema that every value fits."""
+"""The schema that every value matches."""
 
 
 def resolve(schema: Any, root: Schema) -> Schema:
-    """Follow a schema's references and merge its `allOf`, so that its own keys say what it is.
+    """Return a schema with its references followed and its `allOf` merged.
 
     Args:
-        schema: The schema; what is none, such as `True`, counts as "anything".
+        schema: The schema; one that is not a mapping, such as `True`, matches anything.
         root: The schema that references (`#/$defs/...`) start from.
     """
     if not isinstance(schema, Mapping):
@@ -56,7 +53,7 @@ def resolve(schema: Any, root: Schema) -> Schema:
 
 
 def get_reference(schema: Any) -> str | None:
-    """Get where a schema refers to, or None; an `allOf` of one part refers too."""
+    """Return a schema's `$ref`, also from an `allOf` of one part; None if it has none."""
     if not isinstance(schema, Mapping):
         return None
     ref = schema.get("$ref")
@@ -66,7 +63,7 @@ def get_reference(schema: Any) -> str | None:
 
 
 def look_up(ref: str, root: Schema) -> Schema:
-    """Get what a reference such as `#/$defs/Address` leads to; an unknown one to "anything"."""
+    """Return the schema that a reference such as `#/$defs/Address` names; if unknown, any."""
     if not ref.startswith("#"):
         return ANYTHING
     found: Any = root
@@ -77,7 +74,7 @@ def look_up(ref: str, root: Schema) -> Schema:
 
 
 def matches(pattern: Any, text: str) -> bool | None:
-    """Tell whether a text matches a schema's pattern; None where the pattern cannot be read."""
+    """Whether a text matches a schema's pattern; None if the pattern cannot be compiled."""
     matcher = _create_matcher(pattern) if isinstance(pattern, str) else None
     if matcher is None:
         return None
@@ -88,10 +85,9 @@ def matches(pattern: Any, text: str) -> bool | None:
     return True
 
 
-@lru_cache(maxsize=KEPT_PATTERNS)
+@lru_cache(maxsize=PATTERN_CACHE_SIZE)
 def _create_matcher(pattern: str) -> TypeAdapter[str] | None:
-    # Unlike Python's own, pydantic's patterns take a time that is linear in the text: the pattern
-    # is the tool's, but the text is the model's.
+    # Unlike Python's `re`, pydantic's engine is linear in the text, which the model writes.
     try:
         return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
     except SchemaError:
@@ -99,7 +95,7 @@ def _create_matcher(pattern: str) -> TypeAdapter[str] | None:
 
 
 def get_alternatives(schema: Schema) -> list[Any]:
-    """Get the schemas of which a value must fit one; empty where there is only the schema."""
+    """Return the alternatives of which a value must match one; empty if there are none."""
     common = {key: schema[key] for key in COMMON if key in schema}
     for key in ("anyOf", "oneOf"):
         if isinstance(parts := schema.get(key), list):
@@ -110,7 +106,7 @@ def get_alternatives(schema: Schema) -> list[Any]:
 
 
 def get_choices(schema: Schema) -> list[Any] | None:
-    """Get the only values that are allowed, or None where there is no such list."""
+    """Return the only values that are allowed; None if any are."""
     if "const" in schema:
         return [schema["const"]]
     choices = schema.get("enum")
@@ -118,7 +114,7 @@ def get_choices(schema: Schema) -> list[Any] | None:
 
 
 def get_type(schema: Schema) -> str | None:
-    """Get a schema's one type, also where only its other keys give it away."""
+    """Return a schema's single type, inferred from its other keys if it is not stated."""
     name = schema.get("type")
     if isinstance(name, str):
         return name
@@ -130,13 +126,13 @@ def get_type(schema: Schema) -> str | None:
 
 
 def get_properties(schema: Schema) -> Mapping[str, Any]:
-    """Get an object's properties by name."""
+    """Return an object's properties by name."""
     properties = schema.get("properties")
     return properties if isinstance(properties, Mapping) else {}
 
 
 def get_required(schema: Schema) -> Sequence[str]:
-    """Get the names of an object's properties that must be there."""
+    """Return the names of an object's required properties."""
     required = schema.get("required")
     return (
         [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
@@ -144,10 +140,60 @@ def get_required(schema: Schema) -> Sequence[str]:
 
 
 def get_other_schema(name: str, schema: Schema) -> Any:
-    """Get the schema of a property that is not declared; False where there may be none."""
+    """Return the schema of an undeclared property; False if none is allowed."""
     patterns = schema.get("patternProperties")
     for pattern, found in patterns.items() if isinstance(patterns, Mapping) else ():
         if matches(pattern, name):
             return found
     others = schema.get("additionalProperties", True)
     return others if isinstance(others, Mapping) or others is False else ANYTHING
+
+
+def find_violated_constraint(value: Any, schema: Schema) -> str:
+    """Return the constraint that a value of the right type violates, such as `minimum=5`.
+
+    Empty if it violates none. Formats, such as `date`, are not checked; malformed constraints are
+    ignored.
+    """
+    if isinstance(value, bool) or value is None:
+        return ""
+    checked_type = float if isinstance(value, int | float) else type(value)
+    for key, check in CONSTRAINTS.get(checked_type, {}).items():
+        if key in schema:
+            try:
+                if not check(value, schema[key]):
+                    return f"{key}={schema[key]!r:.80}"
+            except (TypeError, ValueError, ArithmeticError):
+                continue
+    return ""
+
+
+def _is_multiple(number: float, of: Any) -> bool:
+    quotient = float(number / of)
+    return abs(quotient - round(quotient)) <= 1e-9 * max(1, abs(quotient))
+
+
+CONSTRAINTS: Mapping[type, Mapping[str, Callable[[Any, Any], bool]]] = {
+    float: {
+        "minimum": lambda number, limit: number >= limit,
+        "exclusiveMinimum": lambda number, limit: number > limit,
+        "maximum": lambda number, limit: number <= limit,
+        "exclusiveMaximum": lambda number, limit: number < limit,
+        "multipleOf": _is_multiple,
+    },
+    str: {
+        "minLength": lambda text, limit: len(text) >= limit,
+        "maxLength": lambda text, limit: len(text) <= limit,
+        "pattern": lambda text, pattern: matches(pattern, text) is not False,
+    },
+    list: {
+        "minItems": lambda items, limit: len(items) >= limit,
+        "maxItems": lambda items, limit: len(items) <= limit,
+        "uniqueItems": lambda items, is_set: not is_set or len({*map(repr, items)}) == len(items),
+    },
+    dict: {
+        "minProperties": lambda properties, limit: len(properties) >= limit,
+        "maxProperties": lambda properties, limit: len(properties) <= limit,
+    },
+}
+"""Checks by the type of the value and the key of the schema."""

@@ -1,8 +1,8 @@
-"""A model's reply -> its calls and its text.
+"""Splits a model's reply into calls and text.
 
-A ladder, strict first: the whole reply is a list of calls; or it is one behind a repair that has a
-name (a fence around it, no brackets, JSON); or lists of known tools stand on lines of their own
-in other text. Whatever is on no rung is text, and comes back as it was.
+Strict first: the whole reply is a list of calls; or it is one after a named repair (a fence around
+it, no brackets, JSON); or lists of calls of known tools are on their own lines within other text.
+Everything else is text and comes back unchanged.
 """
 
 import logging
@@ -34,8 +34,8 @@ from langchain_segmind._tools.tools import Toolset
 
 logger = logging.getLogger(__name__)
 
-MOST_STOPS = 5
-"""Stop strings that are tried: each may stand inside a call."""
+MAX_STOPS = 5
+"""Places of stop strings that are tried; each can turn out to be inside a call."""
 
 FENCE = re.compile(
     r"^(?P<before>(?:(?!```|~~~)[^\n])*+)(?P<mark>`{3,}+|~{3,}+)[^\n`]*\n"
@@ -44,20 +44,20 @@ FENCE = re.compile(
 )
 RESULT_BLOCK = re.compile(rf"<{RESULT}\b.*?(?:</{RESULT}>|\Z)", re.DOTALL | re.IGNORECASE)
 LIST_LINE = re.compile(r"^ {0,3}(?=\[\s*[^\s,()\[\]{}][^\n(]*\()", re.MULTILINE)
-"""Where a list of calls may begin in other text: an indented line is quoted code."""
+"""Matches where a list of calls can begin in other text; a line indented further is code."""
 
 END_OF_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """What a reply holds.
+    """The content of a reply.
 
     Attributes:
-        content: The text beside the calls; the whole reply where there are none.
+        content: The text around the calls; the whole reply if there are none.
         calls: The calls that can be run, in order.
         invalid_calls: The calls that cannot, with the reason.
-        repairs: The names of what was read leniently or bent, in order.
+        repairs: Names of the repairs and coercions made, in order.
         is_cut: Whether a stop string ended the reply.
     """
 
@@ -70,7 +70,7 @@ class ParsedReply:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Calls, and where in the reply they stand."""
+    """Calls, and their place in the reply."""
 
     start: int
     end: int
@@ -78,12 +78,12 @@ class Span:
 
 
 def parse_reply(text: str, tools: Toolset, stop: Sequence[str] = ()) -> ParsedReply:
-    """Read a reply. It never raises, and nothing of the reply is lost.
+    """Return the calls and the text of a reply. Never raises; nothing of the reply is lost.
 
     Args:
         text: The reply.
-        tools: The tools that were offered; without any, nothing is looked for.
-        stop: Strings that end the text, wherever they do not stand inside a call.
+        tools: The tools that were offered. Without any, the whole reply is text.
+        stop: Strings that end the text, except inside a call.
     """
     whole = text
     text, spans = cut_at_stop(text, tools, stop)
@@ -106,7 +106,7 @@ def parse_reply(text: str, tools: Toolset, stop: Sequence[str] = ()) -> ParsedRe
 
 
 def find_calls(text: str, tools: Toolset) -> list[Span]:
-    """Find the calls in a reply."""
+    """Return the calls in a reply."""
     if not tools:
         return []
     body = text.strip("\ufeff \t\r\n")
@@ -121,7 +121,7 @@ def find_calls(text: str, tools: Toolset) -> list[Span]:
 
 
 def read_whole(text: str, tools: Toolset) -> list[RawCall]:
-    """Read a text that is calls as a whole; empty where it is not."""
+    """Return the calls of a text that holds nothing else; empty if it does."""
     reader = CallReader(text, tools)
     try:
         calls = reader.read_list() if text.lstrip().startswith("[") else reader.read_bare_calls()
@@ -131,10 +131,10 @@ def read_whole(text: str, tools: Toolset) -> list[RawCall]:
 
 
 def find_lists(text: str, tools: Toolset) -> list[Span]:
-    """Find the lists of known tools that stand on lines of their own in other text."""
+    """Return the lists of calls of known tools that are on their own lines in other text."""
     spans: list[Span] = []
     reader = CallReader(text, tools)
-    # What stands in a fence or in a result is shown, not done.
+    # A list in a fence or in a result is quoted, not a call.
     unquoted = FENCE.sub(_cover, RESULT_BLOCK.sub(_cover, text))
     position = 0
     while line := LIST_LINE.search(unquoted, position):
@@ -155,17 +155,17 @@ def _cover(match: re.Match[str]) -> str:
 
 
 def cut_at_stop(text: str, tools: Toolset, stop: Sequence[str]) -> tuple[str, list[Span]]:
-    """End a reply before the first stop string that does not stand inside a call."""
+    """Return a reply up to the first stop string that is not inside a call, and its calls."""
     spans = find_calls(text, tools)
-    for position in islice(find_stops(text, stop, spans), MOST_STOPS):
+    for position in islice(find_stops(text, stop, spans), MAX_STOPS):
         kept = find_calls(text[:position], tools)
-        if not kept or not kept[-1].calls[-1].fault.startswith(UNFINISHED):
+        if not kept or not kept[-1].calls[-1].problem.startswith(UNFINISHED):
             return text[:position], kept
     return text, spans
 
 
 def find_stops(text: str, stop: Sequence[str], spans: Sequence[Span]) -> Iterator[int]:
-    """Find where stop strings begin, in order, calls aside."""
+    """Yield where stop strings begin, in order, except inside calls."""
     if not stop:
         return
     string = re.compile("|".join(map(re.escape, stop)))
@@ -176,7 +176,7 @@ def find_stops(text: str, stop: Sequence[str], spans: Sequence[Span]) -> Iterato
 
 
 def remove_spans(text: str, spans: Sequence[Span]) -> str:
-    """Get the text beside the calls."""
+    """Return the text around the calls."""
     position, parts = 0, []
     for span in spans:
         parts.append(text[position : span.start])
@@ -186,30 +186,30 @@ def remove_spans(text: str, spans: Sequence[Span]) -> str:
 
 
 def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
-    """Check a call against its tool; one that cannot be run keeps its text and the reason."""
-    fault, tool = raw.fault, tools.get(raw.name)
+    """Return a call checked against its tool; one that cannot be run keeps its text."""
+    problem, tool = raw.problem, tools.get(raw.name)
     arguments: Any = {}
-    if not fault and tool is None:
+    if not problem and tool is None:
         arguments = make_plain(raw.arguments)
-    elif not fault and tool is not None:
+    elif not problem and tool is not None:
         try:
             coerced = coerce_arguments(raw.arguments, tool)
         except (MissingError, UnreadableError) as error:
-            fault = str(error)
+            problem = str(error)
         else:
             arguments = coerced.value
-            raw.repairs.extend(coerced.bends)
+            raw.repairs.extend(coerced.coercions)
             if tool.strict:
-                fault = coerced.fault
+                problem = coerced.problem
     call_id = create_call_id()
-    if fault:
-        # Whoever merges chunks reads arguments as JSON, and would run an object that it finds.
+    if problem:
+        # LangChain reads arguments as JSON when it merges chunks, and would run an object.
         label = "" if raw.name.lstrip().startswith("{") else raw.name
         text = f"{label}({raw.text})" if raw.text.lstrip().startswith("{") else raw.text
-        return invalid_tool_call(name=raw.name, args=text, id=call_id, error=fault)
+        return invalid_tool_call(name=raw.name, args=text, id=call_id, error=problem)
     return tool_call(name=raw.name, args=arguments, id=call_id)
 
 
 def create_call_id() -> str:
-    """Make an id that no other call has."""
+    """Return a unique id."""
     return f"call_{secrets.token_hex(6)}"

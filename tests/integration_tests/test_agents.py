@@ -201,7 +201,7 @@ def test_an_agents_name_is_on_its_messages_and_not_sent(caller, model, gateway) 
 
 # --- Calls that cannot be run ---
 
-MISSING = "the required 'city' is missing"
+MISSING = "required 'city' is missing"
 
 
 class Starts(BaseCallbackHandler):
@@ -377,7 +377,7 @@ def test_provider_strategy_asks_again_after_prose(caller, model, gateway) -> Non
     assert get_kinds(state) == ["human", "ai"]
     shown, question = gateway.requests[1].messages[-2:]
     assert shown == {"role": "assistant", "content": "Rome is big."}
-    assert "it is no JSON" in question["content"]
+    assert "not valid JSON" in question["content"]
     assert state["messages"][-1].usage_metadata["output_tokens"] > len(ROME_JSON) // 4
 
 

@@ -339,7 +339,7 @@ INVALID = [
     pytest.param("[add(a=1, b=2", "stop", "ends inside", id="no end"),
     pytest.param("[add(a=1)]", "stop", "'b' is missing", id="an argument is missing"),
     pytest.param("[add(a=1, a=2, b=3)]", "stop", "twice", id="an argument twice"),
-    pytest.param("[add(a=..., b=2)]", "stop", "stands where", id="a placeholder"),
+    pytest.param("[add(a=..., b=2)]", "stop", "is a placeholder", id="a placeholder"),
     pytest.param("[add(1, 2, 3)]", "stop", "no name", id="too many"),
     pytest.param('{"name": "add", "arguments": {"a": 1}}', "stop", "missing", id="JSON"),
     pytest.param('[{"name": "add", "arguments": {"a": 1, "b"', "length", "ends", id="JSON, cut"),
@@ -395,7 +395,7 @@ class TestInvalidCalls:
         gateway.script(["[add(a=1)]"])
         message = caller.invoke(create_model().bind_tools([add]), "go")
         [call] = message.invalid_tool_calls
-        assert call["error"] == "the required 'b' is missing"
+        assert call["error"] == "required 'b' is missing"
 
     def test_they_can_be_asked_for_again(self, caller, create_model, gateway) -> None:
         """The model is shown what was wrong, and the whole list is replaced."""
@@ -405,7 +405,7 @@ class TestInvalidCalls:
         assert (read(message), message.invalid_tool_calls) == ([("add", {"a": 1, "b": 2})], [])
         *_, reply, question = gateway.requests[1].messages
         assert reply["content"] == "[add(a=9, b=9), add(a=1)]"
-        assert "the required 'b' is missing" in question["content"]
+        assert "required 'b' is missing" in question["content"]
 
     def test_they_are_returned_when_the_retries_are_used_up(
         self, caller, create_model, gateway

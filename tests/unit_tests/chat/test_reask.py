@@ -171,7 +171,7 @@ class TestAskingAgain:
             pytest.param(
                 FORCED,
                 "[add(a=2)]",
-                "add: the required 'b' is missing",
+                "add: required 'b' is missing",
                 WRITE_CALLS,
                 "[add(a=2, b=3)]",
                 id="half a call",
@@ -185,15 +185,15 @@ class TestAskingAgain:
                 id="one call that cannot be run",
             ),
             pytest.param(
-                JSON, "Five.", "it is no JSON", WRITE_JSON, '{"a": 5}', id="text for JSON"
+                JSON, "Five.", "not valid JSON", WRITE_JSON, '{"a": 5}', id="text for JSON"
             ),
             pytest.param(
-                JSON, "[5]", "it is no JSON object", WRITE_JSON, '{"a": 5}', id="a list for JSON"
+                JSON, "[5]", "not a JSON object", WRITE_JSON, '{"a": 5}', id="a list for JSON"
             ),
             pytest.param(
                 CITY_JSON,
                 '{"city": "Oslo"}',
-                "it does not fit: the required 'name' is missing",
+                "does not match the schema: required 'name' is missing",
                 WRITE_JSON,
                 '{"name": "Oslo"}',
                 id="another type",
@@ -201,7 +201,7 @@ class TestAskingAgain:
             pytest.param(
                 TOOLS_OR_JSON,
                 "[add(a=2)]",
-                "add: the required 'b' is missing",
+                "add: required 'b' is missing",
                 WRITE_CALLS,
                 "[add(a=2, b=3)]",
                 id="half a call where JSON would do",
@@ -233,7 +233,7 @@ class TestAskingAgain:
             pytest.param(
                 EVEN_CALL,
                 "[Even()]",
-                "Even: the required 'number' is missing",
+                "Even: required 'number' is missing",
                 WRITE_CALLS,
                 "[Even(number=2)]",
                 id="a call without its argument",
@@ -269,7 +269,7 @@ class TestAskingAgain:
         asked, _ = run(JSON, reply(None), '{"a": 1}')
         assert asked[1] == [
             ASKED,
-            Turn("user", f"That reply cannot be used: it is empty. {WRITE_JSON}"),
+            Turn("user", f"That reply cannot be used: the reply is empty. {WRITE_JSON}"),
         ]
 
     def test_a_call_that_was_dropped_is_shown(self) -> None:
@@ -290,7 +290,7 @@ class TestAskingAgain:
         asked, message = run(REPAIRS, "[add(a=2)]", "[add(b=3)]")
         assert len(asked) == 2
         (call,) = message.invalid_tool_calls
-        assert call["error"] == "the required 'a' is missing"
+        assert call["error"] == "required 'a' is missing"
 
 
 class TestGivingUp:
@@ -300,8 +300,10 @@ class TestGivingUp:
         ("settings", "texts", "times", "fault"),
         [
             pytest.param(FORCED, ["a", "b"], "2 times", "it does not call a function", id="calls"),
-            pytest.param(JSON, ["a", "b"], "2 times", "it is no JSON", id="JSON"),
-            pytest.param({**JSON, "output_retries": 0}, ["a"], "once", "no JSON", id="never"),
+            pytest.param(JSON, ["a", "b"], "2 times", "not valid JSON", id="JSON"),
+            pytest.param(
+                {**JSON, "output_retries": 0}, ["a"], "once", "not valid JSON", id="never"
+            ),
             pytest.param(
                 EVEN_CALL,
                 ["[Even(number=1)]", "[Even(number=3)]"],
@@ -313,7 +315,7 @@ class TestGivingUp:
                 TOOLS_OR_JSON,
                 ["a", "[add(a=2)]"],
                 "2 times",
-                "add: the required 'b' is missing",
+                "add: required 'b' is missing",
                 id="half a call",
             ),
         ],
@@ -351,7 +353,7 @@ class TestRejectedReplies:
         [rejected] = message.response_metadata["rejected_replies"]
         assert rejected["content"] == "Let me see."
         assert rejected["invalid_tool_calls"][0]["args"] == "add(a=2)"
-        assert rejected["reason"] == "add: the required 'b' is missing"
+        assert rejected["reason"] == "add: required 'b' is missing"
 
     def test_a_call_of_one_reply_has_none(self) -> None:
         """It says nothing where there is nothing to say."""

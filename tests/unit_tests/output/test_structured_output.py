@@ -177,17 +177,17 @@ class TestSchemas:
     @pytest.mark.parametrize(
         ("schema", "reason"),
         [
-            pytest.param(5, "of no kind", id="a number"),
-            pytest.param("Person", "of no kind", id="a name"),
-            pytest.param(Person(**PERSON), "of no kind", id="an instance"),
-            pytest.param(Color, "of no kind", id="an Enum"),
-            pytest.param(int, "of no kind", id="a type"),
-            pytest.param(list[int], "into a field of one", id="a generic type"),
-            pytest.param(Cat | Dog, "of no kind", id="a union"),
+            pytest.param(5, "unknown kind", id="a number"),
+            pytest.param("Person", "unknown kind", id="a name"),
+            pytest.param(Person(**PERSON), "unknown kind", id="an instance"),
+            pytest.param(Color, "unknown kind", id="an Enum"),
+            pytest.param(int, "unknown kind", id="a type"),
+            pytest.param(list[int], "wrap a list", id="a generic type"),
+            pytest.param(Cat | Dog, "unknown kind", id="a union"),
             pytest.param({}, "has no properties", id="an empty dict"),
             pytest.param({"title": "City"}, "has no properties", id="a title alone"),
-            pytest.param({"parameters": 5}, "is no dict", id="no schema"),
-            pytest.param(Ring, "holds itself; make it a pydantic class", id="a recursive dict"),
+            pytest.param({"parameters": 5}, "is not a dict", id="no schema"),
+            pytest.param(Ring, "contains itself; use a pydantic class", id="a recursive dict"),
         ],
     )
     def test_what_is_no_schema_is_refused(self, schema, reason) -> None:
@@ -221,7 +221,7 @@ class TestSchemas:
         """A function has named arguments."""
         output = create_structured_output(schema)
         assert output.response_format["json_schema"]["schema"]
-        with pytest.raises(ValueError, match="is no object .* method='json_schema'"):
+        with pytest.raises(ValueError, match="is not an object.* method='json_schema'"):
             _ = output.openai_tool
 
     def test_a_root_model_is_read_from_json(self) -> None:
@@ -279,15 +279,15 @@ class TestMisfits:
             pytest.param(
                 JSON_SCHEMA,
                 {},
-                "it does not fit: the required 'name' is missing",
+                "does not match the schema: required 'name' is missing",
                 id="a missing key",
             ),
-            pytest.param(JSON_SCHEMA, {"name": []}, "name: this is no string", id="a wrong type"),
-            pytest.param(JSON_SCHEMA, [{"name": "a"}], "this is no object", id="a list for a dict"),
+            pytest.param(JSON_SCHEMA, {"name": []}, "name: expected string", id="a wrong type"),
+            pytest.param(JSON_SCHEMA, [{"name": "a"}], "expected object", id="a list for a dict"),
             pytest.param(
                 {**JSON_SCHEMA, "additionalProperties": False},
                 {"name": "a", "more": 1},
-                "more: this is none of what may stand here",
+                "more: value is not allowed here",
                 id="a key that is not there",
             ),
         ],
@@ -359,8 +359,10 @@ class TestReplies:
         [
             pytest.param(call(number=3), "it is odd", "", id="a call that does not fit"),
             pytest.param(AIMessage('{"number": 3}'), "it is odd", '{"number": 3}', id="JSON"),
-            pytest.param(AIMessage("Two."), "neither a call nor JSON", "Two.", id="text"),
-            pytest.param(AIMessage(""), "neither a call nor JSON", "", id="nothing"),
+            pytest.param(
+                AIMessage("Two."), "neither a function call nor valid JSON", "Two.", id="text"
+            ),
+            pytest.param(AIMessage(""), "neither a function call nor valid JSON", "", id="nothing"),
             pytest.param(
                 unreadable("a value is missing"),
                 "Even: a value is missing",
@@ -377,7 +379,7 @@ class TestReplies:
     )
     def test_a_reply_without_one_says_why(self, message, reason, written) -> None:
         """LangChain's own error, with the model's text; beside the raw reply where asked for."""
-        with pytest.raises(OutputParserException, match="The reply holds no Even: ") as caught:
+        with pytest.raises(OutputParserException, match="The reply contains no Even: ") as caught:
             parse_structured_output(message, EVEN)
         assert reason in str(caught.value)
         assert written in caught.value.llm_output
@@ -389,9 +391,9 @@ class TestReplies:
         """As `json_mode` has it; a list is none."""
         assert read_structured_output(AIMessage('{"a": [1]}'), None) == {"a": [1]}
         for text in ("[1]", "null", "5"):
-            with pytest.raises(NotJSONError, match="no JSON object"):
+            with pytest.raises(NotJSONError, match="not a JSON object"):
                 read_structured_output(AIMessage(text), None)
-        with pytest.raises(OutputParserException, match="holds no JSON object: it is no JSON"):
+        with pytest.raises(OutputParserException, match="contains no JSON object: not valid JSON"):
             parse_structured_output(AIMessage("x"), None)
 
     @pytest.mark.parametrize("include_raw", [False, True])

@@ -4,26 +4,26 @@ import pytest
 
 from langchain_segmind._tools import coerce_value
 from langchain_segmind._tools.coercion import (
-    MISFIT,
+    MISMATCH,
     Coerced,
     Coercer,
     MissingError,
     coerce_arguments,
 )
-from langchain_segmind._tools.literal_parser import Scanner, Source, UnreadableError
+from langchain_segmind._tools.literal_parser import Expression, Scanner, UnreadableError
 from langchain_segmind._tools.tools import Tool, create_toolset
 
 
 def bend(value: object, schema: object, root: dict | None = None) -> tuple[object, list[str]]:
     """Bend one value; give it with its type, and the names of the bends."""
     coercer = Coercer(root or {})
-    return coercer.coerce(value, schema), coercer.bends
+    return coercer.coerce(value, schema), coercer.coercions
 
 
 def fit(value: object, schema: object) -> tuple[object, bool]:
     """Bend one value; give it, and whether it fits then."""
     coerced = coerce_value(value, schema)
-    return coerced.value, not coerced.misfits
+    return coerced.value, not coerced.mismatches
 
 
 def create_tool(**parameters: object) -> Tool:
@@ -85,22 +85,24 @@ def test_what_fits_is_left_alone(value, schema) -> None:
         pytest.param("5", NUMBER, 5, "text_to_number", id="text to a whole number"),
         pytest.param(5, STRING, "5", "number_to_text", id="a number to text"),
         pytest.param(5.5, STRING, "5.5", "number_to_text", id="a float to text"),
-        pytest.param(True, STRING, "true", "boolean_to_text", id="a truth to text"),
         pytest.param("True", BOOLEAN, True, "text_to_boolean", id="text to a truth"),
         pytest.param("false", BOOLEAN, False, "text_to_boolean", id="text to an untruth"),
         pytest.param("[1, 2]", LIST, [1, 2], "literal_in_text", id="text to a list"),
         pytest.param('{"a": null}', DICT, {"a": None}, "literal_in_text", id="text to a dict"),
-        pytest.param("1", {"enum": [1, 2]}, 1, "choice", id="text to a choice"),
-        pytest.param(1, {"enum": ["1", "2"]}, "1", "choice", id="a number to a choice"),
-        pytest.param(True, {"enum": ["true"]}, "true", "choice", id="a truth to a choice"),
+        pytest.param("1", {**INTEGER, "enum": [1]}, 1, "text_to_number", id="text to a choice"),
+        pytest.param(1, {**STRING, "enum": ["1"]}, "1", "number_to_text", id="number to a choice"),
         pytest.param("5", {"anyOf": [NULL, INTEGER]}, 5, "text_to_number", id="an alternative"),
-        pytest.param(Source("1/4"), NUMBER, 0.25, "calculation", id="a calculation"),
-        pytest.param(Source("2*3"), {"anyOf": [INTEGER, NULL]}, 6, "calculation", id="a whole one"),
-        pytest.param(Source("1/4"), STRING, "1/4", "source_as_text", id="no calculation in text"),
-        pytest.param(Source("x"), STRING, "x", "source_as_text", id="a variable's name"),
-        pytest.param(Source("x"), {}, "x", "source_as_text", id="a variable for anything"),
+        pytest.param(Expression("1/4"), NUMBER, 0.25, "calculation", id="a calculation"),
         pytest.param(
-            Source("oslo"), {"enum": ["oslo"]}, "oslo", "source_as_text", id="a bare word"
+            Expression("2*3"), {"anyOf": [INTEGER, NULL]}, 6, "calculation", id="a whole one"
+        ),
+        pytest.param(
+            Expression("1/4"), STRING, "1/4", "expression_as_text", id="no calculation in text"
+        ),
+        pytest.param(Expression("x"), STRING, "x", "expression_as_text", id="a variable's name"),
+        pytest.param(Expression("x"), {}, "x", "expression_as_text", id="a variable for anything"),
+        pytest.param(
+            Expression("oslo"), {"enum": ["oslo"]}, "oslo", "expression_as_text", id="a bare word"
         ),
     ],
 )
@@ -119,6 +121,7 @@ def test_what_says_the_same_is_bent(value, schema, bent, name) -> None:
         pytest.param("1e999", NUMBER, id="more than a float holds"),
         pytest.param(True, INTEGER, id="a truth for an integer"),
         pytest.param(1, BOOLEAN, id="an integer for a truth"),
+        pytest.param(True, STRING, id="a truth for text"),
         pytest.param("yes", BOOLEAN, id="yes"),
         pytest.param(None, STRING, id="null for text"),
         pytest.param("", NULL, id="text for null"),
@@ -139,30 +142,33 @@ def test_what_does_not_fit_stays_as_it_is(value, schema) -> None:
     """The tool is the judge of it."""
     bent, bends = bend(value, schema)
     assert (bent, type(bent)) == (value, type(value))
-    assert MISFIT in bends
+    assert MISMATCH in bends
     assert fit(value, schema) == (value, False)
 
 
 @pytest.mark.parametrize("schema", [INTEGER, LIST, {"enum": [1]}, {"anyOf": [NULL, BOOLEAN]}])
 def test_an_expression_that_does_not_fit_is_its_text(schema) -> None:
     """A variable has no value here, and nobody guesses one."""
-    bent, bends = bend(Source("x + 1"), schema)
-    assert (bent, type(bent), bends) == ("x + 1", str, [MISFIT])
+    bent, bends = bend(Expression("x + 1"), schema)
+    assert (bent, type(bent), bends) == ("x + 1", str, [MISMATCH])
 
 
 def test_an_expression_must_be_among_the_choices() -> None:
     """A bare word is text, and text has to fit."""
-    assert bend(Source("rome"), {"enum": ["oslo"]}) == ("rome", ["source_as_text", MISFIT])
+    assert bend(Expression("rome"), {"enum": ["oslo"]}) == (
+        "rome",
+        ["expression_as_text", MISMATCH],
+    )
 
 
 @pytest.mark.parametrize("text", ["...", "…", "<city>", "....."])
 def test_a_placeholder_is_no_value(text) -> None:
     """A model that leaves a value out is asked for it."""
-    with pytest.raises(UnreadableError, match="stands where a value belongs"):
-        bend(Source(text), STRING)
-    with pytest.raises(UnreadableError, match="stands where a value belongs"):
-        bend([Source(text)], {"anyOf": [{"items": STRING}, NULL]})
-    assert fit(Source(text), STRING) == (text, False)
+    with pytest.raises(UnreadableError, match="is a placeholder, not a value"):
+        bend(Expression(text), STRING)
+    with pytest.raises(UnreadableError, match="is a placeholder, not a value"):
+        bend([Expression(text)], {"anyOf": [{"items": STRING}, NULL]})
+    assert fit(Expression(text), STRING) == (text, False)
 
 
 def test_bends_reach_every_level() -> None:
@@ -182,7 +188,7 @@ def test_bends_reach_every_level() -> None:
 
 def test_expressions_become_text_where_there_is_no_schema() -> None:
     """What leaves the reader is JSON, all the way down."""
-    value = {"a": [Source("x"), {"b": Source("y")}]}
+    value = {"a": [Expression("x"), {"b": Expression("y")}]}
     for schema in ({}, STRING, {"enum": [1]}, {"anyOf": [STRING]}):
         bent, _ = bend(value, schema)
         assert bent == value
@@ -204,8 +210,8 @@ def test_a_null_for_what_may_be_left_out_is_dropped() -> None:
     given = dict.fromkeys(["text", "maybe", "any", "choice", "needed"])
     coerced = coerce_arguments(given, tool)
     assert coerced.value == {"maybe": None, "any": None, "choice": None, "needed": None}
-    assert coerced.bends == ["null_dropped", MISFIT]
-    assert coerced.misfits == ["needed: this is no string"]
+    assert coerced.coercions == ["null_dropped", MISMATCH]
+    assert coerced.mismatches == ["needed: expected string"]
 
 
 def test_a_required_argument_is_there_or_has_a_default() -> None:
@@ -214,7 +220,7 @@ def test_a_required_argument_is_there_or_has_a_default() -> None:
         properties={"a": {"type": "integer", "default": 5}, "b": STRING}, required=["a", "b"]
     )
     assert coerce_arguments({"b": "x"}, tool) == Coerced({"a": 5, "b": "x"}, ["default"], [])
-    with pytest.raises(MissingError, match="the required 'b' is missing"):
+    with pytest.raises(MissingError, match="required 'b' is missing"):
         coerce_arguments({"a": 1}, tool)
 
 
@@ -239,7 +245,7 @@ def test_a_default_is_copied() -> None:
 )
 def test_what_is_required_is_required_on_every_level(value, schema) -> None:
     """The name of what is missing is the reason."""
-    with pytest.raises(MissingError, match="the required 'name' is missing"):
+    with pytest.raises(MissingError, match="required 'name' is missing"):
         bend(value, schema)
     assert fit(value, schema) == (value, False)
 
@@ -275,7 +281,9 @@ def test_a_recursive_schema_is_followed_as_deep_as_the_value() -> None:
     assert bends == ["text_to_number"]
 
 
-@pytest.mark.parametrize("value", [5, "x", Source("x"), Source("1/6"), [[[5]]], {"a": Source("x")}])
+@pytest.mark.parametrize(
+    "value", [5, "x", Expression("x"), Expression("1/6"), [[[5]]], {"a": Expression("x")}]
+)
 def test_a_schema_that_is_any_of_itself_ends(value) -> None:
     """Alternatives multiply up to a bound; what is beyond it counts as no fit."""
     twice = [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}]
@@ -291,7 +299,7 @@ def test_a_value_deeper_than_any_schema_is_followed_ends() -> None:
     for _ in range(150):
         value = [value]
     root = {"$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}}
-    assert bend(value, {"$ref": "#/$defs/A"}, root) == (value, [MISFIT])
+    assert bend(value, {"$ref": "#/$defs/A"}, root) == (value, [MISMATCH])
 
 
 @pytest.mark.parametrize(
@@ -307,7 +315,7 @@ def test_a_value_deeper_than_any_schema_is_followed_ends() -> None:
 )
 def test_a_nonsensical_schema_breaks_nothing(schema) -> None:
     """Tools come from others."""
-    for value in (5, "a", [1], {"a": 1}, None, Source("x")):
+    for value in (5, "a", [1], {"a": 1}, None, Expression("x")):
         assert bend(value, schema)[0] == value
 
 
@@ -363,51 +371,49 @@ def test_a_multiple_of_nothing_counts_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("value", "schema", "reason"),
     [
-        pytest.param("old", INTEGER, "this is no integer", id="a type"),
-        pytest.param("c", {"enum": ["a", "b"]}, "this is none of 'a', 'b'", id="a choice"),
+        pytest.param("old", INTEGER, "expected integer", id="a type"),
+        pytest.param("c", {"enum": ["a", "b"]}, "expected one of 'a', 'b'", id="a choice"),
+        pytest.param(4, {"type": "integer", "minimum": 5}, "must meet minimum=5", id="range"),
         pytest.param(
-            4, {"type": "integer", "minimum": 5}, "this does not meet minimum=5", id="range"
+            [], {"anyOf": [STRING, INTEGER]}, "matches none of the allowed types", id="alternatives"
         ),
-        pytest.param(
-            [], {"anyOf": [STRING, INTEGER]}, "this fits none of the types", id="alternatives"
-        ),
-        pytest.param([], {"anyOf": [STRING, NULL]}, "this is no string", id="all but null"),
-        pytest.param({"name": "A", "age": "x"}, PERSON, "age: this is no integer", id="a field"),
+        pytest.param([], {"anyOf": [STRING, NULL]}, "expected string", id="all but null"),
+        pytest.param({"name": "A", "age": "x"}, PERSON, "age: expected integer", id="a field"),
         pytest.param(
             {"people": [{"name": "A"}, {"name": []}]},
             {"properties": {"people": {"items": PERSON}}},
-            "people.1.name: this is no string",
+            "people.1.name: expected string",
             id="a field of an item",
         ),
         pytest.param(
             {"people": [{}]},
             {"properties": {"people": {"items": PERSON}}},
-            "people.0: the required 'name' is missing",
+            "people.0: required 'name' is missing",
             id="a missing field of an item",
         ),
         pytest.param(
             {"more": 1},
             {"properties": {}, "additionalProperties": False},
-            "more: this is none of what may stand here",
+            "more: value is not allowed here",
             id="a new key",
         ),
         pytest.param(
-            {"age": Source("x")},
+            {"age": Expression("x")},
             {"properties": {"age": INTEGER}},
-            "age: this is no integer",
+            "age: expected integer",
             id="a variable",
         ),
         pytest.param(
-            [Source("...")],
+            [Expression("...")],
             {"items": STRING},
-            "0: ... stands where a value belongs",
+            "0: ... is a placeholder, not a value",
             id="a placeholder",
         ),
     ],
 )
 def test_a_misfit_says_where_and_why(value, schema, reason) -> None:
     """A model that reads it can mend it, and so can a user."""
-    assert coerce_value(value, schema).misfits[0].startswith(reason)
+    assert coerce_value(value, schema).mismatches[0].startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -427,9 +433,7 @@ def test_a_number_keeps_its_spelling_where_text_is_meant(schema, value) -> None:
     assert (bent, type(bent)) == (value, type(value))
 
 
-@pytest.mark.parametrize(
-    "text", ["1d", "2f", ".50", "0xFF00FF", "1_000", "1e5", "1234567890123456.10"]
-)
+@pytest.mark.parametrize("text", [".50", "0xFF00FF", "1_000", "1e5", "1234567890123456.10"])
 def test_any_spelling_of_a_number_stays_where_text_is_meant(text) -> None:
     """A part number, a color, a size."""
     assert bend(Scanner(text).read_value(), STRING)[0] == text
@@ -439,7 +443,7 @@ def test_any_spelling_of_a_number_stays_where_text_is_meant(text) -> None:
 @pytest.mark.parametrize("text", ["2024-1-2", "555-1234"])
 def test_a_date_is_no_calculation(text) -> None:
     """Nobody means 2021."""
-    assert bend(Source(text), INTEGER) == (text, [MISFIT])
+    assert bend(Expression(text), INTEGER) == (text, [MISMATCH])
 
 
 def test_many_items_of_several_types_are_no_misfit() -> None:

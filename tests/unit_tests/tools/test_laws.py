@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from langchain_core.messages.tool import tool_call
 
 from langchain_segmind._tools import ParsedReply, create_toolset, parse_reply, render_calls
-from langchain_segmind._tools.coercion import MISFIT, Coercer, MissingError
+from langchain_segmind._tools.coercion import MISMATCH, Coercer, MissingError
 from langchain_segmind._tools.literal_parser import UnreadableError
 from langchain_segmind._tools.syntax import render_call
 
@@ -298,9 +298,9 @@ def test_a_value_is_bent_once(value, schema) -> None:
         bent = coercer.coerce(value, schema)
     except (MissingError, UnreadableError):
         return
-    if MISFIT not in coercer.bends:
+    if MISMATCH not in coercer.coercions:
         assert json.dumps(again.coerce(bent, schema)) == json.dumps(bent)
-        assert again.bends == []
+        assert again.coercions == []
 
 
 NESTED = [

@@ -260,11 +260,11 @@ def test_a_string_that_may_end_anywhere_is_not_guessed(text) -> None:
     ("text", "name", "args", "reason"),
     [
         pytest.param("[pay(amount=5)]", "pay", "pay(amount=5)", "'to' is missing", id="missing"),
-        pytest.param("[pay(to=...)]", "pay", "pay(to=...)", "a value belongs", id="left out"),
-        pytest.param("[pay(to='A' b)]", "pay", "pay(to='A' b)", "does not end", id="unreadable"),
+        pytest.param("[pay(to=...)]", "pay", "pay(to=...)", "is a placeholder", id="left out"),
+        pytest.param("[pay(to='A' b)]", "pay", "pay(to='A' b)", "not closed", id="unreadable"),
         pytest.param("[pay(to='A", "pay", "pay(to='A", "the reply ends inside", id="cut"),
-        pytest.param("[exact(n='x')]", "exact", "exact(n='x')", "n: this is no", id="strict"),
-        pytest.param("[exact(n=x)]", "exact", "exact(n=x)", "n: this is no", id="a variable"),
+        pytest.param("[exact(n='x')]", "exact", "exact(n='x')", "n: expected integer", id="strict"),
+        pytest.param("[exact(n=x)]", "exact", "exact(n=x)", "n: expected integer", id="a variable"),
         pytest.param(
             '{"name": "pay", "arguments": {"amount": 5}}',
             "pay",
