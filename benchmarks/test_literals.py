@@ -1,4 +1,4 @@
-"""How the time to read a text grows: a hostile one takes no longer than its length asks for."""
+"""Time to read values, by size: hostile text takes linear time."""
 
 import contextlib
 
@@ -23,7 +23,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("size", [1_000, 100_000, 1_000_000])
 @pytest.mark.parametrize(("frame", "part"), HOSTILE)
-def test_reading_a_hostile_text(benchmark, frame: str, part: str, size: int) -> None:
+def test_read_hostile_text(benchmark, frame: str, part: str, size: int) -> None:
     """From a kilobyte to a megabyte; the table of the benchmark shows the growth."""
     text = frame.replace("{0}", part * (size // len(part)))
 

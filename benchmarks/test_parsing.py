@@ -1,4 +1,4 @@
-"""How the time to read a reply grows: a hostile one takes no longer than its length asks for."""
+"""Time to read replies, by size: hostile ones take linear time."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from langchain_segmind._tools import Toolset, create_toolset, parse_reply
 
 @pytest.fixture(scope="module")
 def tools() -> Toolset:
-    """Make tools of both kinds: those whose names need no quotes, and one that needs them."""
+    """Return tools with plain names, and one whose name needs quotes."""
     properties = {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "integer"}}}
     functions = [
         {"name": name, "parameters": {"type": "object", "properties": properties}}
@@ -62,7 +62,7 @@ HOSTILE = [
 @pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
 @pytest.mark.parametrize(("frame", "part"), REALISTIC)
 @pytest.mark.benchmark(group="realistic replies")
-def test_reading_a_realistic_reply(benchmark, tools, frame: str, part: str, size: int) -> None:
+def test_read_realistic_reply(benchmark, tools, frame: str, part: str, size: int) -> None:
     """From a kilobyte to a megabyte; the table of the benchmark shows the growth."""
     text = frame.replace("{0}", part * (size // len(part)))
     parsed = benchmark(lambda: parse_reply(text, tools))
@@ -72,8 +72,8 @@ def test_reading_a_realistic_reply(benchmark, tools, frame: str, part: str, size
 @pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
 @pytest.mark.parametrize(("frame", "part"), HOSTILE)
 @pytest.mark.benchmark(group="hostile replies")
-def test_reading_a_hostile_reply(benchmark, tools, frame: str, part: str, size: int) -> None:
-    """Whatever a model was made to write."""
+def test_read_hostile_reply(benchmark, tools, frame: str, part: str, size: int) -> None:
+    """Everything that a model can be made to write."""
     text = frame.replace("{0}", part * (size // len(part)))
     parsed = benchmark(lambda: parse_reply(text, tools, ["STOP"]))
     assert parsed.calls or parsed.invalid_calls or parsed.content == text

@@ -1,4 +1,4 @@
-"""How long it takes to write tools and conversations, and how that grows."""
+"""Time to write tools and conversations, by size."""
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -10,7 +10,7 @@ from langchain_segmind._tools.tools import create_toolset
 
 
 def create_tools(count: int) -> list[dict]:
-    """Make tools of a usual size."""
+    """Return tools of the usual size."""
     properties = {
         f"argument_{number}": {"type": "string", "description": "What it is, in a few words."}
         for number in range(6)
@@ -29,9 +29,9 @@ def create_tools(count: int) -> list[dict]:
 
 
 @pytest.mark.parametrize("count", [1, 16, 128])
-@pytest.mark.benchmark(group="tools that are bound anew")
+@pytest.mark.benchmark(group="new tools")
 def test_render_tools(benchmark, count) -> None:
-    """Once for a set of tools."""
+    """New tools, rendered."""
     tools = create_tools(count)
     render = render_instructions.__wrapped__
     text = benchmark(lambda: render(create_toolset(tools), ToolChoice(), parallel=True))
@@ -39,9 +39,9 @@ def test_render_tools(benchmark, count) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 16, 128])
-@pytest.mark.benchmark(group="tools that are bound already")
+@pytest.mark.benchmark(group="known tools")
 def test_find_rendered_tools(benchmark, count) -> None:
-    """At each call."""
+    """Known tools, found in the cache."""
     tools = create_tools(count)
     text = benchmark(
         lambda: render_instructions(create_toolset(tools), ToolChoice(), parallel=True)
@@ -51,7 +51,7 @@ def test_find_rendered_tools(benchmark, count) -> None:
 
 @pytest.mark.parametrize("turns", [10, 1_000, 10_000])
 @pytest.mark.benchmark(group="conversations with tools")
-def test_write_a_conversation(benchmark, turns) -> None:
+def test_write_conversation(benchmark, turns) -> None:
     """Questions, calls and results."""
     messages = []
     for number in range(turns):

@@ -32,8 +32,6 @@ from langchain_segmind._tools import coerce_value, resolve
 DEFAULT_NAME = "answer"
 """The name of a schema without a title."""
 
-ADAPTER_CACHE_SIZE = 128
-
 SCHEMA_ERRORS = (TypeError, ValueError, AttributeError, NameError, RuntimeError, KeyError)
 """What LangChain and pydantic raise for an unusable schema."""
 
@@ -151,7 +149,7 @@ def _explain(schema: Any, reason: str) -> str:
     )
 
 
-@lru_cache(maxsize=ADAPTER_CACHE_SIZE)
+@lru_cache
 def _get_adapter(schema: type) -> TypeAdapter[Any]:
     return TypeAdapter(convert_typed_dict(schema) if is_typeddict(schema) else schema)
 

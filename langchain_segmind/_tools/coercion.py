@@ -42,7 +42,7 @@ PLACEHOLDER = re.compile(r"(?:\.{2,}|\u2026|<[^<>]*>)")
 """What a model writes where it leaves a value out."""
 
 INTEGER = re.compile(r"[+-]?\d{1,100}")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 MAX_DEPTH = 100
 """Levels of nested schemas."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 from langchain_segmind._tools.signatures import render_tools
 from langchain_segmind._tools.syntax import RESULT, render_name
 from langchain_segmind._tools.tool_choice import ToolChoice
-from langchain_segmind._tools.tools import TOOLSET_CACHE_SIZE, Toolset
+from langchain_segmind._tools.tools import Toolset
 
 HOW_TO_CALL = f"""\
 You can call the functions below. To call, reply with nothing but a Python list of calls:
@@ -24,7 +24,7 @@ CALL_BY_NAME = "Now call {name}; do not answer in plain text."
 NO_CALLS_NOW = "Do not call functions now: answer in plain text."
 
 
-@lru_cache(maxsize=TOOLSET_CACHE_SIZE)
+@lru_cache
 def render_instructions(tools: Toolset, choice: ToolChoice, *, parallel: bool) -> str:
     """Return the instructions for a set of tools; empty if there are none.
 

@@ -12,8 +12,6 @@ Schema = Mapping[str, Any]
 COMMON = ("properties", "required", "additionalProperties", "patternProperties")
 """Keys beside `anyOf` and `oneOf` that hold for every alternative."""
 
-PATTERN_CACHE_SIZE = 256
-
 ANYTHING: Schema = {}
 """The schema that every value matches."""
 
@@ -85,7 +83,7 @@ def matches(pattern: Any, text: str) -> bool | None:
     return True
 
 
-@lru_cache(maxsize=PATTERN_CACHE_SIZE)
+@lru_cache
 def _create_matcher(pattern: str) -> TypeAdapter[str] | None:
     # Unlike Python's `re`, pydantic's engine is linear in the text, which the model writes.
     try:

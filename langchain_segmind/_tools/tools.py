@@ -13,8 +13,6 @@ from pydantic import BaseModel
 
 from langchain_segmind._tools.json_schema import Schema, get_properties, resolve
 
-TOOLSET_CACHE_SIZE = 128
-
 REFERENCE = re.compile(r'"\$ref": "#/(?:\$defs|definitions)/([^"]+)"')
 """Matches a reference in JSON; the group is the name of the type."""
 
@@ -170,7 +168,7 @@ def create_toolset(openai_tools: Sequence[Mapping[str, Any]]) -> Toolset:
     return _create_toolset(json.dumps(openai_tools, default=str))
 
 
-@lru_cache(maxsize=TOOLSET_CACHE_SIZE)
+@lru_cache
 def _create_toolset(openai_tools: str) -> Toolset:
     return Toolset(map(_create_tool, json.loads(openai_tools)), openai_tools)
 

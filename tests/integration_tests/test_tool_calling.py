@@ -1,4 +1,4 @@
-"""Tools over HTTP: what is sent, what is read, and what happens when a reply does not fit."""
+"""Tools over HTTP: what is sent, what is read, and what happens to other replies."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ def search(query: str, limit: int = 5) -> str:
 
 
 def read(message: AIMessage) -> list[tuple[str, dict]]:
-    """Get a message's calls without their ids."""
+    """Return a message's calls without their ids."""
     return [(call["name"], call["args"]) for call in message.tool_calls]
 
 
@@ -52,10 +52,8 @@ class Events(BaseCallbackHandler):
 class TestCalls:
     """What is sent with tools bound, and what is read from the reply."""
 
-    def test_a_call_is_read_and_its_result_leads_to_the_answer(
-        self, caller, create_model, gateway
-    ) -> None:
-        """The round trip that every agent makes."""
+    def test_round_trip_of_a_call_and_its_result(self, caller, create_model, gateway) -> None:
+        """As every agent does it."""
         model = create_model().bind_tools([add])
         gateway.script(["[add(a=2, b=3)]", "It is 5."])
         question = HumanMessage("2 + 3?")
@@ -109,10 +107,10 @@ class TestCalls:
             ),
         ],
     )
-    def test_a_reply_becomes_calls_and_text_on_every_path(
+    def test_every_path_returns_the_same_calls_and_text(
         self, caller, create_model, gateway, reply, calls, content
     ) -> None:
-        """Invoke and stream agree, whatever the reply."""
+        """Invoke and stream, sync and async."""
         model = create_model().bind_tools([add, search])
         gateway.script([reply, reply])
         message = caller.invoke(model, "go")
@@ -120,19 +118,19 @@ class TestCalls:
         merged = sum(chunks[1:], chunks[0])
         for one in (message, merged):
             assert (read(one), one.content, one.invalid_tool_calls) == (calls, content, [])
-        told, streamed = (
+        invoked, streamed = (
             {key: value for key, value in one.response_metadata.items() if key not in OWN}
             for one in (message, merged)
         )
-        assert told == streamed
+        assert invoked == streamed
         assert merged.usage_metadata == message.usage_metadata
         assert [chunk.chunk_position for chunk in chunks][-1] == "last"
         ids = [call["id"] for call in message.tool_calls + merged.tool_calls]
         assert len(set(ids)) == len(ids)
         assert all(ids)
 
-    def test_without_tools_nothing_is_read_as_a_call(self, create_model, gateway) -> None:
-        """A model that was offered nothing calls nothing, whatever it says."""
+    def test_without_tools_every_reply_is_text(self, create_model, gateway) -> None:
+        """No call was offered."""
         gateway.script(["[add(a=1, b=2)]"] * 2)
         for model in (create_model(), create_model().bind_tools([])):
             message = model.invoke("Write a list of calls.")
@@ -153,10 +151,8 @@ class TestCalls:
         ],
     )
     @pytest.mark.parametrize("argument", ["from", "user-id", "$filter", "my arg", "名", "a=b"])
-    def test_names_stay_as_the_user_wrote_them(
-        self, create_model, gateway, name: str, argument: str
-    ) -> None:
-        """The model writes a name as the prompt shows it, and it comes back unchanged."""
+    def test_names_are_not_changed(self, create_model, gateway, name: str, argument: str) -> None:
+        """The model writes a name as the prompt shows it."""
         parameters = {"type": "object", "properties": {argument: {"type": "integer"}}}
         function = {"name": name, "parameters": parameters}
 
@@ -168,8 +164,8 @@ class TestCalls:
         model = create_model().bind_tools([{"type": "function", "function": function}])
         assert read(model.invoke("go")) == [(name, {argument: 5})]
 
-    def test_a_bend_is_logged(self, create_model, gateway, caplog) -> None:
-        """Who debugs an agent sees what was not as the schema has it."""
+    def test_coercion_is_logged(self, create_model, gateway, caplog) -> None:
+        """At DEBUG."""
         gateway.script(["[add(a='1', b=2.0)]"])
         with caplog.at_level(logging.DEBUG, "langchain_segmind"):
             message = create_model().bind_tools([add]).invoke("go")
@@ -204,10 +200,10 @@ class TestCalls:
             ),
         ],
     )
-    def test_a_stop_string_ends_the_text_but_no_call(
+    def test_stop_string_ends_the_text_but_not_a_call(
         self, create_model, gateway, reply, content, calls, finish_reason
     ) -> None:
-        """An argument may hold any text."""
+        """An argument can contain any string."""
         gateway.script([reply])
         message = create_model(stop=["STOP"]).bind_tools([search]).invoke("go")
         assert (message.content, read(message)) == (content, calls)
@@ -215,19 +211,21 @@ class TestCalls:
 
 
 class TestChoices:
-    """What a model must or may not call."""
+    """What a model must or must not call."""
 
     @pytest.mark.parametrize("choice", ["none", False])
-    def test_none_never_yields_a_call(self, create_model, gateway, choice) -> None:
-        """The reply is text, whatever it looks like."""
+    def test_tool_choice_none_never_yields_a_call(self, create_model, gateway, choice) -> None:
+        """Every reply is text."""
         gateway.script(["[add(a=1, b=2)]"])
         message = create_model().bind_tools([add], tool_choice=choice).invoke("go")
         assert (message.content, message.tool_calls) == ("[add(a=1, b=2)]", [])
         assert "add(" not in gateway.requests[0].messages[0]["content"]
 
     @pytest.mark.parametrize("choice", ["any", "required", True, "add", {"name": "add"}])
-    def test_a_forced_call_is_asked_for_again(self, caller, create_model, gateway, choice) -> None:
-        """The model is shown its reply and the reason, within one call of LangChain."""
+    def test_missing_forced_call_is_asked_for_again(
+        self, caller, create_model, gateway, choice
+    ) -> None:
+        """With the model's reply and the reason, within one run."""
         gateway.script(["I would rather talk.", "[add(a=1, b=2)]"])
         events, limiter = Events(), CountingLimiter()
         model = create_model(callbacks=[events], rate_limiter=limiter)
@@ -239,10 +237,10 @@ class TestChoices:
         assert question["role"] == "user"
         assert "does not call" in question["content"]
 
-    def test_usage_and_cost_are_summed_and_the_balance_is_the_last(
+    def test_usage_and_cost_of_both_requests_are_summed(
         self, caller, create_model, gateway
     ) -> None:
-        """Two requests were paid for."""
+        """The balance is the last one."""
         replies = {"No.": (100, 10), "[add(a=1, b=2)]": (150, 20)}
         gateway.script(
             [
@@ -261,10 +259,10 @@ class TestChoices:
             float(gateway.credits())
         )
 
-    def test_a_choice_that_is_never_followed_raises_with_the_replies(
+    def test_missing_forced_call_raises_after_the_retries(
         self, caller, create_model, gateway
     ) -> None:
-        """After as many retries as the field says."""
+        """The error has the replies."""
         gateway.script(["No.", "[search(query='x')]", ""])
         model = create_model(output_retries=2).bind_tools([add, search], tool_choice="add")
         with pytest.raises(SegmindOutputError, match="does not call add") as caught:
@@ -277,23 +275,23 @@ class TestChoices:
         assert len(gateway.requests) == 3
         assert gateway.requests[2].messages[-2]["content"] == "[search(query='x')]"
 
-    def test_no_retries_ask_once(self, create_model, gateway) -> None:
-        """Whoever pays decides."""
+    def test_zero_output_retries_send_one_request(self, create_model, gateway) -> None:
+        """The user decides what to pay for."""
         gateway.script(["No."])
         model = create_model(output_retries=0).bind_tools([add], tool_choice="any")
         with pytest.raises(SegmindOutputError):
             model.invoke("go")
 
-    def test_a_forced_tool_drops_the_others(self, create_model, gateway) -> None:
-        """What was not asked for stays visible."""
+    def test_calls_of_other_tools_are_dropped(self, create_model, gateway) -> None:
+        """They stay visible in the metadata."""
         gateway.script(["[search(query='x'), add(a=1, b=2)]"])
         message = create_model().bind_tools([add, search], tool_choice="add").invoke("go")
         assert read(message) == [("add", {"a": 1, "b": 2})]
         [dropped] = message.response_metadata["dropped_tool_calls"]
         assert dropped["name"] == "search"
 
-    def test_one_call_at_a_time_keeps_the_first(self, create_model, gateway) -> None:
-        """The others stand in the metadata, as plain JSON."""
+    def test_parallel_tool_calls_false_keeps_the_first_call(self, create_model, gateway) -> None:
+        """The others are in the metadata, as plain JSON."""
         gateway.script(["[add(a=1, b=2), add(a=3, b=4)]"])
         message = create_model().bind_tools([add], parallel_tool_calls=False).invoke("go")
         assert read(message) == [("add", {"a": 1, "b": 2})]
@@ -310,22 +308,22 @@ class TestChoices:
             pytest.param([5], None, "cannot be bound", id="no tool"),
         ],
     )
-    def test_what_cannot_be_bound_is_an_error_at_once(
+    def test_binding_errors_are_raised_at_once(
         self, create_model, gateway, tools, choice, words
     ) -> None:
-        """Before a model is even called."""
+        """Before the model is called."""
         with pytest.raises(ValueError, match=words):
             create_model().bind_tools(tools, tool_choice=choice)
         assert gateway.requests == []
 
-    def test_tools_may_be_given_to_a_call(self, create_model, gateway) -> None:
-        """Without bind_tools, as for any argument of a call."""
+    def test_tools_can_be_passed_to_a_call(self, create_model, gateway) -> None:
+        """Without bind_tools, like any argument."""
         gateway.script(["[add(a=1, b=2)]"])
         message = create_model().invoke("go", tools=[add], tool_choice="any")
         assert read(message) == [("add", {"a": 1, "b": 2})]
 
-    def test_bound_tools_stand_where_others_look_for_them(self, create_model) -> None:
-        """As OpenAI's dicts in the binding, with the choice in OpenAI's words."""
+    def test_bound_tools_are_in_openais_format(self, create_model) -> None:
+        """In the binding, with the choice."""
         bound = create_model().bind_tools([add], tool_choice="add", temperature=0)
         assert [one["function"]["name"] for one in bound.kwargs["tools"]] == ["add"]
         assert bound.kwargs["tool_choice"] == {"type": "function", "function": {"name": "add"}}
@@ -351,7 +349,7 @@ class TestInvalidCalls:
 
     @pytest.fixture(params=[None, "v1"])
     def messages(self, request, caller, create_model, gateway) -> Iterator[Any]:
-        """Get the messages of one reply on every path, in either form of content."""
+        """Return the messages of one reply on every path, with either output version."""
         model = create_model(output_version=request.param).bind_tools([add])
 
         def get(reply: str, finish_reason: str) -> list[AIMessage]:
@@ -366,39 +364,37 @@ class TestInvalidCalls:
         return get
 
     @pytest.mark.parametrize(("reply", "finish_reason", "reason"), INVALID)
-    def test_such_a_call_is_never_runnable_on_any_path(
+    def test_invalid_call_is_not_runnable_on_any_path(
         self, messages, reply, finish_reason, reason
     ) -> None:
-        """It has an id, its text and the reason, and the text is all that was written."""
+        """It has an id, its whole text and the reason."""
         for message in messages(reply, finish_reason):
             assert message.tool_calls == []
             [call] = message.invalid_tool_calls
             assert call["id"]
             assert call["name"] == "add"
             assert reply.strip("[]").strip() in call["args"]
-            [told] = message.response_metadata["invalid_tool_call_errors"].values()
-            assert reason in told
+            [error] = message.response_metadata["invalid_tool_call_errors"].values()
+            assert reason in error
             assert message.response_metadata["finish_reason"] == finish_reason
 
-    def test_complete_calls_before_the_cut_stand(self, messages) -> None:
-        """What was finished can be run."""
+    def test_complete_calls_of_a_cut_reply_are_kept(self, messages) -> None:
+        """They can be run."""
         for message in messages("[add(a=1, b=2), add(a=3, b=", "length"):
             assert read(message) == [("add", {"a": 1, "b": 2})]
             assert [call["args"] for call in message.invalid_tool_calls] == ["add(a=3, b="]
             assert message.response_metadata["finish_reason"] == "tool_calls"
             assert message.response_metadata["native_finish_reason"] == "length"
 
-    def test_they_are_returned_unless_the_user_wants_otherwise(
-        self, caller, create_model, gateway
-    ) -> None:
-        """One request, and the reason beside the text."""
+    def test_invalid_calls_are_returned_by_default(self, caller, create_model, gateway) -> None:
+        """One request, with the reason beside the text."""
         gateway.script(["[add(a=1)]"])
         message = caller.invoke(create_model().bind_tools([add]), "go")
         [call] = message.invalid_tool_calls
         assert call["error"] == "required 'b' is missing"
 
-    def test_they_can_be_asked_for_again(self, caller, create_model, gateway) -> None:
-        """The model is shown what was wrong, and the whole list is replaced."""
+    def test_invalid_calls_are_retried_on_request(self, caller, create_model, gateway) -> None:
+        """The model sees what was wrong, and the whole list is replaced."""
         gateway.script(["[add(a=9, b=9), add(a=1)]", "[add(a=1, b=2)]"])
         model = create_model(on_invalid_tool_call="retry").bind_tools([add])
         message = caller.invoke(model, "go")
@@ -407,17 +403,17 @@ class TestInvalidCalls:
         assert reply["content"] == "[add(a=9, b=9), add(a=1)]"
         assert "required 'b' is missing" in question["content"]
 
-    def test_they_are_returned_when_the_retries_are_used_up(
+    def test_invalid_calls_are_returned_after_the_retries(
         self, caller, create_model, gateway
     ) -> None:
-        """As they are in the last reply, without an exception."""
+        """Those of the last reply, without an exception."""
         gateway.script(["[add(a=1)]", "[add(b=1)]"])
         model = create_model(on_invalid_tool_call="retry").bind_tools([add])
         [call] = caller.invoke(model, "go").invalid_tool_calls
         assert call["args"] == "add(b=1)"
 
-    def test_the_next_turn_shows_them_with_their_answer(self, create_model, gateway) -> None:
-        """An agent answers an invalid call by its id, as any other."""
+    def test_next_turn_shows_invalid_calls_with_their_answers(self, create_model, gateway) -> None:
+        """An agent answers them by id, like any call."""
         gateway.script(["[add(a=1)]", "Sorry."])
         model = create_model().bind_tools([add])
         message = model.invoke("go")

@@ -1,4 +1,4 @@
-"""JSON is asked for in words, and read from whatever a model makes of them."""
+"""JSON is requested by instructions, and read from what models make of them."""
 
 import json
 
@@ -24,7 +24,7 @@ ANYTHING = {"type": "object", "properties": {"x": {}}}
 
 
 class TestParse:
-    """What `response_format` may be."""
+    """The forms of `response_format`."""
 
     @pytest.mark.parametrize(
         ("given_format", "wanted"),
@@ -48,8 +48,8 @@ class TestParse:
             pytest.param(ResponseFormat(CITY), ResponseFormat(CITY), id="one that was read"),
         ],
     )
-    def test_openais_forms_are_read(self, given_format, wanted) -> None:
-        """What OpenAI takes, and agents pass on."""
+    def test_openais_forms_are_accepted(self, given_format, wanted) -> None:
+        """Agents pass them on."""
         assert parse_response_format(given_format) == wanted
 
     @pytest.mark.parametrize(
@@ -67,68 +67,68 @@ class TestParse:
             pytest.param(dict, id="a class"),
         ],
     )
-    def test_another_form_is_refused_with_those_that_are_known(self, given_format) -> None:
-        """The message shows what to pass."""
+    def test_unknown_form_is_refused(self, given_format) -> None:
+        """The message shows the known forms."""
         with pytest.raises(ValueError, match="response_format=.* is unknown") as caught:
             parse_response_format(given_format)
         assert "json_object" in str(caught.value)
         assert "with_structured_output" in str(caught.value)
 
-    def test_a_long_one_is_not_shown_whole(self) -> None:
-        """A message stays readable."""
+    def test_long_form_is_shortened_in_the_message(self) -> None:
+        """The message stays readable."""
         with pytest.raises(ValueError, match="unknown") as caught:
             parse_response_format({"type": "x" * 1_000})
         assert len(str(caught.value)) < 500
 
     @pytest.mark.parametrize(
-        ("schema", "told"),
+        ("schema", "description"),
         [
-            pytest.param({"type": "integer"}, "from outside", id="a schema that says nothing"),
+            pytest.param({"type": "integer"}, "from outside", id="a schema without a description"),
             pytest.param(CITY, "A place.", id="a schema's own"),
         ],
     )
-    def test_a_description_beside_the_schema_is_told(self, schema, told) -> None:
-        """OpenAI has two places for it; the schema's own counts."""
+    def test_description_beside_the_schema_is_used(self, schema, description) -> None:
+        """OpenAI has two places for it; the schema's own takes precedence."""
         inner = {"name": "x", "schema": schema, "description": "from outside"}
         wanted = parse_response_format({"type": "json_schema", "json_schema": inner})
         assert wanted is not None
         instructions = wanted.render_instructions(with_tools=False)
-        assert f"\n\n# {told}\n" in instructions
-        assert ("from outside" in instructions) == (told == "from outside")
+        assert f"\n\n# {description}\n" in instructions
+        assert ("from outside" in instructions) == (description == "from outside")
 
 
 class TestInstructions:
-    """What a model is told."""
+    """The instructions for the model."""
 
-    def test_any_object_needs_no_type(self) -> None:
-        """One short paragraph."""
-        told = ResponseFormat().render_instructions(with_tools=False)
-        assert told.startswith("Always answer with one JSON object and nothing else")
-        assert "no code fence" in told
-        assert "\n" not in told
+    def test_instructions_for_any_object_are_one_paragraph(self) -> None:
+        """No type is needed."""
+        instructions = ResponseFormat().render_instructions(with_tools=False)
+        assert instructions.startswith("Always answer with one JSON object and nothing else")
+        assert "no code fence" in instructions
+        assert "\n" not in instructions
 
-    def test_a_schema_is_written_as_a_type(self) -> None:
-        """The same short form as that of a tool's arguments, with its description."""
-        told = ResponseFormat(CITY).render_instructions(with_tools=False)
-        assert "one JSON value of the type below" in told
-        assert told.endswith("\n\n# A place.\n{\n name: str,\n people?: int,\n}")
+    def test_instructions_show_the_schema_as_a_type(self) -> None:
+        """With its description, like a tool's arguments."""
+        instructions = ResponseFormat(CITY).render_instructions(with_tools=False)
+        assert "one JSON value of the type below" in instructions
+        assert instructions.endswith("\n\n# A place.\n{\n name: str,\n people?: int,\n}")
 
-    def test_a_type_that_holds_itself_is_named(self) -> None:
-        """A recursive type has a definition above it, and one description."""
+    def test_recursive_type_is_named(self) -> None:
+        """It has a definition and one description."""
         node = {
             "type": "object",
             "description": "A tree.",
             "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/Node"}}},
         }
         schema = {"$defs": {"Node": node}, "$ref": "#/$defs/Node"}
-        told = ResponseFormat(schema).render_instructions(with_tools=False)
-        assert told.endswith("\n\n# A tree.\nNode = {\n children?: list[Node],\n}\nNode")
+        instructions = ResponseFormat(schema).render_instructions(with_tools=False)
+        assert instructions.endswith("\n\n# A tree.\nNode = {\n children?: list[Node],\n}\nNode")
 
-    def test_calls_go_first_where_there_are_tools(self) -> None:
-        """JSON takes the place of plain text, not that of a call."""
-        told = ResponseFormat().render_instructions(with_tools=True)
-        assert told.startswith("Unless you call functions, answer with one JSON object")
-        assert "no plain text" in told
+    def test_calls_take_precedence_over_json(self) -> None:
+        """JSON replaces plain text, not a call."""
+        instructions = ResponseFormat().render_instructions(with_tools=True)
+        assert instructions.startswith("Unless you call functions, answer with one JSON object")
+        assert "no plain text" in instructions
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ class TestInstructions:
             {"a": "```py\nx\n```"},
             id="a fence within a string within a fence",
         ),
-        pytest.param("{'a': True, 'b': None}", {"a": True, "b": None}, id="Python's spelling"),
+        pytest.param("{'a': True, 'b': None}", {"a": True, "b": None}, id="a Python literal"),
         pytest.param("```python\n{'a': (1, 2)}\n```", {"a": [1, 2]}, id="Python in a fence"),
         pytest.param('{"a": 1, "b": [2,],}', {"a": 1, "b": [2]}, id="trailing commas"),
         pytest.param("{a: 1}", {"a": 1}, id="bare keys"),
     ],
 )
-def test_json_is_read_from_what_models_write(text, value) -> None:
-    """JSON as it stands, in its only fence, or in Python's spelling."""
+def test_json_is_read_from_common_forms(text, value) -> None:
+    """JSON alone, in a single fence, or as a Python literal."""
     assert read_json(text) == value
 
 
@@ -191,8 +191,8 @@ def test_json_is_read_from_what_models_write(text, value) -> None:
         pytest.param("'text'", "not valid JSON", id="Python's string"),
     ],
 )
-def test_what_is_no_json_is_told(text, reason) -> None:
-    """Nothing is guessed: the model is asked again with this reason."""
+def test_other_text_is_refused(text, reason) -> None:
+    """The model is asked again, with the reason."""
     with pytest.raises(NotJSONError, match=reason):
         read_json(text)
 
@@ -201,17 +201,17 @@ def test_what_is_no_json_is_told(text, reason) -> None:
     ("text", "bare"),
     [
         pytest.param('```json\n{"a":   1}\n```', '{"a": 1}', id="a fence"),
-        pytest.param("{'a': None}", '{"a": null}', id="Python's spelling"),
+        pytest.param("{'a': None}", '{"a": null}', id="a Python literal"),
         pytest.param('{"a": "é"}', '{"a": "é"}', id="as it is written"),
     ],
 )
-def test_any_object_becomes_bare_json(text, bare) -> None:
-    """`json.loads` reads what is left."""
+def test_reply_becomes_bare_json(text, bare) -> None:
+    """`json.loads` accepts it."""
     assert ResponseFormat().read(text) == bare
 
 
 @pytest.mark.parametrize("text", ["[1]", "null", "1", '"a"', "true"])
-def test_what_is_no_object_is_refused_where_one_is_wanted(text) -> None:
+def test_json_object_refuses_other_json(text) -> None:
     """OpenAI's `json_object` promises an object."""
     with pytest.raises(NotJSONError, match="not a JSON object"):
         ResponseFormat().read(text)
@@ -220,15 +220,17 @@ def test_what_is_no_object_is_refused_where_one_is_wanted(text) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        pytest.param('{"name": "Oslo", "people": 7}', {"name": "Oslo", "people": 7}, id="fits"),
+        pytest.param('{"name": "Oslo", "people": 7}', {"name": "Oslo", "people": 7}, id="a match"),
         pytest.param('{"name": "Oslo", "people": "7"}', {"name": "Oslo", "people": 7}, id="a text"),
         pytest.param('{"name": "Oslo", "people": 7.0}', {"name": "Oslo", "people": 7}, id="7.0"),
-        pytest.param('{"name": "Oslo", "people": null}', {"name": "Oslo"}, id="null for nothing"),
+        pytest.param(
+            '{"name": "Oslo", "people": null}', {"name": "Oslo"}, id="null for an optional key"
+        ),
         pytest.param('{"name": "Oslo", "more": 1}', {"name": "Oslo", "more": 1}, id="more keys"),
     ],
 )
-def test_values_are_bent_to_the_schema(text, value) -> None:
-    """Only where both say the same."""
+def test_values_are_coerced_to_the_schema(text, value) -> None:
+    """If that keeps their meaning."""
     assert json.loads(ResponseFormat(CITY).read(text)) == value
 
 
@@ -242,8 +244,8 @@ def test_values_are_bent_to_the_schema(text, value) -> None:
         pytest.param("null", id="null"),
     ],
 )
-def test_a_misfit_is_told(text) -> None:
-    """JSON of another type is not what was asked for."""
+def test_mismatch_is_refused(text) -> None:
+    """The JSON is not of the requested type."""
     with pytest.raises(ValueError, match="does not match the schema"):
         ResponseFormat(CITY).read(text)
 
@@ -253,8 +255,8 @@ def test_a_misfit_is_told(text) -> None:
     [pytest.param("1e999", id="infinity"), pytest.param("[" * 800 + "]" * 800, id="many levels")],
 )
 @pytest.mark.parametrize("wanted", [ResponseFormat(), ResponseFormat(ANYTHING)], ids=["any", "x"])
-def test_no_reply_breaks_the_reader(wanted, value) -> None:
-    """What Python reads or writes, and JSON or this process cannot, is refused or kept whole."""
+def test_infinity_and_depth_are_refused_or_kept(wanted, value) -> None:
+    """They raise nothing but a ValueError."""
     try:
         bare = wanted.read(f'{{"x": {value}}}')
     except ValueError:
@@ -277,7 +279,7 @@ OBJECTS = st.dictionaries(
 
 @given(OBJECTS, st.sampled_from(["{}", "```json\n{}\n```", "Here:\n```\n{}\n```"]), st.booleans())
 def test_every_object_is_read_back(value, frame, as_python) -> None:
-    """However it is framed, and as JSON or as Python writes it."""
+    """In every frame, as JSON and as a Python literal."""
     written = repr(value) if as_python else json.dumps(value)
     if "inf" in written.lower() or ("```" in written and frame != "{}"):
         return
@@ -285,8 +287,8 @@ def test_every_object_is_read_back(value, frame, as_python) -> None:
 
 
 @given(st.text() | st.text(st.sampled_from("{}[]:,'\"`\n abjson01")))
-def test_no_text_breaks_it(text) -> None:
-    """Any text is JSON or a `NotJSONError`, and what is read is an object."""
+def test_every_text_is_an_object_or_refused(text) -> None:
+    """Nothing else is raised."""
     try:
         bare = ResponseFormat().read(text)
     except NotJSONError:

@@ -1,4 +1,4 @@
-"""Schemas of every kind are described to the model, and its values become objects of them."""
+"""Schemas of every kind are described to the model, and its values become objects."""
 
 import pickle
 import sys
@@ -55,37 +55,41 @@ from tests.support.schemas import (
 )
 
 
-def say(schema: Any) -> str:
-    """Write what a model is told about the function of a schema."""
+def describe_function(schema: Any) -> str:
+    """Return the function of a schema as the model sees it."""
     tools = create_toolset(convert_tools([create_structured_output(schema).openai_tool]))
     return render_instructions(tools, ToolChoice(), parallel=False).partition("\n\n")[2]
 
 
-def say_json(schema: Any) -> str:
-    """Write what a model is told about the JSON of a schema."""
+def describe_json(schema: Any) -> str:
+    """Return the instructions for the JSON of a schema."""
     wanted = parse_response_format(create_structured_output(schema).response_format)
     return wanted.render_instructions(with_tools=False).partition("\n\n")[2]
 
 
 class TestSchemas:
-    """What may be passed."""
+    """Schemas that can be passed."""
 
     @pytest.mark.parametrize(("schema", "value", "wanted"), FITTING)
-    def test_a_value_that_fits_becomes_an_object(self, schema, value, wanted) -> None:
-        """An instance of a class, and a dict of all else."""
+    def test_matching_value_becomes_an_object(self, schema, value, wanted) -> None:
+        """An instance of the class, or a dict."""
         converted = create_structured_output(schema).convert(value)
         assert converted == wanted
         assert type(converted) is type(wanted)
 
     @pytest.mark.parametrize(("schema", "value", "wanted"), FITTING)
-    def test_every_schema_is_told_in_a_call_and_in_json(self, schema, value, wanted) -> None:
-        """All names that a value may hold stand there."""
+    def test_every_schema_is_shown_for_calls_and_for_json(self, schema, value, wanted) -> None:
+        """With all its names."""
         described = create_structured_output(schema).schema
         names = get_properties(resolve(described, described)).keys() & value.keys()
-        assert all(f" {name}" in told for name in names for told in (say(schema), say_json(schema)))
+        assert all(
+            f" {name}" in description
+            for name in names
+            for description in (describe_function(schema), describe_json(schema))
+        )
 
     @pytest.mark.skipif(sys.version_info >= (3, 14), reason="pydantic 1 ends with Python 3.13")
-    def test_classes_of_pydantic_1_are_taken(self) -> None:
+    def test_pydantic_1_classes_are_accepted(self) -> None:
         """Nested ones, recursive ones, and their validators."""
         from pydantic import v1  # noqa: PLC0415 - not on every Python
 
@@ -106,8 +110,8 @@ class TestSchemas:
         person = output.convert({**value, "friends": [value]})
         assert isinstance(person, OldPerson)
         assert isinstance(person.friends[0].address, OldAddress)
-        assert "street: str" in say(OldPerson)
-        assert "friends: list[OldPerson] = []" in say_json(OldPerson)
+        assert "street: str" in describe_function(OldPerson)
+        assert "friends: list[OldPerson] = []" in describe_json(OldPerson)
         with pytest.raises(ValueError, match="greater than or equal to 0"):
             output.convert({**value, "age": -1})
 
@@ -124,18 +128,21 @@ class TestSchemas:
             pytest.param(Node.model_json_schema(), "Node", "A tree.", id="a reference"),
         ],
     )
-    def test_a_schema_has_a_name_and_a_description(self, schema, name, description) -> None:
+    def test_name_and_description_come_from_the_schema(self, schema, name, description) -> None:
         """They tell the model what the answer is."""
         output = create_structured_output(schema)
         assert (output.name, output.description) == (name, description)
         assert output.openai_tool["function"]["name"] == name
         assert output.response_format["json_schema"]["name"] == name
         for line in filter(None, description.split("\n\n")):
-            assert say(schema).count(f"# {line}") in {1, 2}  # above a recursive type as well
-            assert say_json(schema).count(f"# {line}") == 1
+            assert describe_function(schema).count(f"# {line}") in {
+                1,
+                2,
+            }  # above a recursive type as well
+            assert describe_json(schema).count(f"# {line}") == 1
 
-    def test_a_function_or_a_tool_may_say_what_the_arguments_are(self) -> None:
-        """Its signature is the schema; it is not called."""
+    def test_function_or_tool_is_a_schema(self) -> None:
+        """It is not called."""
 
         def add(a: int, b: int = 0) -> int:
             """Add."""
@@ -146,33 +153,33 @@ class TestSchemas:
             assert output.name == "add"
             assert output.convert({"a": "1"}) == {"a": 1}
 
-    def test_a_dataclass_is_told_by_its_fields(self) -> None:
-        """Its docstring, too, where pydantic (2.11 and newer) hands it on."""
-        told = "Point(\n x: int,\n y: int = 0,\n labels?: list[str],\n)"
-        assert say(Point).removeprefix("# A point.\n") == told
+    def test_dataclass_is_shown_with_its_fields(self) -> None:
+        """And its docstring, with pydantic 2.11 and newer."""
+        description = "Point(\n x: int,\n y: int = 0,\n labels?: list[str],\n)"
+        assert describe_function(Point).removeprefix("# A point.\n") == description
 
-    def test_langchains_annotations_are_told(self) -> None:
-        """The default and the description stand in the annotation."""
-        assert say(Joke) == (
+    def test_langchains_annotations_are_shown(self) -> None:
+        """The default and the description are in the annotation."""
+        assert describe_function(Joke) == (
             "# A joke.\nJoke(\n setup: str, # The first line.\n"
             " rating: int | None = None, # From 1 to 10.\n)"
         )
 
-    def test_a_typed_dict_says_which_keys_may_be_missing(self) -> None:
-        """By `NotRequired` and `total`, of the class and of those it inherits from."""
-        told = say(Album)
-        assert "\n title: str,\n seconds?: int,\n artist: str | None,\n" in told
-        assert "\n kind?: 'CD' | 'LP',\n sold?: int, # (>= 0)\n" in told
-        assert "tracks?: list[Track]" in told
+    def test_optional_keys_of_a_typed_dict(self) -> None:
+        """By `NotRequired` and `total`, of the class and its bases."""
+        description = describe_function(Album)
+        assert "\n title: str,\n seconds?: int,\n artist: str | None,\n" in description
+        assert "\n kind?: 'CD' | 'LP',\n sold?: int, # (>= 0)\n" in description
+        assert "tracks?: list[Track]" in description
 
-    def test_a_default_that_is_no_json_is_left_out_in_silence(self) -> None:
-        """The user's own program did nothing wrong."""
+    def test_default_that_is_not_json_is_omitted_without_a_warning(self) -> None:
+        """The user did nothing wrong."""
 
         class Odd(BaseModel):
             x: Any = object()
 
         with warnings.catch_warnings(action="error"):
-            assert say(Odd).endswith("Odd(\n x?: any,\n)")
+            assert describe_function(Odd).endswith("Odd(\n x?: any,\n)")
 
     @pytest.mark.parametrize(
         ("schema", "reason"),
@@ -190,7 +197,7 @@ class TestSchemas:
             pytest.param(Ring, "contains itself; use a pydantic class", id="a recursive dict"),
         ],
     )
-    def test_what_is_no_schema_is_refused(self, schema, reason) -> None:
+    def test_other_values_are_refused(self, schema, reason) -> None:
         """The message says what to pass."""
         with pytest.raises(ValueError, match="cannot be used as a schema") as caught:
             create_structured_output(schema)
@@ -198,8 +205,8 @@ class TestSchemas:
         assert "Pass a pydantic class" in str(caught.value)
         assert ".." not in str(caught.value).replace("...", "")
 
-    def test_a_class_that_no_json_can_describe_is_refused(self) -> None:
-        """Pydantic's own error is none that a caller expects."""
+    def test_class_without_a_json_schema_is_refused(self) -> None:
+        """With a ValueError instead of pydantic's own error."""
 
         class Odd(BaseModel):
             run: type(len)
@@ -217,20 +224,20 @@ class TestSchemas:
             pytest.param({"type": "array", "items": {"type": "integer"}}, id="a JSON schema"),
         ],
     )
-    def test_what_is_no_object_can_be_json_only(self, schema) -> None:
+    def test_schema_of_a_list_or_union_works_with_json_only(self, schema) -> None:
         """A function has named arguments."""
         output = create_structured_output(schema)
         assert output.response_format["json_schema"]["schema"]
         with pytest.raises(ValueError, match="is not an object.* method='json_schema'"):
             _ = output.openai_tool
 
-    def test_a_root_model_is_read_from_json(self) -> None:
-        """A list of numbers is an answer."""
+    def test_root_model_is_read_from_json(self) -> None:
+        """A list of numbers can be an answer."""
         assert create_structured_output(Numbers).convert([1, "2"]) == Numbers([1, 2])
 
     @pytest.mark.parametrize("schema", [Person, Point, Joke, JSON_SCHEMA, Box[int]])
-    def test_it_is_pickled_with_what_uses_it(self, schema) -> None:
-        """Workers get the runnable whole."""
+    def test_structured_output_can_be_pickled(self, schema) -> None:
+        """Worker processes get the whole runnable."""
         output = create_structured_output(schema)
         again = pickle.loads(pickle.dumps(output))
         assert again.schema == output.schema
@@ -239,8 +246,8 @@ class TestSchemas:
         assert again.convert(value) == output.convert(value)
 
 
-class TestMisfits:
-    """Values that are not of the schema."""
+class TestMismatches:
+    """Values that do not match the schema."""
 
     @pytest.mark.parametrize(
         ("schema", "value", "reason"),
@@ -263,7 +270,7 @@ class TestMisfits:
                 "^more: Extra inputs are not permitted$",
                 id="an extra key",
             ),
-            pytest.param(Exact, {"day": "May", "number": 5}, "^day: ", id="no date"),
+            pytest.param(Exact, {"day": "May", "number": 5}, "^day: ", id="a word for a date"),
             pytest.param(
                 Owner,
                 {"pet": {"kind": "cat", "lives": 9}, "other": {"kind": "bird"}},
@@ -292,22 +299,22 @@ class TestMisfits:
             ),
         ],
     )
-    def test_the_reason_is_short_and_says_where(self, schema, value, reason) -> None:
-        """It goes to the model, without addresses and without the value."""
+    def test_mismatch_says_where_and_why(self, schema, value, reason) -> None:
+        """The model reads it: no URLs, and not the value."""
         with pytest.raises(ValueError, match=reason) as caught:
             create_structured_output(schema).convert(value)
         assert type(caught.value) is ValueError
         assert "http" not in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    def test_the_cause_is_pydantics_own_error(self) -> None:
-        """Who debugs a class sees all of it."""
+    def test_cause_is_pydantics_own_error(self) -> None:
+        """For debugging a class."""
         with pytest.raises(ValueError, match="age") as caught:
             create_structured_output(Person).convert({**PERSON, "age": -1})
         assert isinstance(caught.value.__cause__, ValidationError)
 
-    def test_nothing_is_too_deep(self) -> None:
-        """A reply may be anything."""
+    def test_deep_value_is_refused(self) -> None:
+        """It raises no RecursionError."""
         value: Any = 1
         for _ in range(5_000):
             value = [value]
@@ -316,12 +323,12 @@ class TestMisfits:
 
 
 def call(name: str = "Even", **arguments: Any) -> AIMessage:
-    """Build a reply that is a call."""
+    """Return a reply that is a call."""
     return AIMessage("", tool_calls=[tool_call(name=name, args=arguments, id="1")])
 
 
 def unreadable(error: str | None, metadata: dict | None = None) -> AIMessage:
-    """Build a reply that is a call which cannot be run."""
+    """Return a reply that is an invalid call."""
     broken = invalid_tool_call(name="Even", args="Even(number=)", id="1", error=error)
     return AIMessage("", invalid_tool_calls=[broken], response_metadata=metadata or {})
 
@@ -344,7 +351,7 @@ class TestReplies:
             ),
         ],
     )
-    def test_an_object_is_read_from_a_call_or_from_json(self, message) -> None:
+    def test_object_is_read_from_a_call_or_from_json(self, message) -> None:
         """Whichever the model wrote."""
         assert read_structured_output(message, EVEN) == Even(number=2)
         assert parse_structured_output(message, EVEN) == Even(number=2)
@@ -357,7 +364,7 @@ class TestReplies:
     @pytest.mark.parametrize(
         ("message", "reason", "written"),
         [
-            pytest.param(call(number=3), "it is odd", "", id="a call that does not fit"),
+            pytest.param(call(number=3), "it is odd", "", id="a mismatching call"),
             pytest.param(AIMessage('{"number": 3}'), "it is odd", '{"number": 3}', id="JSON"),
             pytest.param(
                 AIMessage("Two."), "neither a function call nor valid JSON", "Two.", id="text"
@@ -377,8 +384,8 @@ class TestReplies:
             ),
         ],
     )
-    def test_a_reply_without_one_says_why(self, message, reason, written) -> None:
-        """LangChain's own error, with the model's text; beside the raw reply where asked for."""
+    def test_reply_without_an_object_says_why(self, message, reason, written) -> None:
+        """LangChain's own error, with the model's text; beside the raw reply if requested."""
         with pytest.raises(OutputParserException, match="The reply contains no Even: ") as caught:
             parse_structured_output(message, EVEN)
         assert reason in str(caught.value)
@@ -387,8 +394,8 @@ class TestReplies:
         assert (beside["raw"], beside["parsed"]) == (message, None)
         assert str(beside["parsing_error"]) == str(caught.value)
 
-    def test_any_object_will_do_without_a_schema(self) -> None:
-        """As `json_mode` has it; a list is none."""
+    def test_json_mode_accepts_any_object(self) -> None:
+        """But not a list."""
         assert read_structured_output(AIMessage('{"a": [1]}'), None) == {"a": [1]}
         for text in ("[1]", "null", "5"):
             with pytest.raises(NotJSONError, match="not a JSON object"):
@@ -397,7 +404,7 @@ class TestReplies:
             parse_structured_output(AIMessage("x"), None)
 
     @pytest.mark.parametrize("include_raw", [False, True])
-    def test_the_parser_has_a_name_in_traces(self, include_raw) -> None:
+    def test_parser_has_a_name_in_traces(self, include_raw) -> None:
         """Not that of a lambda."""
         parser = create_parser(EVEN, include_raw=include_raw)
         assert parser.get_name() == (
@@ -406,30 +413,30 @@ class TestReplies:
 
 
 class TestTracing:
-    """What traces are told."""
+    """What traces show."""
 
     @pytest.mark.parametrize("schema", [Person, Node, Joke, JSON_SCHEMA, FUNCTION])
-    def test_the_schema_is_as_langchain_writes_it(self, schema) -> None:
+    def test_traced_schema_equals_langchains(self, schema) -> None:
         """The standard tests compare it."""
         output = create_structured_output(schema)
-        told = create_tracing_format(output, schema, method="json_mode", strict=None)
-        assert told == {
+        traced = create_tracing_format(output, schema, method="json_mode", strict=None)
+        assert traced == {
             "kwargs": {"method": "json_mode"},
             "schema": convert_to_json_schema(schema),
         }
 
     @pytest.mark.parametrize("schema", [UNTITLED, Node.model_json_schema(), Album, Numbers])
-    def test_what_langchain_cannot_write_is_our_own_with_a_name(self, schema) -> None:
-        """LangChain drops a schema without a title, and warns of mixed versions of pydantic."""
+    def test_traced_schema_falls_back_to_the_json_schema(self, schema) -> None:
+        """LangChain drops schemas without a title, and warns about mixed versions of pydantic."""
         output = create_structured_output(schema)
         with warnings.catch_warnings(action="error"):
-            told = create_tracing_format(output, schema, method="json_schema", strict=True)
-        assert told["kwargs"] == {"method": "json_schema", "strict": True}
-        assert told["schema"]["title"] == output.name
-        assert told["schema"].keys() >= output.schema.keys()
-        assert convert_to_json_schema(told["schema"])["title"] == output.name
+            traced = create_tracing_format(output, schema, method="json_schema", strict=True)
+        assert traced["kwargs"] == {"method": "json_schema", "strict": True}
+        assert traced["schema"]["title"] == output.name
+        assert traced["schema"].keys() >= output.schema.keys()
+        assert convert_to_json_schema(traced["schema"])["title"] == output.name
 
-    def test_without_a_schema_there_is_none(self) -> None:
-        """`json_mode` goes without."""
-        told = create_tracing_format(None, None, method="json_mode", strict=None)
-        assert told == {"kwargs": {"method": "json_mode"}, "schema": None}
+    def test_traced_schema_of_json_mode_is_none(self) -> None:
+        """It needs no schema."""
+        traced = create_tracing_format(None, None, method="json_mode", strict=None)
+        assert traced == {"kwargs": {"method": "json_mode"}, "schema": None}

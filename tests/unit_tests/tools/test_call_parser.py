@@ -1,11 +1,10 @@
-"""Calls are read from text in whichever form a model writes them, before any schema is asked."""
+"""Calls are read from text in every form that models write, before schemas are applied."""
 
 import json
 
 import pytest
 
 from langchain_segmind._tools.call_parser import (
-    MAX_RECOVERIES,
     CallReader,
     NoCallError,
     RawCall,
@@ -16,7 +15,7 @@ from langchain_segmind._tools.tools import create_toolset
 
 
 def tool(name: str, *properties: str) -> dict:
-    """Make a tool with arguments of any type."""
+    """Return a tool with arguments of any type."""
     parameters = {"type": "object", "properties": {one: {} for one in properties}}
     return {"type": "function", "function": {"name": name, "parameters": parameters}}
 
@@ -34,7 +33,7 @@ TOOLS = create_toolset(
 
 
 def read_list(text: str, *, known_only: bool = False) -> list[RawCall]:
-    """Read a list that is the whole text."""
+    """Return the calls of a text that is one list."""
     reader = CallReader(text, TOOLS)
     calls = reader.read_list(known_only=known_only)
     assert reader.is_at_end()
@@ -42,12 +41,12 @@ def read_list(text: str, *, known_only: bool = False) -> list[RawCall]:
 
 
 def read_bare(text: str) -> list[RawCall]:
-    """Read calls without brackets."""
+    """Return the calls of a text without brackets."""
     return CallReader(text, TOOLS).read_bare_calls()
 
 
 def get_calls(calls: list[RawCall]) -> list[tuple[str, dict]]:
-    """Get the names and the arguments of calls that could be read."""
+    """Return the names and arguments of calls without problems."""
     assert [call.problem for call in calls] == [""] * len(calls)
     return [(call.name, call.arguments) for call in calls]
 
@@ -75,8 +74,8 @@ def get_calls(calls: list[RawCall]) -> list[tuple[str, dict]]:
         pytest.param("[add(a=')]', b='[add(')]", [("add", {"a": ")]", "b": "[add("})], id="data"),
     ],
 )
-def test_a_list_of_calls_is_read_in_silence(text, calls) -> None:
-    """The form that the model is asked for."""
+def test_list_of_calls_needs_no_repair(text, calls) -> None:
+    """The syntax that the instructions ask for."""
     read = read_list(text)
     assert get_calls(read) == calls
     assert [call.repairs for call in read] == [[] for _ in calls]
@@ -96,21 +95,21 @@ def test_a_list_of_calls_is_read_in_silence(text, calls) -> None:
         pytest.param("[add(a='it's')]", {"a": "it's"}, "unescaped_quote", id="a quote"),
     ],
 )
-def test_a_call_of_a_known_tool_is_mended(text, arguments, repair) -> None:
+def test_call_of_known_tool_is_repaired(text, arguments, repair) -> None:
     """The tool's signature says which argument is meant."""
     [call] = read_list(text)
     assert (call.name, call.arguments) == ("add", arguments)
     assert {*call.repairs} == {repair}
 
 
-def test_stars_are_followed() -> None:
-    """A dict of arguments is what Python makes of it."""
+def test_double_star_dict_is_unpacked() -> None:
+    """As Python does."""
     assert get_calls(read_list("[add(**{'a': 1}, b=2)]")) == [("add", {"a": 1, "b": 2})]
     assert get_calls(read_list("[stop({})]")) == [("stop", {})]
 
 
-def test_an_expression_stays_its_own_text() -> None:
-    """What it means is for the schema to say."""
+def test_expression_is_kept_as_text() -> None:
+    """The schema decides later what it means."""
     [call] = read_list("[add(a=1/6, b=[x.y, f('a, b')])]")
     assert call.arguments == {"a": "1/6", "b": ["x.y", "f('a, b')"]}
     assert isinstance(call.arguments["a"], Expression)
@@ -145,21 +144,21 @@ def test_an_expression_stays_its_own_text() -> None:
         "[{add}]",
     ],
 )
-def test_what_is_no_list_of_calls_is_none(text) -> None:
-    """Lists of other things, and calls of unknown tools that are not exact."""
+def test_other_lists_are_not_calls(text) -> None:
+    """Lists of other values, and inexact calls of unknown tools."""
     with pytest.raises(NoCallError):
         read_list(text)
 
 
 @pytest.mark.parametrize("text", ["[nope(a=1)]", "[add(a=1), nope(a=1)]", '[{"name": "stop"}]'])
-def test_only_known_tools_count_where_it_is_asked_for(text) -> None:
+def test_known_only_refuses_unknown_tools_and_json(text) -> None:
     """Inside other text, a list must be certain."""
     with pytest.raises(NoCallError):
         read_list(text, known_only=True)
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "problem"),
     [
         pytest.param("[add(a=)]", "a value is missing", id="no value"),
         pytest.param("[add(a==1)]", "expected '=' after 'a'", id="a comparison"),
@@ -167,8 +166,8 @@ def test_only_known_tools_count_where_it_is_asked_for(text) -> None:
         pytest.param("[add(1, a=2)]", "'a' is given twice", id="twice, by position"),
         pytest.param("[add(a=1, 2)]", "has no name", id="a position after a name"),
         pytest.param("[add(1, 2, 3)]", "has no name", id="too many positions"),
-        pytest.param("[stop(1)]", "has no name", id="no arguments are known"),
-        pytest.param("[add(**5)]", "expected a dict", id="stars before no dict"),
+        pytest.param("[stop(1)]", "has no name", id="a tool without arguments"),
+        pytest.param("[add(**5)]", "expected a dict", id="stars before a number"),
         pytest.param("[add(a=[1 : 2])]", "expected ']'", id="a broken list"),
         pytest.param("[add(a=x b=1)]", "a comma is missing", id="no comma"),
         pytest.param("[add(a='x' y, b='z')]", "where a string ends", id="two ways to read it"),
@@ -176,29 +175,29 @@ def test_only_known_tools_count_where_it_is_asked_for(text) -> None:
         pytest.param("[add(a=" + "[" * 60 + "]" * 60 + ")]", "nested", id="too deep"),
         pytest.param("[odd (x)(from==1)]", "expected '='", id="an odd name"),
         pytest.param("['odd (x)'(from=)]", "a value is missing", id="an odd name in quotes"),
-        pytest.param("[add(a=...]", "the reply ends inside the call", id="no closer"),
+        pytest.param("[add(a=...]", "the reply ends inside the call", id="an unclosed call"),
     ],
 )
-def test_an_unreadable_call_of_a_known_tool_says_why(text, fault) -> None:
-    """It keeps its text."""
+def test_unreadable_call_of_known_tool_has_a_problem(text, problem) -> None:
+    """The call keeps its text."""
     [call] = read_list(text)
-    assert fault in call.problem
-    assert call.text == (text[1:] if "ends inside" in fault else text[1:-1])
+    assert problem in call.problem
+    assert call.text == (text[1:] if "ends inside" in problem else text[1:-1])
     assert call.arguments == {}
 
 
-def test_calls_after_an_unreadable_one_are_read() -> None:
-    """It is passed over to its last bracket, strings aside."""
+def test_calls_after_an_unreadable_call_are_read() -> None:
+    """It is skipped up to its closing bracket; brackets in strings do not count."""
     first, second, third = read_list(r"[add(a=[1 : 'x)\']'], b=(2)), add(a=it's, b=1), stop()]")
     assert first.text == r"add(a=[1 : 'x)\']'], b=(2))"
     assert first.problem
     assert get_calls([second, third]) == [("add", {"a": "it's", "b": 1}), ("stop", {})]
 
 
-def test_after_many_unreadable_calls_the_rest_is_one() -> None:
-    """Each is looked through twice, so there is a bound."""
+def test_twentieth_unreadable_call_takes_the_rest() -> None:
+    """Each is read twice, so their number is limited."""
     calls = read_list(f"[{'add(a=), ' * 50}stop()]")
-    assert len(calls) == MAX_RECOVERIES
+    assert len(calls) == 20
     assert "the rest was not read after 20 unreadable calls" in calls[-1].problem
     assert calls[-1].text.endswith("add(a=), stop()]")
 
@@ -218,8 +217,8 @@ def test_after_many_unreadable_calls_the_rest_is_one() -> None:
         pytest.param('[{"name": "add", "args": {"a', 0, '{"name": "add", "args": {"a', id="in its"),
     ],
 )
-def test_the_end_of_a_text_leaves_complete_calls(text, complete, rest) -> None:
-    """What it left unfinished is one more call, which cannot be run."""
+def test_cut_list_keeps_its_complete_calls(text, complete, rest) -> None:
+    """The unfinished rest is one more call, which cannot be run."""
     calls = read_list(text)
     get_calls(calls[:complete])
     assert [call.text for call in calls[complete:]] == ([] if rest is None else [rest])
@@ -235,8 +234,8 @@ def test_the_end_of_a_text_leaves_complete_calls(text, complete, rest) -> None:
         pytest.param('{"stop": {}}\n{"add": {"a": 1}}', [("stop", {}), ("add", {"a": 1})]),
     ],
 )
-def test_calls_may_stand_without_brackets(text, calls) -> None:
-    """As a whole reply, of known tools only."""
+def test_calls_without_brackets_are_read(text, calls) -> None:
+    """As a whole reply, and of known tools only."""
     read = read_bare(text)
     assert get_calls(read) == calls
     assert "no_brackets" in read[0].repairs
@@ -245,8 +244,8 @@ def test_calls_may_stand_without_brackets(text, calls) -> None:
 @pytest.mark.parametrize(
     "text", ["", "add", "nope(a=1)", "add(a=1) and", "Call add(a=1)", "add(a=1).x", "5", "add a=1"]
 )
-def test_other_text_is_no_bare_call(text) -> None:
-    """One word more, and it is prose or code."""
+def test_other_text_is_not_a_bare_call(text) -> None:
+    """With one word more, it is prose or code."""
     with pytest.raises(NoCallError):
         read_bare(text)
 
@@ -281,8 +280,8 @@ ADD = {"a": 1, "b": "x"}
         ),
     ],
 )
-def test_json_objects_stand_for_calls(value) -> None:
-    """Every shape that providers taught to models."""
+def test_json_objects_are_read_as_calls(value) -> None:
+    """In the formats that providers train models on."""
     text = json.dumps(value)
     for calls in (
         convert_json_to_calls(value, text, TOOLS),
@@ -302,8 +301,8 @@ def test_json_objects_stand_for_calls(value) -> None:
         ),
     ],
 )
-def test_an_argument_may_be_named_like_the_arguments(value, arguments) -> None:
-    """The form that providers taught comes first."""
+def test_argument_can_be_named_input_or_args(value, arguments) -> None:
+    """The providers' formats take precedence."""
     tools = create_toolset([tool("say", "input", "args")])
     assert get_calls(convert_json_to_calls(value, "", tools)) == [("say", arguments)]
 
@@ -337,8 +336,8 @@ def test_an_argument_may_be_named_like_the_arguments(value, arguments) -> None:
         pytest.param({"tools": ["add", "stop"]}, id="a list of names"),
     ],
 )
-def test_json_that_talks_about_tools_is_no_call(value) -> None:
-    """Whatever says more than a call, or names none of the tools."""
+def test_json_about_tools_is_not_a_call(value) -> None:
+    """It says more than a call, or names no known tool."""
     with pytest.raises(NoCallError):
         convert_json_to_calls(value, json.dumps(value), TOOLS)
     with pytest.raises(NoCallError):
@@ -346,7 +345,7 @@ def test_json_that_talks_about_tools_is_no_call(value) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "problem"),
     [
         pytest.param(
             '{"name": "add", "arguments": "{\\"a\\": "}', "not valid JSON", id="text, cut"
@@ -358,9 +357,9 @@ def test_json_that_talks_about_tools_is_no_call(value) -> None:
         pytest.param('{"tool_calls": [{"name": "add", "argu', "the reply ends", id="in a list"),
     ],
 )
-def test_unreadable_json_that_names_a_known_tool_says_why(text, fault) -> None:
-    """It is a call that cannot be run, not text."""
+def test_unreadable_json_of_known_tool_has_a_problem(text, problem) -> None:
+    """It is an invalid call, not text."""
     [call] = read_bare(text)
     assert call.name == "add"
-    assert fault in call.problem
+    assert problem in call.problem
     assert call.text in text

@@ -1,4 +1,4 @@
-"""What a model is told about its tools."""
+"""The instructions tell a model which tools there are and when to call them."""
 
 import pytest
 
@@ -20,13 +20,13 @@ def sub(a: int, b: int) -> int:
 TOOLS = create_toolset(convert_tools([add, sub]))
 
 
-def test_a_model_is_told_how_and_when_to_call() -> None:
-    """How, that several calls may stand together, and that text alone may be right."""
-    told = render_instructions(TOOLS, ToolChoice(), parallel=True)
-    assert "[name(parameter=value), other_name(parameter=value)]" in told
-    assert "several calls" in told
-    assert "answer in plain text" in told
-    assert "# Add two numbers.\nadd(\n a: int,\n b: int,\n)\n# Subtract.\nsub(" in told
+def test_instructions_say_how_and_when_to_call() -> None:
+    """They allow several calls, and an answer in plain text."""
+    instructions = render_instructions(TOOLS, ToolChoice(), parallel=True)
+    assert "[name(parameter=value), other_name(parameter=value)]" in instructions
+    assert "several calls" in instructions
+    assert "answer in plain text" in instructions
+    assert "# Add two numbers.\nadd(\n a: int,\n b: int,\n)\n# Subtract.\nsub(" in instructions
 
 
 @pytest.mark.parametrize(
@@ -40,21 +40,21 @@ def test_a_model_is_told_how_and_when_to_call() -> None:
         pytest.param(ToolChoice(), False, ["one call only"], ["several"], id="one call at a time"),
     ],
 )
-def test_a_choice_changes_what_is_told(choice, parallel, there, not_there) -> None:
-    """What a forced choice asks for stands there; what cannot be called does not."""
-    told = render_instructions(TOOLS, choice, parallel=parallel)
-    assert all(words in told for words in there)
-    assert not any(words in told for words in not_there)
+def test_tool_choice_changes_the_instructions(choice, parallel, there, not_there) -> None:
+    """They name what must be called and leave out what cannot be."""
+    instructions = render_instructions(TOOLS, choice, parallel=parallel)
+    assert all(words in instructions for words in there)
+    assert not any(words in instructions for words in not_there)
 
 
-def test_nothing_is_told_where_there_are_no_tools() -> None:
-    """The prompt of a model without tools is the user's own."""
+def test_no_tools_need_no_instructions() -> None:
+    """The prompt is the user's alone."""
     for mode in ("auto", "none"):
         assert render_instructions(create_toolset([]), ToolChoice(mode), parallel=True) == ""
 
 
-def test_tools_are_rendered_once_for_all_calls() -> None:
-    """Equal dicts are one set of tools, whose text is kept."""
+def test_equal_tools_are_rendered_once() -> None:
+    """The text is cached."""
     dicts = convert_tools([add, sub])
     tools = create_toolset(dicts)
     assert create_toolset(convert_tools([add, sub])) is tools

@@ -1,4 +1,4 @@
-"""Schemas of every shape say what they mean, and odd ones end."""
+"""Schemas of every form are understood, and malformed ones are harmless."""
 
 import pytest
 
@@ -38,7 +38,7 @@ ROOT = {
         pytest.param(
             {"$ref": "#/$defs/Home", "description": "Mine."},
             {"type": "string", "description": "Mine.", "title": "Home"},
-            id="a chain, and words of its own",
+            id="a chain, and a description of its own",
         ),
         pytest.param({"$ref": "#/$defs/a~1b~0c"}, {"type": "boolean"}, id="an escaped name"),
         pytest.param({"$ref": "#/%24defs/City"}, ROOT["$defs"]["City"], id="a quoted name"),
@@ -70,13 +70,13 @@ ROOT = {
         pytest.param([{"type": "string"}], ANYTHING, id="a list"),
     ],
 )
-def test_a_schema_is_resolved(schema, resolved) -> None:
-    """References are followed and parts merged; its own keys come last."""
+def test_references_and_all_of_are_merged(schema, resolved) -> None:
+    """The schema's own keys take precedence."""
     assert resolve(schema, ROOT) == resolved
 
 
-def test_references_that_multiply_are_followed_once() -> None:
-    """Forty levels of two references each are eighty steps, not a trillion."""
+def test_each_reference_is_followed_once() -> None:
+    """Forty levels of two references each take eighty steps, not a trillion."""
     definitions = {
         f"Level{level}": {"allOf": [{"$ref": f"#/$defs/Level{level + 1}"}] * 2}
         for level in range(40)
@@ -85,8 +85,8 @@ def test_references_that_multiply_are_followed_once() -> None:
     assert resolve({"$ref": "#/$defs/Level0"}, {"$defs": definitions}) == {"type": "integer"}
 
 
-def test_a_deep_schema_is_followed_to_its_end() -> None:
-    """Depth is no limit: nothing calls itself."""
+def test_deep_all_of_is_merged() -> None:
+    """There is no recursion, so no limit."""
     schema = {"type": "integer"}
     for _ in range(5_000):
         schema = {"allOf": [schema]}
@@ -94,13 +94,13 @@ def test_a_deep_schema_is_followed_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("ref", ["", "#/", "/", "#/$defs", "#/$defs/City/type", "x#/y"])
-def test_an_odd_reference_leads_to_anything_or_to_a_schema(ref) -> None:
-    """It is looked up as far as it goes."""
+def test_odd_reference_matches_anything(ref) -> None:
+    """Unless it happens to lead to a mapping."""
     assert look_up(ref, ROOT) in (ANYTHING, ROOT["$defs"])
 
 
-def test_a_reference_may_lead_to_the_whole() -> None:
-    """A tree of which every branch is a tree."""
+def test_reference_can_name_the_root() -> None:
+    """A tree whose branches are trees."""
     assert look_up("#", ROOT) is ROOT
 
 
@@ -114,8 +114,8 @@ def test_a_reference_may_lead_to_the_whole() -> None:
         pytest.param(True, None, id="no schema"),
     ],
 )
-def test_where_a_schema_refers_to(schema, ref) -> None:
-    """Pydantic writes an `allOf` of one where a reference has words of its own."""
+def test_reference_is_found(schema, ref) -> None:
+    """Pydantic writes an `allOf` of one for a reference with keys of its own."""
     assert get_reference(schema) == ref
 
 
@@ -133,8 +133,8 @@ def test_where_a_schema_refers_to(schema, ref) -> None:
         pytest.param({"anyOf": {}}, [], id="nonsense"),
     ],
 )
-def test_alternatives_have_three_spellings(schema, alternatives) -> None:
-    """A value must fit one of them."""
+def test_alternatives_have_three_forms(schema, alternatives) -> None:
+    """A value must match one of them."""
     assert get_alternatives(schema) == alternatives
 
 
@@ -148,8 +148,8 @@ def test_alternatives_have_three_spellings(schema, alternatives) -> None:
         pytest.param({"enum": "a"}, None, id="nonsense"),
     ],
 )
-def test_choices_are_listed(schema, choices) -> None:
-    """A constant is a choice of one."""
+def test_choices_come_from_enum_and_const(schema, choices) -> None:
+    """A constant is a single choice."""
     assert get_choices(schema) == choices
 
 
@@ -165,13 +165,13 @@ def test_choices_are_listed(schema, choices) -> None:
         pytest.param({"type": 5}, None, id="nonsense"),
     ],
 )
-def test_other_keys_give_a_type_away(schema, kind) -> None:
-    """Some writers of schemas leave the type out."""
+def test_type_is_inferred_from_other_keys(schema, kind) -> None:
+    """Some schemas omit it."""
     assert get_type(schema) == kind
 
 
-def test_nonsense_is_passed_over() -> None:
-    """Properties and required names come from others, and may be anything."""
+def test_malformed_properties_and_required_are_ignored() -> None:
+    """They come from third parties."""
     assert get_properties({"properties": 5}) == {}
     assert [*get_required({"required": "abc"})] == []
     assert [*get_required({"required": ["a", 5, ["b"]]})] == ["a"]

@@ -1,4 +1,4 @@
-"""What holds for every reply: calls survive being written and read, and no text breaks it."""
+"""Holds for every reply: written calls are read back, and no text breaks the reader."""
 
 import json
 import re
@@ -75,13 +75,13 @@ SCALARS = {
 
 
 def create_object(properties: dict, optional: list[str]) -> dict:
-    """Make the schema of an object."""
+    """Return the schema of an object."""
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
 
 
 def create_objects(inner: st.SearchStrategy) -> st.SearchStrategy:
-    """Make schemas of objects, some of whose properties may be left out."""
+    """Generate schemas of objects with optional properties."""
     properties = st.dictionaries(NAMES, inner, max_size=3)
     return st.builds(create_object, properties, st.lists(NAMES, max_size=2))
 
@@ -101,7 +101,7 @@ SCHEMAS = st.recursive(
 
 @st.composite
 def create_values(draw: st.DrawFn, schema: dict) -> object:
-    """Make a value that fits a schema."""
+    """Generate values that match a schema."""
     if "anyOf" in schema:
         return draw(create_values(draw(st.sampled_from(schema["anyOf"]))))
     if "enum" in schema:
@@ -120,7 +120,7 @@ def create_values(draw: st.DrawFn, schema: dict) -> object:
 
 @st.composite
 def create_calls(draw: st.DrawFn) -> tuple[list[dict], list[dict]]:
-    """Make tools, and calls of them that fit their schemas."""
+    """Generate tools, and calls of them that match their schemas."""
     schemas = draw(st.dictionaries(NAMES, create_objects(SCHEMAS), min_size=1, max_size=3))
     tools = [
         {"type": "function", "function": {"name": name, "parameters": schema, "strict": True}}
@@ -134,14 +134,14 @@ def create_calls(draw: st.DrawFn) -> tuple[list[dict], list[dict]]:
 
 
 def get_calls(parsed: ParsedReply | list) -> list[str]:
-    """Get names and arguments, in which 1, 1.0 and True differ."""
+    """Return names and arguments as text, in which 1, 1.0 and True differ."""
     calls = parsed.calls if isinstance(parsed, ParsedReply) else parsed
     return [json.dumps([call["name"], call["args"]], sort_keys=True) for call in calls]
 
 
 @given(create_calls())
-def test_calls_that_are_written_are_read_back(drawn) -> None:
-    """Whatever the names and the values: the same calls, no text, no repair."""
+def test_written_calls_are_read_back(drawn) -> None:
+    """For all names and values: the same calls, no text, no repair."""
     tools, calls = drawn
     parsed = parse_reply(render_calls(calls), create_toolset(tools))
     assert parsed.invalid_calls == []
@@ -150,8 +150,8 @@ def test_calls_that_are_written_are_read_back(drawn) -> None:
 
 
 @given(create_calls(), st.from_regex(r"[\w ,.:;()'\"]{1,20}[\w.]", fullmatch=True))
-def test_text_around_calls_stays_text(drawn, text) -> None:
-    """A list on a line of its own leaves what stands above and below it."""
+def test_text_around_calls_is_content(drawn, text) -> None:
+    """Above and below a list on its own line."""
     tools, calls = drawn
     parsed = parse_reply(f"{text}\n{render_calls(calls)}\n\n{text}", create_toolset(tools))
     assert get_calls(parsed) == get_calls(calls)
@@ -159,8 +159,8 @@ def test_text_around_calls_stays_text(drawn, text) -> None:
 
 
 @given(create_calls(), st.data())
-def test_a_cut_list_keeps_the_calls_before_the_cut(drawn, data) -> None:
-    """What is complete can be run; the rest is one invalid call with all its text."""
+def test_cut_list_keeps_its_complete_calls(drawn, data) -> None:
+    """The rest is one invalid call with all its text."""
     tools, calls = drawn
     whole = render_calls(calls)
     cut = whole[: data.draw(st.integers(0, len(whole) - 2))]
@@ -182,7 +182,7 @@ def test_a_cut_list_keeps_the_calls_before_the_cut(drawn, data) -> None:
 
 
 def tool(name: str, **properties: dict) -> dict:
-    """Make a tool without required arguments."""
+    """Return a tool without required arguments."""
     parameters = {"type": "object", "properties": properties}
     return {"type": "function", "function": {"name": name, "parameters": parameters}}
 
@@ -236,8 +236,8 @@ FRAGMENTS = st.lists(
 
 
 @given(FRAGMENTS | st.text())
-def test_no_reply_breaks_the_reader(text) -> None:
-    """Any text is read; without a call it comes back as it was."""
+def test_every_reply_is_read(text) -> None:
+    """Without a call, it comes back unchanged."""
     parsed = parse_reply(text, TOOLS)
     assert parsed.content == text or parsed.calls or parsed.invalid_calls
     json.dumps(parsed.calls, allow_nan=False)
@@ -248,8 +248,8 @@ def test_no_reply_breaks_the_reader(text) -> None:
 
 
 @given(FRAGMENTS | st.text(), st.lists(st.sampled_from(["f", "\n", "')", "```"]), max_size=2))
-def test_no_stop_string_breaks_the_reader(text, stop) -> None:
-    """A text ends at the first stop string that stands in no call."""
+def test_every_stop_string_is_handled(text, stop) -> None:
+    """The text ends at the first one outside a call."""
     parsed = parse_reply(text, TOOLS, stop)
     if not parsed.calls and not parsed.invalid_calls:
         assert text.startswith(parsed.content)
@@ -258,8 +258,8 @@ def test_no_stop_string_breaks_the_reader(text, stop) -> None:
 
 
 @given(FRAGMENTS | st.text())
-def test_without_tools_nothing_is_read(text) -> None:
-    """No reply is a call where none was offered."""
+def test_without_tools_every_reply_is_text(text) -> None:
+    """No call was offered."""
     assert parse_reply(text, create_toolset([])) == ParsedReply(text)
 
 
@@ -283,23 +283,23 @@ WORDS = st.lists(
 
 
 @given(WORDS)
-def test_no_word_of_a_reply_is_lost(text) -> None:
-    """Each is in the content, in an argument, or in the text of an invalid call."""
+def test_every_word_is_kept(text) -> None:
+    """In the content, in an argument, or in the text of an invalid call."""
     parsed = parse_reply(text, TOOLS)
     kept = json.dumps([parsed.content, parsed.calls, parsed.invalid_calls], ensure_ascii=False)
     assert [word for word in re.findall(r"word\d\d", text) if word not in kept] == []
 
 
 @given(JSON_VALUES, SCHEMAS)
-def test_a_value_is_bent_once(value, schema) -> None:
-    """What was bent fits, and is left alone from then on."""
+def test_coerced_value_is_not_coerced_again(value, schema) -> None:
+    """It matches."""
     coercer, again = Coercer({}), Coercer({})
     try:
-        bent = coercer.coerce(value, schema)
+        coerced = coercer.coerce(value, schema)
     except (MissingError, UnreadableError):
         return
     if MISMATCH not in coercer.coercions:
-        assert json.dumps(again.coerce(bent, schema)) == json.dumps(bent)
+        assert json.dumps(again.coerce(coerced, schema)) == json.dumps(coerced)
         assert again.coercions == []
 
 
@@ -322,8 +322,8 @@ NESTED = [
 
 @pytest.mark.parametrize("part", NESTED)
 @pytest.mark.parametrize("frame", ["{}", "[f(b={}", "[f(b={})]", "f({})", "Text\n[f(b={}\n\nmore"])
-def test_no_depth_breaks_the_reader(part, frame) -> None:
-    """Nesting of thousands of levels is read to a bound, and is never a call that can be run."""
+def test_deep_nesting_is_read(part, frame) -> None:
+    """Thousands of levels."""
     text = frame.replace("{}", part * 10_000)
     parsed = parse_reply(text, TOOLS)
     assert len(parsed.invalid_calls) == 1 or parsed.content == text or parsed.calls

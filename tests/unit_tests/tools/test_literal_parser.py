@@ -1,4 +1,4 @@
-"""Values are read from text as Python means them, and each repair is noted."""
+"""Values are read as Python means them, and every repair is recorded."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from langchain_segmind._tools.literal_parser import (
 
 
 def read(text: str) -> tuple[object, list[str]]:
-    """Read one value that is the whole text, and the repairs it needed."""
+    """Return the value that a whole text holds, and the repairs it needed."""
     scanner = Scanner(text)
     value = scanner.read_value()
     assert scanner.peek() == ""
@@ -52,8 +52,8 @@ def read(text: str) -> tuple[object, list[str]]:
         pytest.param("'a, b) ] = {'", "a, b) ] = {", id="brackets in a string"),
     ],
 )
-def test_python_is_read_in_silence(text, value) -> None:
-    """What is strictly Python needs no repair."""
+def test_python_literal_needs_no_repair(text, value) -> None:
+    """Valid Python is exact."""
     assert read(text) == (value, [])
 
 
@@ -73,8 +73,8 @@ def test_python_is_read_in_silence(text, value) -> None:
         pytest.param("'a\nb'", "a\nb", "line_feed_in_string", id="a line feed"),
     ],
 )
-def test_a_repair_has_a_name(text, value, repair) -> None:
-    """Structure is recovered, and it is noted how."""
+def test_repair_is_named(text, value, repair) -> None:
+    """Structure is recovered, and the name says how."""
     assert read(text) == (value, [repair])
 
 
@@ -106,15 +106,15 @@ def test_a_repair_has_a_name(text, value, repair) -> None:
         "x => x",
     ],
 )
-def test_what_is_no_literal_is_kept_as_its_own_text(text) -> None:
-    """No variable is guessed at, and no code is run."""
+def test_expression_is_kept_as_text(text) -> None:
+    """Variables are not guessed, and no code is run."""
     value, repairs = read(text)
     assert isinstance(value, Expression)
     assert (value, repairs) == (text, ["expression"])
 
 
-def test_what_is_no_literal_ends_where_its_brackets_do() -> None:
-    """Commas and closers inside it are its own."""
+def test_expression_ends_after_its_brackets() -> None:
+    """Commas and brackets inside belong to it."""
     value, _ = read("[max(a, [b]), 'x', y]")
     assert value == ["max(a, [b])", "x", "y"]
     assert [type(item) for item in value] == [Expression, str, Expression]
@@ -126,6 +126,12 @@ def test_what_is_no_literal_ends_where_its_brackets_do() -> None:
         ("1/6", 1 / 6),
         ("2 * (3 + 4) - 1", 13),
         ("-3 ** 2", -9),
+        ("2**64", 2**64),
+        ("2**65", None),
+        ("10**50*10**50", 10**100),
+        ("10**50*10**50+1", None),
+        ("1+" * 49 + "10", 59),
+        ("1+" * 49 + "100", None),
         ("1/0", None),
         ("9**9**9", None),
         ("10**65", None),
@@ -140,8 +146,8 @@ def test_what_is_no_literal_ends_where_its_brackets_do() -> None:
         ("1+" * 80 + "1", None),
     ],
 )
-def test_a_calculation_with_numbers_has_a_value(text, value) -> None:
-    """Only numbers, only arithmetic, and never long."""
+def test_calculation_with_numbers_has_a_result(text, value) -> None:
+    """Only numbers, only arithmetic, only short ones."""
     assert Expression(text).calculate() == value
 
 
@@ -155,8 +161,8 @@ def test_a_calculation_with_numbers_has_a_value(text, value) -> None:
         pytest.param("{'a': 1", "expected '}', not the end", id="half a dict"),
         pytest.param("{1, 2}", "expected ':', not ','", id="a set"),
         pytest.param("f(a", "not closed", id="half a call"),
-        pytest.param("[" * 100, "nested", id="too deep"),
-        pytest.param("9" * 5_000, "characters", id="too long a number"),
+        pytest.param("[" * 51 + "]" * 51, "nested more than 50 levels", id="51 levels"),
+        pytest.param("9" * 3_001, "more than 3000 characters", id="3,001 digits"),
         pytest.param(
             """["x" + y, b="z"]""", "where a string ends", id="quotes that may end anywhere"
         ),
@@ -165,21 +171,27 @@ def test_a_calculation_with_numbers_has_a_value(text, value) -> None:
         pytest.param("x b=1", "a comma is missing", id="no comma"),
     ],
 )
-def test_what_cannot_be_read_says_why(text, reason) -> None:
-    """The reason goes to the model, which is asked again, and to the user."""
+def test_unreadable_text_says_why(text, reason) -> None:
+    """The model and the user see the reason."""
     with pytest.raises(UnreadableError, match=reason):
         read(text)
 
 
-def test_a_literal_that_goes_on_is_an_expression_on_every_level() -> None:
-    """What was read is not read again, or each level would read all below it."""
+def test_nested_expressions_are_read_once() -> None:
+    """Otherwise the time would grow exponentially with the depth."""
     assert read("[[['a'] b] c, 'd']")[0] == ["[['a'] b] c", "d"]
     assert read("[" * 40 + "'a'" + "] y" * 39 + "]")[0] == ["[" * 39 + "'a'" + "] y" * 39]
 
 
+def test_fifty_levels_are_read() -> None:
+    """Up to the limit."""
+    text = "[" * 50 + "]" * 50
+    assert str(read(text)[0]) == text
+
+
 @pytest.mark.parametrize("digits", [1, 100, 3_000])
-def test_a_long_number_is_exact(digits: int) -> None:
-    """As far as Python itself reads numbers."""
+def test_long_integer_is_exact(digits: int) -> None:
+    """Up to the limit."""
     assert read("9" * digits) == (10**digits - 1, [])
 
 
@@ -196,22 +208,22 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES)
-def test_what_python_writes_is_read_back(value) -> None:
-    """`repr` of any JSON value is strictly Python."""
+def test_repr_is_read_back(value) -> None:
+    """`repr` of any JSON value is valid Python."""
     assert read(repr(value)) == (value, [])
 
 
 @given(JSON_VALUES)
-def test_what_json_writes_is_read_back(value) -> None:
-    """JSON differs in its constants only."""
+def test_json_is_read_back(value) -> None:
+    """Only its constants need a repair."""
     read_back, repairs = read(json.dumps(value))
     assert read_back == value
     assert set(repairs) <= {"json_constant"}
 
 
 @given(st.text(st.sampled_from("'\"\\[](){}:,=abn1.-+ \n“”é{}"), max_size=60) | st.text())
-def test_no_text_breaks_the_scanner(text) -> None:
-    """Any text is a value or an `UnreadableError`, never anything else."""
+def test_every_text_is_a_value_or_unreadable(text) -> None:
+    """Nothing else is raised."""
     try:
         value, _ = read(text)
     except (UnreadableError, AssertionError):
@@ -220,6 +232,6 @@ def test_no_text_breaks_the_scanner(text) -> None:
 
 
 @given(st.text())
-def test_unescaping_never_fails(text) -> None:
-    """Odd escapes stay as they are."""
+def test_every_escape_is_handled(text) -> None:
+    """Unknown ones stay."""
     assert isinstance(unescape(text), str)

@@ -1,4 +1,4 @@
-"""A reply's calls are found where the model calls, and nowhere else."""
+"""Calls are found where the model makes them, and nowhere else."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from langchain_segmind._tools import ParsedReply, create_toolset, parse_reply
 
 
 def tool(name: str, required: tuple = (), *, strict: bool = False, **properties: dict) -> dict:
-    """Make a tool."""
+    """Return a tool."""
     parameters = {"type": "object", "properties": properties, "required": [*required]}
     function = {"name": name, "parameters": parameters, "strict": strict}
     return {"type": "function", "function": function}
@@ -31,7 +31,7 @@ Read = tuple[list[tuple[str, dict]], str]
 
 
 def parse(text: str, stop: tuple = ()) -> Read:
-    """Read a reply's calls, all of which can be run, and its content."""
+    """Return a reply's calls, none of which is invalid, and its content."""
     parsed = parse_reply(text, TOOLS, stop)
     assert parsed.invalid_calls in ([], ())
     return [(call["name"], call["args"]) for call in parsed.calls], parsed.content
@@ -86,15 +86,15 @@ TWO = "[pay(to='Ana'), pay(to='Bob', amount=5)]"
         ),
     ],
 )
-def test_a_reply_that_is_calls_as_a_whole_is_read_as_calls(text, repairs) -> None:
-    """Strict first; behind each repair there is a name."""
+def test_reply_of_calls_only_is_read(text, repairs) -> None:
+    """Every repair has a name."""
     parsed = parse_reply(text, TOOLS)
     assert [(call["name"], call["args"]) for call in parsed.calls] == [ANA, BOB]
     assert (parsed.content, parsed.invalid_calls, parsed.repairs) == ("", [], repairs)
 
 
-def test_a_whole_reply_may_name_an_unknown_tool() -> None:
-    """The agent answers that there is none; a model that made it up then sees it."""
+def test_reply_of_calls_only_can_name_an_unknown_tool() -> None:
+    """The agent answers that there is no such tool."""
     assert parse("[fly(to='Rome')]") == ([("fly", {"to": "Rome"})], "")
     assert parse("```\n[fly(to='Rome')]\n```") == ([("fly", {"to": "Rome"})], "")
 
@@ -117,8 +117,8 @@ def test_a_whole_reply_may_name_an_unknown_tool() -> None:
         ),
     ],
 )
-def test_a_list_on_lines_of_its_own_is_a_call_and_the_rest_is_text(text, calls, content) -> None:
-    """What the model says beside its calls stays."""
+def test_list_on_its_own_lines_is_read_and_the_rest_is_content(text, calls, content) -> None:
+    """Text beside calls is kept."""
     assert parse(text) == (calls, content)
 
 
@@ -147,7 +147,7 @@ TALK = [
     pytest.param(f"calls = {CALL}", id="in an assignment"),
     pytest.param(f"print({CALL})", id="in a call of another"),
     pytest.param(f"<!-- {CALL} -->", id="in a comment of HTML"),
-    pytest.param(f"<tool_call>{CALL}</tool_call>", id="in another dialect's tags"),
+    pytest.param(f"<tool_call>{CALL}</tool_call>", id="in the tags of another syntax"),
     pytest.param("I would use pay(to='Ana') here.", id="without brackets"),
     pytest.param("I would use\npay(to='Ana')\nhere.", id="without brackets, on a line"),
     pytest.param("pay(to='Ana') pays Ana.", id="without brackets, first"),
@@ -202,14 +202,14 @@ TALK = [
 
 
 @pytest.mark.parametrize("text", TALK)
-def test_talk_about_calls_is_text_and_comes_back_untouched(text) -> None:
-    """Sentences, quotations, illustrations, code and data call nothing."""
+def test_text_about_calls_is_unchanged(text) -> None:
+    """Sentences, quotations, examples, code and data are not calls."""
     assert parse_reply(text, TOOLS) == ParsedReply(text)
 
 
 @pytest.mark.parametrize("text", [CALL, f"A\n{TWO}", "pay(to='Ana')", "[pay(", '{"pay": {}}'])
-def test_without_tools_nothing_is_read(text) -> None:
-    """Then a list of calls is a text like any other."""
+def test_without_tools_every_reply_is_text(text) -> None:
+    """A list of calls is text like any other."""
     assert parse_reply(text, create_toolset([])) == ParsedReply(text)
 
 
@@ -231,8 +231,8 @@ LOOKALIKES = [
 
 @pytest.mark.parametrize("value", LOOKALIKES)
 @pytest.mark.parametrize("write", [repr, json.dumps])
-def test_what_an_argument_quotes_is_data(value, write) -> None:
-    """A string that holds calls, fences, tags or quotes holds them as text."""
+def test_quoted_call_in_an_argument_is_data(value, write) -> None:
+    """So are fences, tags and quotes."""
     assert parse(f"[search(query={write(value)})]") == ([("search", {"query": value})], "")
     assert parse(f"A\n[search(query={write(value)}), pay(to='Ana')]\nB") == (
         [("search", {"query": value}), ANA],
@@ -249,8 +249,8 @@ def test_what_an_argument_quotes_is_data(value, write) -> None:
         pytest.param("[search(query='rock, 'n', roll')]", id="quotes that may end anywhere"),
     ],
 )
-def test_a_string_that_may_end_anywhere_is_not_guessed(text) -> None:
-    """Two readings are none: such a call cannot be run."""
+def test_ambiguous_end_of_string_is_invalid(text) -> None:
+    """No reading is chosen, and the call is not run."""
     parsed = parse_reply(text, TOOLS)
     assert [call["args"] for call in parsed.calls] in ([], [{"query": "x"}])
     assert parsed.invalid_calls or parsed.content == text
@@ -270,12 +270,12 @@ def test_a_string_that_may_end_anywhere_is_not_guessed(text) -> None:
             "pay",
             'pay({"name": "pay", "arguments": {"amount": 5}})',
             "'to' is missing",
-            id="JSON, which nobody may run by mistake",
+            id="JSON",
         ),
     ],
 )
-def test_a_call_that_cannot_be_run_keeps_its_text_and_the_reason(text, name, args, reason) -> None:
-    """It is no text, and nothing in it is lost."""
+def test_invalid_call_keeps_its_text_and_the_reason(text, name, args, reason) -> None:
+    """Nothing is lost."""
     parsed = parse_reply(text, TOOLS)
     [call] = parsed.invalid_calls
     assert (call["name"], call["args"]) == (name, args)
@@ -284,8 +284,8 @@ def test_a_call_that_cannot_be_run_keeps_its_text_and_the_reason(text, name, arg
     assert (parsed.calls, parsed.content) == ([], "")
 
 
-def test_what_does_not_fit_is_for_the_tool_to_judge() -> None:
-    """Its own error tells the model more than ours."""
+def test_mismatching_argument_reaches_the_tool() -> None:
+    """The tool's own error is more helpful."""
     assert parse("[search(query='x', limit='many')]") == (
         [("search", {"query": "x", "limit": "many"})],
         "",
@@ -299,8 +299,8 @@ def test_what_does_not_fit_is_for_the_tool_to_judge() -> None:
         pytest.param("fly('Rome')", "an argument has no name", id="unreadable"),
     ],
 )
-def test_a_known_call_keeps_an_unknown_one_that_cannot_be_read(bad, reason) -> None:
-    """What begins as a list of calls is none the less for how it goes on."""
+def test_unreadable_unknown_call_after_a_known_call_is_invalid(bad, reason) -> None:
+    """The list began with a call, so the rest is not text."""
     parsed = parse_reply(f"[pay(to='Ana'), {bad}", TOOLS)
     assert [call["args"] for call in parsed.calls] == [{"to": "Ana"}]
     [invalid] = parsed.invalid_calls
@@ -310,7 +310,7 @@ def test_a_known_call_keeps_an_unknown_one_that_cannot_be_read(bad, reason) -> N
 
 @pytest.mark.parametrize("name", ["search", "fly"], ids=["a known tool", "an unknown tool"])
 def test_arguments_are_plain_json(name) -> None:
-    """What this package needs to remember of a value stays inside it."""
+    """The parser's own types do not leak."""
     [call] = parse_reply(f"[{name}(query=3.10, limit=x, more=[a.b, 1.50])]", TOOLS).calls
     values = [call["args"]["query"], call["args"]["limit"], *call["args"]["more"]]
     assert {type(value) for value in values} <= {str, float}
@@ -327,8 +327,8 @@ def test_arguments_are_plain_json(name) -> None:
         pytest.param("[pay(to='Ana')\n\n# What I think", id="a heading in an open list"),
     ],
 )
-def test_a_comment_around_calls_makes_them_text(text) -> None:
-    """Only within brackets is it one: elsewhere it may be a heading, and what it says counts."""
+def test_comment_outside_the_brackets_makes_a_reply_text(text) -> None:
+    """It can be a heading, or say that the calls are an example."""
     assert parse_reply(text, TOOLS) == ParsedReply(text)
 
 
@@ -344,21 +344,21 @@ def test_a_comment_around_calls_makes_them_text(text) -> None:
         ),
     ],
 )
-def test_a_comment_takes_nothing_of_a_value(text, args) -> None:
-    """What may be a value is one."""
+def test_comment_does_not_shorten_a_value(text, args) -> None:
+    """`#` in a value stays."""
     assert parse(f"[search({text})]") == ([("search", args)], "")
 
 
 @pytest.mark.parametrize("text", ["query= limit=2", "query=, limit=2"], ids=["blank", "comma"])
-def test_a_value_that_is_missing_takes_no_other(text) -> None:
-    """The next argument is none."""
+def test_missing_value_does_not_take_the_next_argument(text) -> None:
+    """The call is invalid."""
     assert "missing" in parse_reply(f"[search({text})]", TOOLS).invalid_calls[0]["error"]
 
 
 @pytest.mark.parametrize("name", ["{}", '{"a":1}', "{", ' {"', "\n{}", "[]", "5", '"a"'])
 @pytest.mark.parametrize("reply", ['{"name": NAME, "arguments": {}}', '{"name": NAME, "args": {"x'])
-def test_no_name_makes_an_invalid_call_runnable(name, reply) -> None:
-    """Whoever merges chunks reads JSON into what is written, whatever the tool is called."""
+def test_invalid_call_stays_invalid_after_merging_chunks(name, reply) -> None:
+    """LangChain reads the text of merged chunks as JSON."""
     tools = create_toolset([tool(name, ("needed",), needed=STRING)])
     parsed = parse_reply(reply.replace("NAME", json.dumps(name)), tools)
     chunks = [
@@ -372,8 +372,8 @@ def test_no_name_makes_an_invalid_call_runnable(name, reply) -> None:
     assert chunks or parsed.content
 
 
-def test_good_calls_stand_beside_bad_ones() -> None:
-    """Each call is judged for itself, and its place is kept."""
+def test_valid_calls_beside_invalid_calls_are_kept() -> None:
+    """Each is judged alone."""
     parsed = parse_reply("A\n[pay(to='Ana'), pay(), search(query=), pay(to='Bob', ", TOOLS)
     assert [call["args"] for call in parsed.calls] == [{"to": "Ana"}]
     assert [call["args"] for call in parsed.invalid_calls] == [
@@ -384,8 +384,8 @@ def test_good_calls_stand_beside_bad_ones() -> None:
     assert parsed.content == "A"
 
 
-def test_each_call_has_an_id_of_its_own() -> None:
-    """Also where two calls are equal, and for those that cannot be run."""
+def test_every_call_has_a_unique_id() -> None:
+    """Equal calls and invalid calls too."""
     parsed = parse_reply("[pay(to='Ana'), pay(to='Ana'), pay(), pay()]", TOOLS)
     ids = [call["id"] for call in [*parsed.calls, *parsed.invalid_calls]]
     assert len({*ids}) == 4
@@ -409,16 +409,24 @@ def test_each_call_has_an_id_of_its_own() -> None:
         ),
     ],
 )
-def test_a_stop_string_ends_the_text_but_not_a_call(text, stop, calls, content) -> None:
-    """What a tool is given may hold any string."""
+def test_stop_string_ends_the_text_but_not_a_call(text, stop, calls, content) -> None:
+    """An argument can contain any string."""
     parsed = parse_reply(text, TOOLS, stop)
     assert [(call["name"], call["args"]) for call in parsed.calls] == calls
     assert parsed.content == content
     assert parsed.is_cut == (stop != ["Ana"])
 
 
-def test_repairs_are_logged_by_name_and_without_data(caplog) -> None:
-    """The log tells how well a model keeps to the form, and no secrets."""
+@pytest.mark.parametrize(("inside", "is_cut"), [(4, True), (5, False)])
+def test_five_stop_strings_are_tried(inside, is_cut) -> None:
+    """Each cuts the reply inside what looks like a call; a sixth is ignored."""
+    parsed = parse_reply(f"[search(query='{'STOP ' * inside}')] or so STOP more", TOOLS, ["STOP"])
+    assert parsed.is_cut is is_cut
+    assert parsed.content.endswith("or so " if is_cut else "more")
+
+
+def test_log_names_the_repairs_and_shows_no_data(caplog) -> None:
+    """Arguments can be secret."""
     with caplog.at_level(logging.DEBUG, "langchain_segmind"):
         parse("[pay(to='Ana')]")
         assert caplog.messages == []

@@ -1,4 +1,4 @@
-"""The text form of calls and results."""
+"""Calls and results as text."""
 
 import pytest
 from hypothesis import given
@@ -34,13 +34,13 @@ from langchain_segmind._tools.syntax import (
         pytest.param("a=b", "'a=b'", id="an equals sign"),
     ],
 )
-def test_a_name_stands_as_it_is_or_in_quotes(name: str, written: str) -> None:
-    """Quotes only where the text around would be mistaken for the name."""
+def test_unusual_name_is_quoted(name: str, written: str) -> None:
+    """Others are written as they are."""
     assert render_name(name) == written
 
 
-def test_calls_are_one_list() -> None:
-    """The form that the model is asked for."""
+def test_calls_are_written_as_one_list() -> None:
+    """As the instructions ask for."""
     calls = [
         tool_call(name="add", args={"a": 1, "user-id": "x"}, id="1"),
         tool_call(name="stop now", args={}, id="2"),
@@ -51,13 +51,13 @@ def test_calls_are_one_list() -> None:
 @pytest.mark.parametrize(
     ("name", "args", "written"),
     [
-        pytest.param("add", "add(a=1, b=", "add(a=1, b=", id="ours, as it was written"),
+        pytest.param("add", "add(a=1, b=", "add(a=1, b=", id="text that begins with the name"),
         pytest.param("add", '{"a": 1, "b":', 'add({"a": 1, "b":)', id="another package's"),
         pytest.param("add", None, "add()", id="nothing"),
         pytest.param(None, "a(", "''(a()", id="no name"),
     ],
 )
-def test_a_call_that_could_not_be_read_is_written_as_it_was(name, args, written) -> None:
+def test_invalid_call_is_written_as_the_model_wrote_it(name, args, written) -> None:
     """The model sees its own words."""
     assert render_call(invalid_tool_call(name=name, args=args, id="1", error="x")) == written
 
@@ -69,21 +69,21 @@ def test_a_call_that_could_not_be_read_is_written_as_it_was(name, args, written)
         pytest.param("é\n🙂", "'é\\n🙂'", id="letters stay, line feeds are escaped"),
         pytest.param((1, 2), "[1, 2]", id="a tuple"),
         pytest.param(b"x", "\"b'x'\"", id="bytes, as text"),
-        pytest.param({5: 1}, "{'5': 1}", id="a key that is no text"),
+        pytest.param({5: 1}, "{'5': 1}", id="a number as key"),
     ],
 )
-def test_a_value_is_written_as_python_does(value, written) -> None:
-    """What JSON has no word for becomes its text."""
+def test_value_is_written_as_python_literal(value, written) -> None:
+    """A value that is not JSON becomes a string."""
     assert render_value(value) == written
 
 
-def test_a_name_with_brackets_is_escaped_once() -> None:
-    """What is told of a call reads as it would in any tag."""
+def test_name_with_brackets_is_escaped_once() -> None:
+    """As in any XML attribute."""
     assert render_result("5", name='<b> & "c"').startswith("<tool_result name='&lt;b&gt; &amp; ")
 
 
-def test_a_result_is_tied_to_its_call() -> None:
-    """Tool, id, place in the list, and whether it failed."""
+def test_result_tag_identifies_its_call() -> None:
+    """Tool, id, position in the list, and whether it failed."""
     text = render_result("boom", name="add", id="call_1", call=2, status="error")
     assert text == (
         '<tool_result name="add" id="call_1" call="2" status="error">\nboom\n</tool_result>'
@@ -121,8 +121,8 @@ LOOKALIKES = [
 
 
 @pytest.mark.parametrize("lookalike", LOOKALIKES)
-def test_what_looks_like_our_tags_is_escaped(lookalike: str) -> None:
-    """Nobody else's text opens or closes a result."""
+def test_lookalike_of_a_result_tag_is_escaped(lookalike: str) -> None:
+    """Untrusted text cannot open or close a result."""
     escaped = escape_tags(f"a {lookalike} b")
     assert compile_result_tag().search(escaped) is None
     assert escaped.startswith("a &lt;")
@@ -139,8 +139,8 @@ def test_what_looks_like_our_tags_is_escaped(lookalike: str) -> None:
         pytest.param("&lt;tool_result&gt;", id="an escaped tag"),
     ],
 )
-def test_what_does_not_look_like_our_tags_is_left_alone(text: str) -> None:
-    """Texts about HTML stay what they are."""
+def test_other_tags_are_not_escaped(text: str) -> None:
+    """HTML stays HTML."""
     assert escape_tags(text) == text
 
 
@@ -150,8 +150,8 @@ FRAGMENTS = st.lists(
 
 
 @given(FRAGMENTS, FRAGMENTS, FRAGMENTS)
-def test_a_result_has_one_beginning_and_one_end_whatever_it_says(text, name, call_id) -> None:
-    """A tool's words, its name and the id of its call are data."""
+def test_result_cannot_be_closed_from_inside(text, name, call_id) -> None:
+    """Its text, its name and its id are data."""
     lines = render_result(text, name=name, id=call_id).splitlines()
     assert lines[0].startswith("<tool_result name=")
     assert lines[-1] == "</tool_result>"
@@ -160,8 +160,8 @@ def test_a_result_has_one_beginning_and_one_end_whatever_it_says(text, name, cal
 
 
 @given(FRAGMENTS)
-def test_a_value_that_looks_like_a_tag_is_escaped_and_keeps_its_meaning(text: str) -> None:
-    """An argument of a past call is shown exactly, and cannot be taken for a result."""
+def test_tag_in_a_value_is_escaped_and_read_back(text: str) -> None:
+    """An argument is shown exactly, and is never taken for a result."""
     written = render_value({"x": text})
     assert compile_result_tag().search(written) is None
     assert Scanner(written).read_value() == {"x": text}

@@ -1,4 +1,4 @@
-"""Every spelling of `tool_choice` becomes one of four forms, or a clear error."""
+"""Every form of `tool_choice` is normalized, or a clear error."""
 
 import pytest
 
@@ -26,8 +26,8 @@ NAMES = {"add": 1, "Box[int]": 2}
         ),
     ],
 )
-def test_each_spelling_has_one_form_which_survives_openais_spelling(choice, expected) -> None:
-    """What bind_tools keeps is read again by each call."""
+def test_every_form_is_normalized(choice, expected) -> None:
+    """And survives the conversion to OpenAI's format."""
     parsed = parse_tool_choice(choice, NAMES)
     assert parsed == expected
     assert parse_tool_choice(parsed.convert_to_openai(), NAMES) == expected
@@ -48,14 +48,14 @@ def test_each_spelling_has_one_form_which_survives_openais_spelling(choice, expe
         pytest.param(["add"], NAMES, ["add"], id="a list"),
     ],
 )
-def test_a_choice_that_cannot_be_followed_says_why(choice, names, words) -> None:
-    """Before any request, and with what can be passed instead."""
+def test_impossible_choice_says_why(choice, names, words) -> None:
+    """Before any request, with the accepted values."""
     with pytest.raises(ValueError, match="tool") as caught:
         parse_tool_choice(choice, names)
     assert all(word in str(caught.value) for word in words)
 
 
-def test_a_choice_of_no_tools_may_leave_it_to_the_model_or_forbid_calls() -> None:
-    """Agents without tools bind the empty list with their settings."""
+def test_auto_and_none_need_no_tools() -> None:
+    """Agents without tools bind an empty list."""
     assert parse_tool_choice("auto", []).mode == "auto"
     assert parse_tool_choice("none", []).mode == "none"

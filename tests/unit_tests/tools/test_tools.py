@@ -1,4 +1,4 @@
-"""Tools of every kind become one form, and nothing of their types is lost."""
+"""Tools of every kind are converted to one form, without losing types."""
 
 import json
 import sys
@@ -13,7 +13,6 @@ from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.signatures import render_tools
 from langchain_segmind._tools.tool_choice import ToolChoice
 from langchain_segmind._tools.tools import (
-    TOOLSET_CACHE_SIZE,
     _create_toolset,
     convert_tools,
     create_toolset,
@@ -116,12 +115,12 @@ class Trip(BaseModel):
 
 
 def get_signature(given: Any, **options: Any) -> str:
-    """Write a tool as a model sees it."""
+    """Return a tool as the model sees it."""
     return render_tools(list(create_toolset(convert_tools([given], **options)).values()))
 
 
 class TestKinds:
-    """What may be bound."""
+    """Tools that can be bound."""
 
     @pytest.mark.parametrize(
         "given",
@@ -154,17 +153,17 @@ class TestKinds:
             pytest.param(tool("add", args_schema=Add)(lambda a, b: a + b), id="args_schema"),
         ],
     )
-    def test_every_kind_is_one_signature(self, given) -> None:
-        """A model cannot tell how a tool was made."""
+    def test_every_kind_has_the_same_signature(self, given) -> None:
+        """The model does not see how a tool was made."""
         assert get_signature(given) == "# Add two numbers.\nadd(\n a: int,\n b: int = 0,\n)"
 
-    def test_a_class_is_called_by_its_name(self) -> None:
-        """A pydantic class is a tool whose arguments are its fields."""
+    def test_pydantic_class_is_a_tool(self) -> None:
+        """Its fields are the arguments."""
         assert get_signature(Add) == "# Add two numbers.\nAdd(\n a: int,\n b: int = 0,\n)"
 
     @pytest.mark.skipif(sys.version_info >= (3, 14), reason="pydantic 1 ends with Python 3.13")
-    def test_a_class_of_pydantic_1_is_a_tool(self) -> None:
-        """Older packages still bring them."""
+    def test_pydantic_1_class_is_a_tool(self) -> None:
+        """Older packages still use them."""
         from pydantic import v1  # noqa: PLC0415 - not on every Python
 
         class Old(v1.BaseModel):
@@ -174,18 +173,18 @@ class TestKinds:
 
         assert get_signature(Old) == "# Old.\nOld(\n a: int,\n)"
 
-    def test_a_tool_of_one_text_takes_langchains_argument(self) -> None:
-        """`Tool` is a function of one text without a name."""
+    def test_single_input_tool_takes_langchains_argument(self) -> None:
+        """`Tool` takes one text without a name."""
         given = Tool(name="search", description="Search.", func=str)
         assert get_signature(given) == "# Search.\nsearch(\n __arg1: str,\n)"
 
-    def test_a_tool_may_take_nothing(self) -> None:
-        """No parameters, or none said."""
+    def test_tool_without_parameters(self) -> None:
+        """Empty or missing ones."""
         for function in ({"name": "now"}, {"name": "now", "parameters": {}}):
             assert get_signature({"type": "function", "function": function}) == "now()"
 
-    def test_what_is_injected_is_not_shown(self) -> None:
-        """The model does not choose what the program passes."""
+    def test_injected_argument_is_not_shown(self) -> None:
+        """The program passes it, not the model."""
 
         @tool
         def save(text: str, user: Annotated[str, InjectedToolArg]) -> str:
@@ -195,28 +194,28 @@ class TestKinds:
         assert get_signature(save) == "# Save.\nsave(\n text: str,\n)"
 
     @pytest.mark.parametrize("name", ["Box[int]", "a b", "get.weather", "größe", "für-uns", "a'b"])
-    def test_a_name_is_kept_as_it_is(self, name) -> None:
-        """Whatever it holds, a call is found by it."""
+    def test_name_is_not_changed(self, name) -> None:
+        """A call is found by it."""
         (converted,) = convert_tools([{"name": name, "parameters": {}}])
         assert converted["function"]["name"] == name
         assert list(create_toolset([converted])) == [name]
 
-    def test_no_tools_are_no_tools(self) -> None:
-        """Agents bind an empty list."""
+    def test_empty_list_of_tools(self) -> None:
+        """Agents bind one."""
         assert convert_tools([]) == []
         assert not create_toolset([])
         assert create_toolset([]).tool_name is None
 
-    def test_what_is_given_is_not_changed(self) -> None:
-        """The caller's dict stays the caller's, also where all arguments become required."""
+    def test_given_dict_is_not_modified(self) -> None:
+        """Even if all arguments become required."""
         before = json.dumps(ADD)
         convert_tools([ADD, SCHEMA, ADD["function"]])
         convert_tools([ADD["function"]], strict=True)
         assert json.dumps(ADD) == before
 
     @pytest.mark.parametrize("given", [Add, Node, tool(add), ADD["function"]])
-    def test_strict_tools_are_marked(self, given) -> None:
-        """The mark is OpenAI's, and stands in the dict."""
+    def test_strict_tool_is_marked(self, given) -> None:
+        """In the dict, as OpenAI does."""
         (converted,) = convert_tools([given], strict=True)
         assert converted["function"]["strict"] is True
         assert next(iter(create_toolset([converted]).values())).strict
@@ -225,7 +224,7 @@ class TestKinds:
 
 
 class TestRefusals:
-    """What cannot be bound."""
+    """Tools that cannot be bound."""
 
     @pytest.mark.parametrize(
         "kind",
@@ -239,13 +238,13 @@ class TestRefusals:
             "mcp",
         ],
     )
-    def test_another_providers_own_tool_is_named(self, kind) -> None:
-        """Nobody runs it here."""
+    def test_built_in_tool_of_another_provider_is_refused(self, kind) -> None:
+        """Nothing here can run it."""
         with pytest.raises(ValueError, match=f"built into another provider \\('{kind}'\\)"):
             convert_tools([{"type": kind, "name": kind}])
 
-    def test_a_custom_tool_is_refused(self) -> None:
-        """OpenAI's tools of free text have no arguments to call them with."""
+    def test_custom_tool_is_refused(self) -> None:
+        """OpenAI's free-text tools have no arguments."""
         given = Tool(
             name="run", description="Run.", func=str, metadata={"type": "custom_tool", "format": {}}
         )
@@ -264,14 +263,14 @@ class TestRefusals:
             pytest.param(list[int], id="a generic type"),
         ],
     )
-    def test_what_is_no_tool_is_shown(self, given) -> None:
-        """The message holds what was passed."""
+    def test_refused_tool_is_shown(self, given) -> None:
+        """In the message."""
         with pytest.raises(ValueError, match="cannot be bound as a tool") as caught:
             convert_tools([given])
         assert repr(given) in str(caught.value)
 
-    def test_a_type_without_a_schema_is_refused(self) -> None:
-        """Pydantic's own error is none that a caller expects."""
+    def test_type_without_a_schema_is_refused(self) -> None:
+        """With a ValueError instead of pydantic's own error."""
 
         class Odd(BaseModel):
             """Odd."""
@@ -288,22 +287,22 @@ class TestRefusals:
             convert_tools([Odd])
 
     @pytest.mark.parametrize("name", ["", " "])
-    def test_a_tool_without_a_name_is_refused(self, name) -> None:
+    def test_tool_without_a_name_is_refused(self, name) -> None:
         """It could not be called."""
         with pytest.raises(ValueError, match="has no name"):
             convert_tools([{"type": "function", "function": {"name": name}}])
 
-    def test_a_function_that_is_no_dict_is_refused(self) -> None:
-        """A dict of OpenAI's type that is none of its form."""
+    def test_malformed_openai_dict_is_refused(self) -> None:
+        """Its function is not a dict."""
         with pytest.raises(ValueError, match="Pass a function"):
             convert_tools([{"type": "function", "function": "add"}])
 
 
 class TestDuplicates:
-    """Two tools of one name."""
+    """Two tools with one name."""
 
-    def test_the_same_tool_twice_is_one(self) -> None:
-        """Lists are put together from several places; titles make no difference."""
+    def test_repeated_tool_is_bound_once(self) -> None:
+        """Titles make no difference."""
         titled = {
             **ADD["function"]["parameters"],
             "title": "add",
@@ -315,22 +314,22 @@ class TestDuplicates:
         again = {"type": "function", "function": {**ADD["function"], "parameters": titled}}
         assert convert_tools([ADD, again, ADD["function"]]) == [ADD]
 
-    def test_another_tool_of_the_name_is_refused(self) -> None:
-        """A call could not tell them apart."""
+    def test_different_tools_with_one_name_are_refused(self) -> None:
+        """A call would be ambiguous."""
         other = {"name": "add", "parameters": {"properties": {"c": {"type": "string"}}}}
         with pytest.raises(ValueError, match="Two different tools are named 'add'"):
             convert_tools([ADD, other])
 
-    def test_a_property_named_title_is_no_title(self) -> None:
-        """Tools that differ in it are different tools."""
+    def test_property_named_title_is_kept(self) -> None:
+        """Tools that differ in it are different."""
         other = {"name": "note", "parameters": {"properties": {"title": {"type": "integer"}}}}
         same = {"name": "note", "parameters": {"properties": {"title": {"type": "string"}}}}
         assert len(convert_tools([same, same])) == 1
         with pytest.raises(ValueError, match="Two different"):
             convert_tools([same, other])
 
-    def test_the_order_is_kept(self) -> None:
-        """Tools stand as they were listed."""
+    def test_order_of_tools_is_kept(self) -> None:
+        """As listed."""
         tools = [{"name": name, "parameters": {}} for name in "cab"]
         assert list(create_toolset(convert_tools(tools))) == ["c", "a", "b"]
 
@@ -351,7 +350,7 @@ TREE = "# A tree.\nNode = {\n title: str, # Its name.\n children: list[Node] = [
 
 
 class TestRecursion:
-    """Types that hold themselves."""
+    """Tools with recursive types."""
 
     @pytest.mark.parametrize(
         ("given", "signature"),
@@ -397,12 +396,12 @@ class TestRecursion:
             ),
         ],
     )
-    def test_a_type_that_holds_itself_is_told_whole(self, given, signature) -> None:
+    def test_recursive_type_is_written_completely(self, given, signature) -> None:
         """LangChain's own conversion cuts it off after the first level."""
         assert get_signature(given) == signature
 
-    def test_such_a_tool_has_no_titles(self) -> None:
-        """They cost tokens and say nothing; a property of that name stays."""
+    def test_recursive_tool_has_no_titles(self) -> None:
+        """They only cost tokens; a property of that name stays."""
         (converted,) = convert_tools([plant])
         assert converted["function"]["name"] == "plant"
         assert converted["function"]["parameters"]["$defs"]["Node"]["properties"] == {
@@ -411,15 +410,15 @@ class TestRecursion:
         }
         assert '"title": "' not in json.dumps(converted)
 
-    def test_a_tools_own_description_counts(self) -> None:
-        """Without one, it is that of its arguments."""
+    def test_tools_own_description_takes_precedence(self) -> None:
+        """Without one, its arguments' description is used."""
         named = StructuredTool(name="t", description="Mine.", args_schema=Node)
         assert "# Mine.\nt(" in get_signature(named)
         unnamed = StructuredTool(name="t", description="", args_schema=Node)
         assert "# A tree.\nt(" in get_signature(unnamed)
 
-    def test_what_is_injected_is_not_shown_there_either(self) -> None:
-        """A recursive argument beside one that the program passes."""
+    def test_injected_argument_of_recursive_tool_is_not_shown(self) -> None:
+        """The program passes it."""
 
         @tool
         def graft(tree: Node, user: Annotated[str, InjectedToolArg]) -> str:
@@ -428,8 +427,8 @@ class TestRecursion:
 
         assert get_signature(graft) == f"{TREE}\n# Graft.\ngraft(\n tree: Node,\n)"
 
-    def test_other_types_are_written_as_langchain_does(self) -> None:
-        """Only what would be lost takes another way."""
+    def test_other_types_are_converted_by_langchain(self) -> None:
+        """Only recursive ones are not."""
         (converted,) = convert_tools([Trip])
         assert "$defs" not in converted["function"]["parameters"]
         city = "{\n  name: str,\n }"
@@ -438,20 +437,20 @@ class TestRecursion:
         )
 
 
-def test_equal_tools_are_one_set() -> None:
-    """What is rendered of a set is kept for the next call, and sets that are not used go."""
+def test_equal_tools_share_one_toolset() -> None:
+    """Their instructions are cached, and unused ones are dropped."""
     first = create_toolset(convert_tools([add]))
     assert create_toolset(convert_tools([add])) is first
     assert first.fingerprint == create_toolset(convert_tools([tool(add)])).fingerprint
     assert create_toolset([]).fingerprint == "[]"
-    assert _create_toolset.cache_parameters()["maxsize"] == TOOLSET_CACHE_SIZE
+    assert _create_toolset.cache_parameters()["maxsize"]
     assert render_instructions(first, ToolChoice(), parallel=True) is render_instructions(
         first, ToolChoice(), parallel=True
     )
 
 
-def test_names_are_matched_longest_first() -> None:
-    """No name hides another that begins with it."""
+def test_longest_name_is_matched_first() -> None:
+    """A name does not hide a longer one."""
     tools = create_toolset(convert_tools([{"name": n, "parameters": {}} for n in ("a", "a.b")]))
     match = tools.tool_name.match("a.b (x=1)")
     assert match[0] == "a.b"
@@ -461,14 +460,14 @@ def test_names_are_matched_longest_first() -> None:
 @pytest.mark.parametrize(
     "tools", [None, 5, "add", {"name": "add"}], ids=["None", "a number", "a text", "a dict"]
 )
-def test_what_is_no_list_of_tools_is_an_error(tools) -> None:
-    """A single tool is the likeliest slip."""
+def test_single_tool_instead_of_a_list_is_refused(tools) -> None:
+    """The likeliest mistake."""
     with pytest.raises(ValueError, match="Pass a list of tools"):
         convert_tools(tools)
 
 
-def test_a_description_that_is_no_text_is_written_as_one() -> None:
-    """A server's tools are data."""
+def test_description_is_converted_to_text() -> None:
+    """Tools come from third parties."""
     tools = create_toolset(
         convert_tools([{"type": "function", "function": {"name": "f", "description": 5}}])
     )
