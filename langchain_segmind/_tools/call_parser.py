@@ -223,7 +223,7 @@ class CallReader:
                 given = self._read_mapping()
             elif (name := self._read_argument_name(tool)) is not None:
                 if not scanner.take_match(EQUALS):
-                    raise UnreadableError(f"expected '=' after {name!r:.80}")
+                    raise UnreadableError(f"expected '=' after {name!r}")
                 given = {name: scanner.read_value()}
             else:
                 value = scanner.read_value()

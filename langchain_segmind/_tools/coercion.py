@@ -266,7 +266,7 @@ class Coercer:
             self.coercions.append("calculation")
             return self.coerce(number, schema)
         if PLACEHOLDER.fullmatch(expression):
-            raise UnreadableError(self._locate(f"{expression!s:.80} is a placeholder, not a value"))
+            raise UnreadableError(self._locate("expected a value, not a placeholder"))
         if types and "string" not in types:
             return self._keep_mismatch(expression, f"expected {' or '.join(sorted(types))}")
         self.coercions.append("expression_as_text")

@@ -337,7 +337,7 @@ INVALID = [
     pytest.param("[add(a=1, b=2", "stop", "ends inside", id="no end"),
     pytest.param("[add(a=1)]", "stop", "'b' is missing", id="an argument is missing"),
     pytest.param("[add(a=1, a=2, b=3)]", "stop", "twice", id="an argument twice"),
-    pytest.param("[add(a=..., b=2)]", "stop", "is a placeholder", id="a placeholder"),
+    pytest.param("[add(a=..., b=2)]", "stop", "not a placeholder", id="a placeholder"),
     pytest.param("[add(1, 2, 3)]", "stop", "no name", id="too many"),
     pytest.param('{"name": "add", "arguments": {"a": 1}}', "stop", "missing", id="JSON"),
     pytest.param('[{"name": "add", "arguments": {"a": 1, "b"', "length", "ends", id="JSON, cut"),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_segmind._output.response_format import (
@@ -277,6 +277,7 @@ OBJECTS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.sampled_from(["{}", "```json\n{}\n```", "Here:\n```\n{}\n```"]), st.booleans())
 def test_every_object_is_read_back(value, frame, as_python) -> None:
     """In every frame, as JSON and as a Python literal."""
@@ -286,6 +287,7 @@ def test_every_object_is_read_back(value, frame, as_python) -> None:
     assert json.loads(ResponseFormat().read(frame.replace("{}", written, 1))) == value
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(st.sampled_from("{}[]:,'\"`\n abjson01")))
 def test_every_text_is_an_object_or_refused(text) -> None:
     """Nothing else is raised."""

@@ -164,9 +164,9 @@ def test_bare_word_must_be_one_of_the_choices() -> None:
 @pytest.mark.parametrize("text", ["...", "…", "<city>", "....."])
 def test_placeholder_is_refused(text) -> None:
     """The model is asked for the value instead."""
-    with pytest.raises(UnreadableError, match="is a placeholder, not a value"):
+    with pytest.raises(UnreadableError, match="expected a value, not a placeholder"):
         coerce(Expression(text), STRING)
-    with pytest.raises(UnreadableError, match="is a placeholder, not a value"):
+    with pytest.raises(UnreadableError, match="expected a value, not a placeholder"):
         coerce([Expression(text)], {"anyOf": [{"items": STRING}, NULL]})
     assert coerce_and_match(Expression(text), STRING) == (text, False)
 
@@ -333,10 +333,17 @@ def test_ten_mismatches_are_reported() -> None:
 
 def test_long_names_and_choices_are_shortened() -> None:
     """A reason stays readable."""
-    schema = {"properties": {"n" * 81: {"enum": [*range(11)]}, "long": {"enum": ["c" * 300]}}}
-    assert coerce_value({"n" * 81: "x", "long": "x"}, schema).mismatches == [
+    schema = {
+        "properties": {
+            "n" * 81: {"enum": [*range(11)]},
+            "long": {"enum": ["c" * 300]},
+            "odd": {"type": "string", "pattern": "p" * 100},
+        }
+    }
+    assert coerce_value({"n" * 81: "x", "long": "x", "odd": "x"}, schema).mismatches == [
         f"{'n' * 80}: expected one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
         f"long: expected one of '{'c' * 199}",
+        f"odd: must meet pattern='{'p' * 79}",
     ]
 
 
@@ -450,7 +457,7 @@ def test_multiple_of_zero_is_ignored() -> None:
         pytest.param(
             [Expression("...")],
             {"items": STRING},
-            "0: ... is a placeholder, not a value",
+            "0: expected a value, not a placeholder",
             id="a placeholder",
         ),
     ],

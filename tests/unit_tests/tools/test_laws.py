@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages.tool import tool_call
 
@@ -139,6 +139,7 @@ def get_calls(parsed: ParsedReply | list) -> list[str]:
     return [json.dumps([call["name"], call["args"]], sort_keys=True) for call in calls]
 
 
+@settings(deadline=None)
 @given(create_calls())
 def test_written_calls_are_read_back(drawn) -> None:
     """For all names and values: the same calls, no text, no repair."""
@@ -149,6 +150,7 @@ def test_written_calls_are_read_back(drawn) -> None:
     assert (parsed.content, parsed.repairs) == ("", [])
 
 
+@settings(deadline=None)
 @given(create_calls(), st.from_regex(r"[\w ,.:;()'\"]{1,20}[\w.]", fullmatch=True))
 def test_text_around_calls_is_content(drawn, text) -> None:
     """Above and below a list on its own line."""
@@ -158,6 +160,7 @@ def test_text_around_calls_is_content(drawn, text) -> None:
     assert parsed.content == f"{text.strip()}\n{text.strip()}"
 
 
+@settings(deadline=None)
 @given(create_calls(), st.data())
 def test_cut_list_keeps_its_complete_calls(drawn, data) -> None:
     """The rest is one invalid call with all its text."""
@@ -235,6 +238,7 @@ FRAGMENTS = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(FRAGMENTS | st.text())
 def test_every_reply_is_read(text) -> None:
     """Without a call, it comes back unchanged."""
@@ -247,6 +251,7 @@ def test_every_reply_is_read(text) -> None:
     assert all(call["args"] and call["error"] for call in parsed.invalid_calls)
 
 
+@settings(deadline=None)
 @given(FRAGMENTS | st.text(), st.lists(st.sampled_from(["f", "\n", "')", "```"]), max_size=2))
 def test_every_stop_string_is_handled(text, stop) -> None:
     """The text ends at the first one outside a call."""
@@ -257,6 +262,7 @@ def test_every_stop_string_is_handled(text, stop) -> None:
         assert parsed.is_cut == (parsed.content != text)
 
 
+@settings(deadline=None)
 @given(FRAGMENTS | st.text())
 def test_without_tools_every_reply_is_text(text) -> None:
     """No call was offered."""
@@ -282,6 +288,7 @@ WORDS = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(WORDS)
 def test_every_word_is_kept(text) -> None:
     """In the content, in an argument, or in the text of an invalid call."""
@@ -290,6 +297,7 @@ def test_every_word_is_kept(text) -> None:
     assert [word for word in re.findall(r"word\d\d", text) if word not in kept] == []
 
 
+@settings(deadline=None)
 @given(JSON_VALUES, SCHEMAS)
 def test_coerced_value_is_not_coerced_again(value, schema) -> None:
     """It matches."""

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_segmind._tools.literal_parser import (
@@ -207,12 +207,14 @@ JSON_VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON_VALUES)
 def test_repr_is_read_back(value) -> None:
     """`repr` of any JSON value is valid Python."""
     assert read(repr(value)) == (value, [])
 
 
+@settings(deadline=None)
 @given(JSON_VALUES)
 def test_json_is_read_back(value) -> None:
     """Only its constants need a repair."""
@@ -221,6 +223,7 @@ def test_json_is_read_back(value) -> None:
     assert set(repairs) <= {"json_constant"}
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("'\"\\[](){}:,=abn1.-+ \n“”é{}"), max_size=60) | st.text())
 def test_every_text_is_a_value_or_unreadable(text) -> None:
     """Nothing else is raised."""
@@ -231,6 +234,7 @@ def test_every_text_is_a_value_or_unreadable(text) -> None:
     assert not (isinstance(value, float) and math.isnan(value))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_every_escape_is_handled(text) -> None:
     """Unknown ones stay."""

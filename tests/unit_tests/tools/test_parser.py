@@ -260,7 +260,7 @@ def test_ambiguous_end_of_string_is_invalid(text) -> None:
     ("text", "name", "args", "reason"),
     [
         pytest.param("[pay(amount=5)]", "pay", "pay(amount=5)", "'to' is missing", id="missing"),
-        pytest.param("[pay(to=...)]", "pay", "pay(to=...)", "is a placeholder", id="left out"),
+        pytest.param("[pay(to=...)]", "pay", "pay(to=...)", "not a placeholder", id="left out"),
         pytest.param("[pay(to='A' b)]", "pay", "pay(to='A' b)", "not closed", id="unreadable"),
         pytest.param("[pay(to='A", "pay", "pay(to='A", "the reply ends inside", id="cut"),
         pytest.param("[exact(n='x')]", "exact", "exact(n='x')", "n: expected integer", id="strict"),

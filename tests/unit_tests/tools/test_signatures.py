@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_segmind._tools.signatures import render_schema, render_tools
@@ -383,6 +383,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["properties", "items", "anyOf", "allOf", "type"]), JSON))
 def test_every_schema_is_written(schema) -> None:
     """Schemas come from third parties."""

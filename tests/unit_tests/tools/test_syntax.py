@@ -1,7 +1,7 @@
 """Calls and results as text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
@@ -149,6 +149,7 @@ FRAGMENTS = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(FRAGMENTS, FRAGMENTS, FRAGMENTS)
 def test_result_cannot_be_closed_from_inside(text, name, call_id) -> None:
     """Its text, its name and its id are data."""
@@ -159,6 +160,7 @@ def test_result_cannot_be_closed_from_inside(text, name, call_id) -> None:
     assert len(compile_result_tag().findall(lines[0])) == 1
 
 
+@settings(deadline=None)
 @given(FRAGMENTS)
 def test_tag_in_a_value_is_escaped_and_read_back(text: str) -> None:
     """An argument is shown exactly, and is never taken for a result."""
