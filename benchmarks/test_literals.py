@@ -10,14 +10,14 @@ HOSTILE = [
     pytest.param("'{0}'", "x" * 100, id="one string"),
     pytest.param("[{0}]", "'a', ", id="many strings"),
     pytest.param("'{0}'", "'a ", id="unescaped quotes"),
-    pytest.param("'{0}", "\\'", id="escaped quotes without an end"),
-    pytest.param("'{0}", "' ", id="quotes without an end"),
-    pytest.param("f({0}", "'", id="quotes in what is no literal"),
-    pytest.param("[{0}]", "x y, ", id="sources"),
+    pytest.param("'{0}", "\\'", id="escaped quotes, unclosed"),
+    pytest.param("'{0}", "' ", id="quotes, unclosed"),
+    pytest.param("f({0}", "'", id="quotes in an expression"),
+    pytest.param("[{0}]", "x y, ", id="expressions"),
     pytest.param("{0}", "[", id="openers"),
     pytest.param("'{0}'", "   ' x", id="blanks"),
     pytest.param("[{0}]", "12, ", id="numbers"),
-    pytest.param("[" * 40 + "{0}" + "] y" * 40, "'a', ", id="literals that go on, nested"),
+    pytest.param("[" * 40 + "{0}" + "] y" * 40, "'a', ", id="nested literals with more text"),
 ]
 
 

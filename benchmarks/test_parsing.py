@@ -29,12 +29,12 @@ REALISTIC = [
     pytest.param("```python\n{0}```\nis code.", "    x = [f(a) for a in b]\n", id="code"),
 ]
 HOSTILE = [
-    pytest.param("{0}", "[f(a='\n", id="lists and strings without an end"),
+    pytest.param("{0}", "[f(a='\n", id="unclosed lists and strings"),
     pytest.param("{0}", "[f(b=[\n", id="openers on lines"),
     pytest.param("{0}", "[\n", id="brackets on lines"),
-    pytest.param("{0}", "[search.web(a='x'), \n", id="lists that go on"),
+    pytest.param("{0}", "[search.web(a='x'), \n", id="unclosed lists of calls"),
     pytest.param("[f(b={0}", "[", id="nesting"),
-    pytest.param("[f(b=[[[[[[[[{0}]]]]]]]])]", "'x'] y, [", id="literals that go on"),
+    pytest.param("[f(b=[[[[[[[[{0}]]]]]]]])]", "'x'] y, [", id="literals with more text"),
     pytest.param("{0}", '{"tool_calls": [', id="JSON's nesting"),
     pytest.param("{0}", "```\n[search.web(a=1)]\n", id="fences"),
     pytest.param("{0}", "<tool_result>\n[f(a=1)]\n", id="results"),
@@ -42,7 +42,7 @@ HOSTILE = [
     pytest.param("[f(a='{0}", "\\'", id="escaped quotes"),
     pytest.param("[f(a=g({0}", "'\"", id="quotes of both kinds"),
     pytest.param("{0}", "search.web(a='the weather in Paris')\n", id="calls on lines"),
-    pytest.param("{0}", "'odd (name)\n", id="names without an end"),
+    pytest.param("{0}", "'odd (name)\n", id="unclosed names"),
     pytest.param("[{0}]", "f(a=), ", id="unreadable calls"),
     pytest.param("[f(a=1){0}]", " \n", id="blanks"),
     pytest.param("[f(a=1{0})]", ",", id="commas"),
@@ -55,7 +55,7 @@ HOSTILE = [
     pytest.param("{0}", "~", id="tildes"),
     pytest.param("{0}`", "~~~ ", id="runs of tildes"),
     pytest.param('[f(a="{0}\nfoo', '" #', id="comments behind quotes"),
-    pytest.param('[f(a=1), "{0}\nx', " ", id="a name that blanks follow"),
+    pytest.param('[f(a=1), "{0}\nx', " ", id="blanks in a name"),
 ]
 
 

@@ -123,10 +123,10 @@ class CallReader:
     def _read_entries(self, *, known_only: bool) -> list[RawCall]:
         scanner = self._scanner
         calls: list[RawCall] = []
-        follows = False
+        after_call = False
         while scanner.peek() not in END_OF_LIST:
-            follows = follows or any(call.name in self._tools for call in calls[-1:])
-            calls += self._read_entry(known_only=known_only, follows=follows)
+            after_call = after_call or any(call.name in self._tools for call in calls[-1:])
+            calls += self._read_entry(known_only=known_only, after_call=after_call)
             if not scanner.take(",") and scanner.peek() not in END_OF_LIST:
                 raise NoCallError
         scanner.take("]")
@@ -150,13 +150,13 @@ class CallReader:
         calls[0].repairs.append("no_brackets")
         return calls
 
-    def _read_entry(self, *, known_only: bool, follows: bool = False) -> list[RawCall]:
+    def _read_entry(self, *, known_only: bool, after_call: bool = False) -> list[RawCall]:
         if self._scanner.peek() == "{" and not known_only:
-            return self._read_json_calls(follows=follows)
+            return self._read_json_calls(after_call=after_call)
         start = self.position
         if name := self._read_name(known_only=known_only):
-            return [self._read_call(name, start, follows=follows)]
-        rest = UNFINISHED_NAME.match(self._text, start) if follows else None
+            return [self._read_call(name, start, after_call=after_call)]
+        rest = UNFINISHED_NAME.match(self._text, start) if after_call else None
         if rest is None:
             raise NoCallError
         self.position = len(self._text)
@@ -183,14 +183,14 @@ class CallReader:
             return str(Scanner(text).read_value())
         return self._scanner.take_match(plain) or None
 
-    def _read_call(self, name: str, start: int, *, follows: bool) -> RawCall:
+    def _read_call(self, name: str, start: int, *, after_call: bool) -> RawCall:
         scanner = self._scanner
         tool = self._tools.get(name)
         scanner.repairs, opener = [], scanner.position
         try:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
-            if tool is None and not follows:
+            if tool is None and not after_call:
                 raise NoCallError from error
             return self._recover(name, start, opener, str(error))
         return RawCall(
@@ -267,7 +267,7 @@ class CallReader:
             raise UnreadableError("expected a dict after **")
         return value
 
-    def _read_json_calls(self, *, follows: bool) -> list[RawCall]:
+    def _read_json_calls(self, *, after_call: bool) -> list[RawCall]:
         """Read an object that stands for one call, or for a list of them."""
         scanner = self._scanner
         start = scanner.position
@@ -276,7 +276,7 @@ class CallReader:
             value = scanner.read_dict()
         except UnreadableError as error:
             name = self._find_json_name(start)
-            if not name and not (follows and find_end(self._text, start) < 0):
+            if not name and not (after_call and find_end(self._text, start) < 0):
                 raise NoCallError from error
             return [self._recover(name, start, start, str(error))]
         text = self._text[start : scanner.position]

@@ -1,4 +1,4 @@
-"""Schemas of every kind that users pass, each with values that fit it."""
+"""Schemas of every kind that users pass, each with a value that matches it."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -26,18 +26,18 @@ class Color(Enum):
 
 
 class Address(BaseModel):
-    """Where somebody lives."""
+    """An address."""
 
     street: str
 
 
 class Person(BaseModel):
-    """Somebody.
+    """A person.
 
-    As we know them.
+    With an address.
     """
 
-    name: str = Field(description="How they are called.")
+    name: str = Field(description="The full name.")
     age: int = Field(ge=0)
     email: str | None = None
     color: Color = Color.RED
@@ -67,14 +67,14 @@ class Dog(BaseModel):
 
 
 class Owner(BaseModel):
-    """Whose pets they are."""
+    """An owner of pets."""
 
     pet: Cat | Dog
     other: Cat | Dog = Field(discriminator="kind")
 
 
 class Bill(BaseModel):
-    """What is to be paid."""
+    """A bill."""
 
     total: Decimal
     due: dt.date
@@ -82,7 +82,7 @@ class Bill(BaseModel):
 
 
 class Exact(BaseModel):
-    """Nothing is bent, and nothing is added."""
+    """A strict class without extra keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -91,7 +91,7 @@ class Exact(BaseModel):
 
 
 class Aliased(BaseModel):
-    """Fields of other names."""
+    """A class with aliases."""
 
     class_: str = Field(alias="class")
     x: int = Field(validation_alias=AliasChoices("ex-x", "x"))
@@ -105,7 +105,7 @@ class Even(BaseModel):
     @field_validator("number")
     @classmethod
     def check(cls, number: int) -> int:
-        """Refuse odd numbers, and stumble over 7."""
+        """Refuse odd numbers, and fail for 7."""
         if number == 7:
             raise KeyError("seven")
         if number % 2:
@@ -114,20 +114,20 @@ class Even(BaseModel):
 
 
 class Empty(BaseModel):
-    """Nothing."""
+    """A class without fields."""
 
 
 T = TypeVar("T")
 
 
 class Box(BaseModel, Generic[T]):
-    """Holds something."""
+    """A container."""
 
     value: T
 
 
 class Numbers(RootModel[list[int]]):
-    """Numbers."""
+    """A list of numbers."""
 
 
 @dataclass
@@ -140,8 +140,8 @@ class Point:
 
 
 @dataclass
-class Undocumented:
-    """Gets a docstring from Python where it has none."""
+class Line:
+    """A dataclass that contains another."""
 
     point: Point
 
@@ -174,13 +174,13 @@ class Album(Track, total=False):
 
 
 class Ring(TypedDict):
-    """Holds itself."""
+    """A TypedDict that contains itself."""
 
     rings: "list[Ring]"
 
 
 class New(TypedDictOfExtensions):
-    """Made with the extensions."""
+    """A TypedDict of `typing_extensions`."""
 
     a: int
 
@@ -198,7 +198,10 @@ FUNCTION = {"name": "City", "description": "A place.", "parameters": UNTITLED}
 PERSON = {"name": "Ann", "age": 5, "address": {"street": "Elm"}}
 FITTING = [
     pytest.param(
-        Person, PERSON, Person(name="Ann", age=5, address=Address(street="Elm")), id="defaults"
+        Person,
+        PERSON,
+        Person(name="Ann", age=5, address=Address(street="Elm")),
+        id="a class with defaults",
     ),
     pytest.param(
         Person,
@@ -223,7 +226,7 @@ FITTING = [
         Node,
         {"value": 1, "children": [{"value": 2, "children": [{"value": "3"}]}]},
         Node(value=1, children=[Node(value=2, children=[Node(value=3)])]),
-        id="recursive",
+        id="a recursive class",
     ),
     pytest.param(
         Owner,
@@ -254,10 +257,13 @@ FITTING = [
     pytest.param(Empty, {}, Empty(), id="an empty class"),
     pytest.param(Box[int], {"value": 1}, Box[int](value=1), id="a generic class"),
     pytest.param(Point, {"x": 1}, Point(1), id="a dataclass"),
-    pytest.param(Undocumented, {"point": {"x": 1}}, Undocumented(Point(1)), id="two dataclasses"),
+    pytest.param(Line, {"point": {"x": 1}}, Line(Point(1)), id="nested dataclasses"),
     pytest.param(Joke, {"setup": "Why?"}, {"setup": "Why?", "rating": None}, id="LangChain's form"),
     pytest.param(
-        Joke, {"setup": "Why?", "rating": 5}, {"setup": "Why?", "rating": 5}, id="all of it"
+        Joke,
+        {"setup": "Why?", "rating": 5},
+        {"setup": "Why?", "rating": 5},
+        id="LangChain's form, all keys",
     ),
     pytest.param(
         Track, {"title": "a", "artist": None}, {"title": "a", "artist": None}, id="a TypedDict"
@@ -286,10 +292,13 @@ FITTING = [
         },
         id="a TypedDict of TypedDicts",
     ),
-    pytest.param(New, {"a": 1}, {"a": 1}, id="a TypedDict of the extensions"),
+    pytest.param(New, {"a": 1}, {"a": 1}, id="a TypedDict of typing_extensions"),
     pytest.param(JSON_SCHEMA, {"name": "Oslo"}, {"name": "Oslo"}, id="a JSON schema"),
     pytest.param(
-        UNTITLED, {"name": "Oslo", "people": "7"}, {"name": "Oslo", "people": 7}, id="untitled"
+        UNTITLED,
+        {"name": "Oslo", "people": "7"},
+        {"name": "Oslo", "people": 7},
+        id="a JSON schema without a title",
     ),
     pytest.param(
         Node.model_json_schema(),

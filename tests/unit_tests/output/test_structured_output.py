@@ -118,7 +118,7 @@ class TestSchemas:
     @pytest.mark.parametrize(
         ("schema", "name", "description"),
         [
-            pytest.param(Person, "Person", "Somebody.\n\nAs we know them.", id="a class"),
+            pytest.param(Person, "Person", "A person.\n\nWith an address.", id="a class"),
             pytest.param(Node, "Node", "A tree.", id="a recursive class"),
             pytest.param(Box[int], "Box[int]", "", id="a generic class"),
             pytest.param(Joke, "Joke", "A joke.", id="a TypedDict"),
