@@ -54,7 +54,14 @@ def test_the_page_on_the_environment_lists_every_variable() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["chat-model.md", "errors.md", "recipes.md", "reliability.md", "structured-output.md"],
+    [
+        "chat-model.md",
+        "errors.md",
+        "recipes.md",
+        "reliability.md",
+        "structured-output.md",
+        "tool-calling.md",
+    ],
 )
 def test_a_block_prints_what_the_page_shows(page: str, capsys, tmp_path, monkeypatch) -> None:
     """A `text` block behind a `python` block is that block's output."""

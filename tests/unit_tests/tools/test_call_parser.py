@@ -355,6 +355,9 @@ def test_json_about_tools_is_not_a_call(value) -> None:
         pytest.param('{"add": {"a": 1', "the reply ends", id="a tool for a key, cut"),
         pytest.param('{"id": "x", "function": {"name": "add", "argu', "the reply ends", id="inner"),
         pytest.param('{"tool_calls": [{"name": "add", "argu', "the reply ends", id="in a list"),
+        pytest.param(
+            '{"tool_calls": [{"add": {"a" 1}}, {"stop": {}}]}', "expected '}'", id="a broken list"
+        ),
     ],
 )
 def test_unreadable_json_of_known_tool_has_a_problem(text, problem) -> None:
