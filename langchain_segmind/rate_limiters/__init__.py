@@ -1,7 +1,4 @@
-"""One account's rate limit, shared by threads, event loops, processes and machines.
-
-Needs the extra `limits`.
-"""
+"""One account's rate limit, shared by threads, event loops, processes and machines."""
 
 from langchain_segmind.rate_limiters.limiter import SegmindRateLimiter
 

@@ -1,17 +1,13 @@
-"""One account's rate limit, shared by threads, event loops, processes and machines.
-
-Needs the extra `limits`.
-"""
+"""One account's rate limit, shared by threads, event loops, processes and machines."""
 
 import asyncio
 import logging
 import os
 import time
 from collections.abc import Callable
-from concurrent import futures
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property
+from threading import Lock
 from typing import Any, Literal, Self, TypeVar, get_args
 from weakref import WeakSet
 
@@ -19,11 +15,19 @@ from langchain_core.rate_limiters import BaseRateLimiter
 
 from langchain_segmind._api.secrets import strip_url_credentials
 from langchain_segmind.exceptions import SegmindRateLimiterStorageError
-from langchain_segmind.rate_limiters import queue as _rate_queue
-from langchain_segmind.rate_limiters.queue import Queue
-from langchain_segmind.rate_limiters.window import StorageError, Window, get_share, open_storage
+from langchain_segmind.rate_limiters.window import (
+    MemoryWindow,
+    StorageError,
+    Window,
+    get_share,
+    open_window,
+)
 
 __all__ = ["SegmindRateLimiter"]
+
+Answer = TypeVar("Answer")
+
+OnStorageError = Literal["raise", "local"]
 
 SETTINGS = (
     "requests_per_minute",
@@ -33,56 +37,63 @@ SETTINGS = (
     "workers",
     "period",
 )
-"""What makes a limiter, and is pickled."""
+"""Attributes that are pickled."""
 
-Answer = TypeVar("Answer")
+LATE_SECONDS = 1.0
+"""A waiter that has not woken by then loses its turn: its event loop is blocked, or has ended."""
+
+LONG_WAIT_SECONDS = 5.0
+"""Waits above this are logged."""
+
+MAX_HOLD_SECONDS = 300.0
+"""Bound of a hold: limits are per minute, so a later reset time is wrong or forged."""
+
+MAX_SLEEP_SECONDS = 2.0
+"""A waiter notices within this time that one ahead of it has given up."""
+
+STORAGE_RETRY_SECONDS = 5.0
+"""A storage that failed is not used for this time."""
+
+PERMANENT_ERRORS = frozenset({"AuthenticationError", "NoPermissionError", "ResponseError"})
+"""Errors of a Redis that can be reached: waiting does not help."""
 
 logger = logging.getLogger(__name__)
-
-OnStorageError = Literal["raise", "local"]
-
-LONG_WAIT = 5.0
-"""Seconds of a wait that the log tells of."""
-
-REFUSALS = frozenset({"AuthenticationError", "NoPermissionError", "ResponseError"})
-"""Failures of a Redis that is there, and will not be mended by waiting."""
-
-STORAGE_PAUSE = 5.0
-"""Seconds for which a storage that failed is not asked again."""
-
-LONGEST_HOLD = 300.0
-"""Seconds for which one answer can hold up everybody: limits are by the minute."""
 
 
 class SegmindRateLimiter(BaseRateLimiter):
     """Keeps all who share an account within its requests per minute.
 
-    Goes into a model's `rate_limiter`. Every request takes a place in a moving window, retries
-    included; who finds none waits until the oldest leaves it, first come, first served within a
-    process. After a 429 that tells when the limit resets, everybody waits for that moment.
+    Pass it to a model as `rate_limiter`. Each request, retries included, takes a slot in a moving
+    window; when all are taken, callers wait until one is free. Within a process the order is first
+    come, first served, except that a caller on a blocked event loop loses its turn after a second.
+    Processes compete for each slot on equal terms. After a 429 with a reset time, all callers wait
+    until then.
 
-    One limiter may serve any number of models, threads and event loops. With
-    `storage="redis://..."` every process and machine that names the same storage and account
-    shares one window; their clocks must agree to about a second.
+    One limiter can serve any number of models, threads and event loops. With
+    `storage="redis://..."`, all processes and machines that use the same Redis and account share
+    one window.
 
     Args:
-        requests_per_minute: What the account's plan allows; at least 1. Segmind publishes 5 to
+        requests_per_minute: The limit of the account's plan, at least 1. Segmind publishes 5 to
             1,000, by plan.
-        storage: Where the window is kept: `"memory://"` in this object, so that models share it by
-            sharing the object; `"redis://host:6379"` for all who name it. Others of the library
-            limits that know moving windows may do, but are not tested.
-        account: Tells accounts that share a storage apart. No API key: it is written there.
-        on_storage_error: What happens while the storage cannot be reached. `"local"` lets each
-            process keep to its own share of the limit, and logs a warning once for each outage;
-            `"raise"` fails the call with a `SegmindRateLimiterStorageError`.
-        workers: How many processes share the account: the share of each is one part in so many,
-            while the storage is down. It begins with an empty window, so that for a minute up to
-            twice the limit may be sent.
-        period: Seconds in which the requests may be made; 60 but for tests.
+        storage: Where the window is kept. `"memory://"` keeps it in this object: models share it
+            by sharing the object. `"redis://host:6379"` shares it with all processes that use
+            the same address; needs the extra `limits` and Redis 5. The other Redis and Valkey
+            addresses of the library limits (TLS, socket, sentinel, cluster) are accepted but
+            not tested.
+        account: A name that tells apart accounts that share a Redis. Do not use the API key: the
+            name is stored there.
+        on_storage_error: What happens while the storage cannot be reached. `"local"` keeps each
+            process to its share of the limit, and logs one warning per outage; `"raise"` raises
+            `SegmindRateLimiterStorageError`. A refused password always raises.
+        workers: How many processes share the account. While the storage is down, each may send
+            1/`workers` of the limit. These local windows start empty, so up to twice the limit
+            can be sent in the first minute.
+        period: The window's length in seconds, for tests.
 
     Raises:
-        ValueError: If a value cannot be right, or the storage is unknown.
-        ImportError: If the storage's own library is missing.
+        ValueError: An argument is not valid, or the storage is unknown.
+        ImportError: The storage's library is not installed.
 
     Source: https://docs.segmind.com/docs/serverless-api
 
@@ -113,7 +124,7 @@ class SegmindRateLimiter(BaseRateLimiter):
             "period": period,
         }.items():
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-                raise ValueError(f"{name} must be a whole number from 1, not {number!r}.")
+                raise ValueError(f"{name} must be an integer of at least 1, not {number!r}.")
         if on_storage_error not in get_args(OnStorageError):
             raise ValueError(
                 f'on_storage_error must be "raise" or "local", not {on_storage_error!r}.'
@@ -124,200 +135,234 @@ class SegmindRateLimiter(BaseRateLimiter):
         self.workers = workers
         self.period = period
         self.storage = storage
-        self._open()
+        self._reset()
 
-    def _open(self) -> None:
-        self._window = Window(
-            open_storage(self.storage),
-            *get_share(self.requests_per_minute, self.period),
-            self.account,
-        )
-        for name in ("_local_window", "_executor"):
-            self.__dict__.pop(name, None)
-        self._is_remote = not self.storage.startswith("memory:")
-        self._failure = ""
+    def _reset(self) -> None:
+        """Open the window, with nobody waiting."""
+        share = get_share(self.requests_per_minute, self.period)
+        self._window = open_window(self.storage, *share, self.account)
+        local_share = get_share(self.requests_per_minute, self.period, self.workers)
+        self._local_window = MemoryWindow(*local_share)
+        self._outage = ""
         self._down_until = 0.0
-        self._queue = Queue()
+        self._waiters: dict[Waiter, None] = {}
+        self._gave_up_at = 0.0
+        self._has_logged_wait = False
+        # One caller at a time: a slot that is being taken must not be counted as a caller ahead.
+        self._lock = Lock()
+        # The event loop's own threads can all be waiting for a slot.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="segmind-rate-limit")
         limiters.add(self)
 
-    @cached_property
-    def _executor(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(thread_name_prefix="segmind-rate-limit")
-
-    @cached_property
-    def _local_window(self) -> "Window":
-        """This process's share, while the storage is down."""
-        places, seconds = get_share(self.requests_per_minute, self.period, self.workers)
-        return Window(open_storage("memory://"), places, seconds, self.account)
-
     def acquire(self, *, blocking: bool = True) -> bool:
-        """Take a place for one request.
+        """Take a slot for one request.
 
         Args:
-            blocking: Whether to wait for one.
+            blocking: Whether to wait until a slot is free.
 
         Returns:
-            Whether there is one: always, if it waits.
+            Whether a slot was taken; always True if `blocking`.
 
         Raises:
             SegmindRateLimiterStorageError: The storage cannot be reached and `on_storage_error`
-                is `"raise"`.
+                is `"raise"`, or it refuses the password.
         """
+        waiter = Waiter()
         if not blocking:
-            return self._queue.is_empty and not self._try()
-        place: Future[None] = Future()
+            return self._enter(waiter)
+        self._waiters[waiter] = None
         try:
-            self._queue.join(place)
-            while True:
-                futures.wait([place], _rate_queue.LONGEST_STANDSTILL)
-                if not (place.done() or self._queue.stands_still):
-                    continue
-                if not (wait := self._try()):
-                    break
-                if place.done():
-                    self._note_wait(wait)
-                    time.sleep(wait)
-            if not place.done():
-                self._queue.pass_by()
+            while not self._enter(waiter):
+                while sleep := self._get_sleep(waiter):
+                    time.sleep(sleep)
         finally:
-            self._queue.leave(place)
+            self._leave(waiter)
         return True
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        """Take a place for one request; see `acquire`. The event loop goes on meanwhile.
+        """Take a slot for one request without blocking the event loop; see `acquire`.
 
         Args:
-            blocking: Whether to wait for one.
+            blocking: Whether to wait until a slot is free.
         """
+        waiter = Waiter()
         if not blocking:
-            return self._queue.is_empty and not await self._atry()
-        place: Future[None] = Future()
-        turn = asyncio.wrap_future(place)
+            return await self._run(lambda: self._enter(waiter))
+        self._waiters[waiter] = None
         try:
-            self._queue.join(place)
-            while True:
-                await asyncio.wait([turn], timeout=_rate_queue.LONGEST_STANDSTILL)
-                if not (place.done() or self._queue.stands_still):
-                    continue
-                if not (wait := await self._atry()):
-                    break
-                if place.done():
-                    self._note_wait(wait)
-                    await asyncio.sleep(wait)
-            if not place.done():
-                self._queue.pass_by()
+            while not await self._run(lambda: self._enter(waiter)):
+                while sleep := self._get_sleep(waiter):  # noqa: ASYNC110 - events belong to a loop
+                    await asyncio.sleep(sleep)
         finally:
-            turn.cancel()
-            self._queue.leave(place)
+            self._leave(waiter)
         return True
 
     def hold(self, seconds: float) -> None:
-        """Let everybody wait; the models say so after a 429.
+        """Block all callers for `seconds`; called by the model after a 429.
+
+        A shorter hold does not end a longer one.
 
         Args:
-            seconds: For how long, five minutes at most.
+            seconds: How long, 300 at most.
         """
-        # The error that told of it says more than that nobody else will hear of it.
-        with suppress(SegmindRateLimiterStorageError):
-            self._ask(lambda window: window.hold(min(seconds, LONGEST_HOLD)))
+        # The 429 is the error that matters: it is raised even if others cannot hear of it.
+        if seconds > 0:
+            with suppress(SegmindRateLimiterStorageError), self._lock:
+                self._ask(lambda window: window.hold(min(seconds, MAX_HOLD_SECONDS)))
 
     async def ahold(self, seconds: float) -> None:
-        """Let everybody wait; see `hold`.
+        """Block all callers for `seconds`; see `hold`.
 
         Args:
-            seconds: For how long.
+            seconds: How long, 300 at most.
         """
         await self._run(lambda: self.hold(seconds))
 
-    def _try(self) -> float:
-        """Take a place, or get the seconds to wait before it is worth to try again."""
-        return self._ask(Window.enter)
+    def _enter(self, waiter: "Waiter") -> bool:
+        """Take a slot if one is free for this waiter, else set when it asks again."""
+        with self._lock:
+            waiter.asked_at = time.monotonic()
+            window = self._get_window()
+            ahead = self._count_ahead(waiter, window.slots)
+            if ahead < window.slots:
+                wait = self._ask(lambda window: window.enter(ahead))
+            else:
+                wait = window.seconds  # those ahead take all slots that get free until then
+            if not wait:
+                self._waiters.pop(waiter, None)
+                if not self._waiters:
+                    self._has_logged_wait = False
+                return True
+            waiter.asks_at = time.monotonic() + wait
+            if waiter in self._waiters:
+                self._log_wait(wait)
+            return False
 
-    async def _atry(self) -> float:
-        return await self._run(self._try)
+    def _count_ahead(self, waiter: "Waiter", most: int) -> int:
+        """Count the waiters that came before this one, without those that are late."""
+        now, ahead = time.monotonic(), 0
+        for other in list(self._waiters):  # a copy, since other threads change it
+            if other is waiter or ahead == most:
+                break
+            ahead += now < other.wakes_at + LATE_SECONDS
+        return ahead
+
+    def _get_sleep(self, waiter: "Waiter") -> float:
+        """Return the seconds to sleep now; 0 when it is time to ask the window again."""
+        now = time.monotonic()
+        asks_at = now if self._gave_up_at > waiter.asked_at else waiter.asks_at
+        sleep = min(max(asks_at - now, 0.0), MAX_SLEEP_SECONDS)
+        waiter.wakes_at = now + sleep
+        return sleep
+
+    def _leave(self, waiter: "Waiter") -> None:
+        """Forget a waiter; if it gave up, the others ask again when they wake."""
+        if waiter in self._waiters:
+            del self._waiters[waiter]
+            self._gave_up_at = time.monotonic()
 
     async def _run(self, work: Callable[[], Answer]) -> Answer:
-        # An asynchronous client of the storage would belong to one event loop.
-        if not self._is_remote:
+        if isinstance(self._window, MemoryWindow):
             return work()
-        # Threads of the event loop's own pool may all be waiting for a place.
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def _ask(self, question: Callable[["Window"], Answer]) -> Answer:
-        if self._is_remote and time.monotonic() < self._down_until:
-            return question(self._get_substitute())
-        try:
-            answer = question(self._window)
-        except StorageError as failure:
-            self._note_failure(type(failure.__cause__ or failure).__name__)
-            return question(self._get_substitute())
-        if self._failure:
-            self._failure = ""
-            logger.info("The rate limit's storage is back.")
-        return answer
+    def _get_window(self) -> Window:
+        return self._get_fallback() if time.monotonic() < self._down_until else self._window
 
-    def _get_substitute(self) -> "Window":
-        if self.on_storage_error == "raise" or self._failure in REFUSALS:
+    def _get_fallback(self) -> Window:
+        if self.on_storage_error == "raise" or self._outage in PERMANENT_ERRORS:
             raise SegmindRateLimiterStorageError(
-                f"The rate limit's storage at {self._address} cannot be used ({self._failure}). "
+                f"The rate limit's storage at {self._address} cannot be used ({self._outage}). "
                 f"{SegmindRateLimiterStorageError.advice}"
             ) from None
         return self._local_window
 
-    def _note_wait(self, seconds: float) -> None:
-        self._queue.expect_move(seconds)
-        if seconds >= LONG_WAIT:
-            logger.info("The next place for a request is free in %.0f s.", seconds)
+    def _ask(self, question: Callable[[Window], Answer]) -> Answer:
+        """Ask the window, or the local one while the storage is down."""
+        window = self._get_window()
+        try:
+            answer = question(window)
+        except StorageError as error:
+            self._start_outage(str(error))
+            return question(self._get_fallback())
+        if self._outage and window is self._window:
+            self._outage = ""
+            logger.info("The rate limit's storage is back.")
+        return answer
 
-    def _note_failure(self, failure: str) -> None:
-        self._down_until = time.monotonic() + STORAGE_PAUSE
-        is_new, self._failure = not self._failure, failure
-        if is_new and self.on_storage_error == "local" and failure not in REFUSALS:
+    def _start_outage(self, error: str) -> None:
+        self._down_until = time.monotonic() + STORAGE_RETRY_SECONDS
+        is_new, self._outage = not self._outage, error
+        if is_new and self.on_storage_error == "local" and error not in PERMANENT_ERRORS:
             logger.warning(
                 "The rate limit's storage at %s cannot be used (%s). Until it is back, this "
-                "process keeps to one part in %d (workers) of %d requests in %d s by itself.",
+                "process keeps to its share of the limit: 1/%d (workers) of %d requests in %d s.",
                 self._address,
-                failure,
+                error,
                 self.workers,
                 self.requests_per_minute,
                 self.period,
             )
 
+    def _log_wait(self, seconds: float) -> None:
+        if seconds > LONG_WAIT_SECONDS and not self._has_logged_wait:
+            self._has_logged_wait = True
+            logger.info(
+                "The limit of %d requests in %d s is used up; the next request waits %.0f s.",
+                self.requests_per_minute,
+                self.period,
+                seconds,
+            )
+
     @property
     def _address(self) -> str:
-        return strip_url_credentials(self.storage)
+        """The storage's address without user, password and query."""
+        return strip_url_credentials(self.storage).partition("?")[0]
 
     def __repr__(self) -> str:
-        """Show the limit; the storage's address may hold a password."""
+        """Show the limit, and the storage's address without its password."""
         return (
             f"{type(self).__name__}(requests_per_minute={self.requests_per_minute}, "
             f"storage={self._address!r}, account={self.account!r})"
         )
 
     def __copy__(self) -> Self:
-        """Share: copies of a model are on the same account."""
+        """Return self: copies of a model share the limit."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Share, likewise."""
+        """Return self: copies of a model share the limit."""
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the settings. Where the window is in memory, another process has its own."""
+        """Return the settings; a window in memory is not pickled."""
         return {name: self.__dict__[name] for name in SETTINGS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Open the window that the settings name."""
+        """Restore the settings and open the window."""
         self.__dict__.update(state)
-        self._open()
+        self._reset()
 
 
-def open_again() -> None:
-    """Open all windows anew: in a forked process nobody stands in the queues of the other."""
+class Waiter:
+    """A caller that waits for a slot.
+
+    Attributes:
+        asked_at: When it last asked the window, on the monotonic clock.
+        asks_at: When it asks the window again.
+        wakes_at: When its current sleep ends.
+    """
+
+    def __init__(self) -> None:
+        self.asked_at = self.asks_at = self.wakes_at = time.monotonic()
+
+
+def reset_limiters() -> None:
+    """Reset all limiters: the threads and event loops that wait are not part of a forked child."""
     for limiter in limiters:
-        limiter._open()  # noqa: SLF001 - of this room
+        limiter._reset()  # noqa: SLF001 - of this module
 
 
 limiters: WeakSet[SegmindRateLimiter] = WeakSet()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=open_again)
+    os.register_at_fork(after_in_child=reset_limiters)

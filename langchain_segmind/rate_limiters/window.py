@@ -1,126 +1,210 @@
-"""A moving window in a storage of the library limits; the only room that knows it."""
+"""Moving windows that count requests: one in memory, one in Redis."""
 
 import math
+import random
 import time
+from abc import ABC, abstractmethod
+from collections import deque
 from importlib import import_module
-from typing import Any, Protocol, cast
-from urllib.parse import urlsplit
+from typing import Any
 
-try:
-    from limits.errors import ConfigurationError, StorageError
-    from limits.storage import MovingWindowSupport, Storage, storage_from_string
-except ImportError as error:
-    raise ImportError(
-        "SegmindRateLimiter needs the library limits: pip install 'langchain-segmind[limits]'"
-    ) from error
+__all__ = ["MemoryWindow", "RedisWindow", "StorageError", "Window", "get_share", "open_window"]
 
-__all__ = ["StorageError", "Window", "get_share", "open_storage"]
+MARGIN_SECONDS = 1
+"""How much longer the window is than the server's, since requests take time to arrive."""
 
-MARGIN = 1
-"""Seconds by which the window is longer than the server's: requests travel, and clocks differ."""
+MAX_JITTER_SECONDS = 0.02
+"""Spread of the processes that wait for the same slot, so that the nearest does not always win."""
 
-SHORTEST_WAIT = 0.01
-"""Seconds: several may wait for the same moment, and only one gets the place."""
+STORAGE_TIMEOUT_SECONDS = 2.0
+"""Timeout of a command to Redis; it is sent twice at most."""
 
-STORAGE_TIMEOUT = 2.0
-"""Seconds that one question to a Redis may take; it is asked twice."""
+UNKNOWN_STORAGE = "storage must be memory:// or a Redis, such as redis://localhost:6379, not {!r}."
 
-UNKNOWN_STORAGE = (
-    "storage must be one of the library limits that knows moving windows, such as memory:// or "
-    "redis://localhost:6379, not {!r}."
-)
+ENTER_SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local slots, window, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local held = redis.call('PTTL', KEYS[2])
+if held > 0 then return held end
+local entered = redis.call('LINDEX', KEYS[1], slots - 1 - ahead)
+if entered and entered + window > now then return entered + window - now end
+redis.call('LPUSH', KEYS[1], now)
+redis.call('LTRIM', KEYS[1], 0, slots - 1)
+redis.call('PEXPIRE', KEYS[1], window)
+return 0
+"""
+"""Enter the window, or return the milliseconds to wait.
+
+The list holds the times of the last requests, newest first, by the clock of Redis alone: the
+clocks of its clients need not agree. Needs Redis 5.
+"""
+
+HOLD_SCRIPT = """
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
+    redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
+end
+"""
+"""Set the hold, unless a longer one is set."""
+
+
+class StorageError(Exception):
+    """The storage failed; the message is the class of its library's error."""
 
 
 def get_share(requests: int, period: int, workers: int = 1) -> tuple[int, int]:
-    """Get one part of a limit, as places and the seconds of their window."""
-    places = requests // workers
-    return (places, period + MARGIN) if places else (1, period * workers // requests + MARGIN)
+    """Return one worker's share of a limit: slots, and the seconds of their window."""
+    slots = requests // workers
+    if slots:
+        return slots, period + MARGIN_SECONDS
+    return 1, period * workers // requests + MARGIN_SECONDS
 
 
-class Windows(Protocol):
-    """What is asked of a storage."""
-
-    def acquire_entry(self, key: str, limit: int, expiry: int) -> bool: ...
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]: ...
-    def get_expiry(self, key: str) -> float: ...
-    def clear(self, key: str) -> None: ...
-    def incr(self, key: str, expiry: int) -> int: ...
-
-
-class Window:
-    """A moving window in a storage.
+class Window(ABC):
+    """A moving window.
 
     Args:
-        storage: The storage.
-        places: Requests that fit in.
-        seconds: How long it is.
-        account: Whose requests.
+        slots: Requests that fit into it.
+        seconds: Its length.
     """
 
-    def __init__(self, storage: Windows, places: int, seconds: int, account: str) -> None:
-        self.places = places
-        self._storage = storage
-        self._seconds = seconds
-        # Without the limit in it: who is told another one shares the window all the same.
-        self._key = f"segmind/{account}"
-        self._hold_key = f"segmind-hold/{account}"
+    def __init__(self, slots: int, seconds: float) -> None:
+        self.slots = slots
+        self.seconds = seconds
 
-    def enter(self) -> float:
-        """Take a place, or get the seconds until there may be one; 0 for a place."""
-        held = self._storage.get_expiry(self._hold_key) - time.time()
-        if held > 0:
-            return max(held, SHORTEST_WAIT)
-        window = (self._key, self.places, self._seconds)
-        if self._storage.acquire_entry(*window):
-            return 0
-        oldest, _ = self._storage.get_moving_window(*window)
-        return max(oldest + self._seconds - time.time(), SHORTEST_WAIT)
+    @abstractmethod
+    def enter(self, ahead: int) -> float:
+        """Take a slot if more than `ahead` are free.
+
+        Args:
+            ahead: Callers whose turn is first; fewer than `slots`.
+
+        Returns:
+            0 if the slot was taken, else the seconds until it can be free at the earliest.
+
+        Raises:
+            StorageError: The storage failed.
+        """
+
+    @abstractmethod
+    def hold(self, seconds: float) -> None:
+        """Let nobody in for `seconds`; a longer hold stays.
+
+        Raises:
+            StorageError: The storage failed.
+        """
+
+
+class MemoryWindow(Window):
+    """A window of this process. Calls must not overlap."""
+
+    def __init__(self, slots: int, seconds: float) -> None:
+        super().__init__(slots, seconds)
+        self._entered: deque[float] = deque(maxlen=slots)
+        self._held_until = 0.0
+
+    def enter(self, ahead: int) -> float:
+        """Take a slot; see `Window.enter`."""
+        now = time.monotonic()
+        if now < self._held_until:
+            return self._held_until - now
+        if ahead >= self.slots:  # counted for Redis, which has just failed and had more slots
+            return self.seconds
+        last = len(self._entered) - (self.slots - ahead)
+        if last >= 0 and (wait := self._entered[last] + self.seconds - now) > 0:
+            return wait
+        self._entered.append(now)
+        return 0
 
     def hold(self, seconds: float) -> None:
-        """Let everybody wait."""
-        until = time.time() + seconds
-        if until > self._storage.get_expiry(self._hold_key):
-            self._storage.clear(self._hold_key)  # the expiry is that of the first who counts
-            self._storage.incr(self._hold_key, math.ceil(seconds) + 1)  # Redis tells it rounded
+        """Let nobody in; see `Window.hold`."""
+        self._held_until = max(self._held_until, time.monotonic() + seconds)
 
 
-def get_options(scheme: str) -> dict[str, Any]:
-    """Get the options of a storage's client: it must answer soon, or not at all."""
-    if not scheme.startswith(("redis", "valkey")):
-        return {}
-    library = import_module("valkey" if scheme.startswith("valkey") else "redis")
-    once_more = import_module(f"{library.__name__}.retry").Retry(
-        import_module(f"{library.__name__}.backoff").NoBackoff(), 1
-    )
-    return {
-        "socket_timeout": STORAGE_TIMEOUT,
-        "socket_connect_timeout": STORAGE_TIMEOUT,
-        "retry": once_more,
-    }
+class RedisWindow(Window):
+    """A window of all who use the same Redis and account.
+
+    Args:
+        storage: A Redis storage of the library limits.
+        slots: Requests that fit into it.
+        seconds: Its length.
+        account: Whose requests. The limit is not part of the key: callers with different limits
+            share the window too.
+    """
+
+    def __init__(self, storage: Any, slots: int, seconds: float, account: str) -> None:
+        super().__init__(slots, seconds)
+        self._errors = storage.base_exceptions
+        client = storage.get_connection()
+        self._enter = client.register_script(ENTER_SCRIPT)
+        self._hold = client.register_script(HOLD_SCRIPT)
+        # The braces put both keys on the same node of a cluster.
+        self._keys = [f"segmind:{{{account}}}:requests", f"segmind:{{{account}}}:hold"]
+
+    def enter(self, ahead: int) -> float:
+        """Take a slot; see `Window.enter`."""
+        milliseconds = math.ceil(self.seconds * 1000)
+        wait = self._run(self._enter, self._keys, [self.slots, milliseconds, ahead])
+        jitter = random.uniform(0, MAX_JITTER_SECONDS)  # noqa: S311 - not a secret
+        return wait / 1000 + jitter if wait else 0
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody in; see `Window.hold`."""
+        self._run(self._hold, self._keys[1:], [math.ceil(seconds * 1000)])
+
+    def _run(self, script: Any, keys: list[str], values: list[int]) -> Any:
+        try:
+            return script(keys=keys, args=values)
+        except self._errors as error:
+            raise StorageError(type(error).__name__) from None
 
 
-def open_storage(uri: str) -> Windows:
-    """Open a storage; to a Redis, nothing is sent yet.
+def open_window(uri: str, slots: int, seconds: float, account: str) -> Window:
+    """Return a window in the storage that `uri` names. Nothing is sent to a Redis yet.
 
     Raises:
-        ValueError: If it is unknown, knows no moving windows, or the address is malformed.
-        ImportError: If its library is missing.
+        ValueError: The storage is unknown, or the address malformed.
+        ImportError: The library limits or the one of the storage is missing.
     """
+    scheme = str(uri).split("://")[0] if "://" in str(uri) else ""
+    if scheme == "memory":
+        return MemoryWindow(slots, seconds)
+    if not scheme.startswith(("redis", "valkey")):
+        raise ValueError(UNKNOWN_STORAGE.format(scheme))
+    return RedisWindow(open_storage(uri, scheme), slots, seconds, account)
+
+
+def open_storage(uri: str, scheme: str) -> Any:
+    """Return a Redis storage of the library limits; see `open_window`."""
     try:
-        scheme = urlsplit(uri).scheme
-        storage = storage_from_string(uri, wrap_exceptions=True, **get_options(scheme))
+        from limits.errors import ConfigurationError  # noqa: PLC0415 - an extra
+        from limits.storage import storage_from_string  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            "A rate limit in Redis needs the library limits: "
+            "pip install 'langchain-segmind[limits]'"
+        ) from error
+    try:
+        return storage_from_string(uri, **get_client_options(scheme))
     except ImportError as error:
         raise ImportError(f"The storage's library is missing: {error}") from None
     except ConfigurationError as error:
         if "prerequisite" in str(error):
             raise ImportError(f"The storage's library is missing: {error}") from None
         raise ValueError(UNKNOWN_STORAGE.format(scheme)) from None
-    except Exception as error:  # noqa: BLE001 - each library has its own
+    except Exception as error:  # noqa: BLE001 - each library raises its own
         raise ValueError(
-            f"storage cannot be opened ({type(error).__name__}; it is not shown, since it may hold "
-            "a password): check the address, and write special characters of a password as %40."
+            f"storage cannot be opened ({type(error).__name__}). The address is not shown, since "
+            "it can hold a password. Check it, and write special characters of a password as %40."
         ) from None
-    # An asynchronous one would belong to one event loop.
-    if not isinstance(storage, Storage) or not isinstance(storage, MovingWindowSupport):
-        raise ValueError(UNKNOWN_STORAGE.format(scheme))
-    return cast("Windows", storage)
+
+
+def get_client_options(scheme: str) -> dict[str, Any]:
+    """Return options of the storage's client that bound the time of a command."""
+    library = "valkey" if scheme.startswith("valkey") else "redis"
+    backoff = import_module(f"{library}.backoff").NoBackoff()
+    return {
+        "socket_timeout": STORAGE_TIMEOUT_SECONDS,
+        "socket_connect_timeout": STORAGE_TIMEOUT_SECONDS,
+        "retry": import_module(f"{library}.retry").Retry(backoff, 1),
+    }
