@@ -1,19 +1,17 @@
-"""Whoever shares an account's limit stays within it, and nobody is lost where the storage is."""
+"""The limiter with a real Redis, models and processes."""
 
 import asyncio
-import copy
 import logging
 import os
 import pickle
-import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,132 +26,137 @@ from tests.support.redis_server import RedisServer, is_redis_installed
 
 pytest.importorskip("limits", reason="the extra limits is not installed")
 
+from redis import Redis
+
 from langchain_segmind.rate_limiters import SegmindRateLimiter
-from langchain_segmind.rate_limiters import queue as _rate_queue
-from langchain_segmind.rate_limiters import window as _rate_window
-from langchain_segmind.rate_limiters.queue import Queue
+from langchain_segmind.rate_limiters import limiter as limiter_module
+from langchain_segmind.rate_limiters import window as window_module
 
-WINDOW = 1
-"""Seconds of the gateway's window in these tests; the limiter's is one longer."""
+WINDOW = 0.3
+"""Length of a short window, in seconds."""
+
+WORKER = Path(__file__).parent.parent / "support" / "pacing_worker.py"
 
 
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """Run a Redis."""
+@pytest.fixture(scope="module")
+def shared_redis() -> Iterator[RedisServer]:
+    """Run a Redis for all tests that do not kill it."""
     if not is_redis_installed():
         pytest.skip("redis-server is not installed")
     with RedisServer() as server:
         yield server
 
 
-@pytest.fixture(params=["memory", "redis"])
-def storage(request: pytest.FixtureRequest) -> str:
-    """Run a test with each place to keep the window in."""
-    if request.param == "memory":
-        return "memory://"
-    server: RedisServer = request.getfixturevalue("redis")
-    return server.url
+@pytest.fixture
+def client(shared_redis: RedisServer) -> Iterator[Redis]:
+    """Connect to the Redis and empty it."""
+    with Redis.from_url(shared_redis.url) as client:
+        client.flushall()
+        client.config_resetstat()
+        yield client
 
 
 @pytest.fixture
-def exact_window(monkeypatch) -> None:
-    """Let a window be as long as it says: no server counts the requests of the test."""
-    monkeypatch.setattr(_rate_window, "MARGIN", 0)
+def url(shared_redis: RedisServer, client: Redis) -> str:
+    """Return the address of an empty Redis."""
+    return shared_redis.url
 
 
-# --- Places ---
+@pytest.fixture(params=["memory", "redis"])
+def storage(request: pytest.FixtureRequest) -> str:
+    """Run a test with each storage."""
+    return "memory://" if request.param == "memory" else request.getfixturevalue("url")
 
 
-def test_the_limit_lets_so_many_pass_and_then_none(caller, storage) -> None:
-    """Who does not want to wait is told."""
-    limiter = SegmindRateLimiter(3, storage)
+@pytest.fixture
+def mortal_redis() -> Iterator[RedisServer]:
+    """Run a Redis that the test can kill."""
+    if not is_redis_installed():
+        pytest.skip("redis-server is not installed")
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def short_window(monkeypatch) -> None:
+    """Make the window of a period of one second `WINDOW` long."""
+    monkeypatch.setattr(window_module, "MARGIN_SECONDS", WINDOW - 1)
+
+
+# --- The window in Redis ---
+
+
+def test_as_many_requests_pass_as_the_limit_says(caller, url) -> None:
+    """A call that does not wait returns whether it may go."""
+    limiter = SegmindRateLimiter(3, url)
     assert [caller.acquire(limiter, blocking=False) for _ in range(5)] == [True] * 3 + [False] * 2
 
 
-@pytest.mark.usefixtures("exact_window")
-def test_who_waits_gets_the_place_that_is_left(caller, storage) -> None:
-    """It is asked for when the oldest request leaves the window, not again and again."""
-    limiter = SegmindRateLimiter(2, storage, period=WINDOW)
+@pytest.mark.usefixtures("short_window")
+def test_a_caller_waits_until_a_slot_is_free(caller, url) -> None:
+    """Redis counts the time."""
+    limiter = SegmindRateLimiter(2, url, period=1)
+    assert caller.acquire(limiter)
     start = time.monotonic()
-    for _ in range(3):
-        assert caller.acquire(limiter)
-    assert time.monotonic() - start >= WINDOW
+    assert all(caller.acquire(limiter) for _ in range(3))
+    assert time.monotonic() - start >= WINDOW / 2
 
 
-@pytest.mark.usefixtures("exact_window")
-def test_a_full_limiter_is_asked_a_few_times_only(monkeypatch) -> None:
-    """Waiting is sleeping."""
-    limiter = SegmindRateLimiter(1, period=WINDOW)
-    asked = 0
-    original = limiter._window.enter
+@pytest.mark.usefixtures("short_window")
+async def test_many_waiting_tasks_ask_redis_rarely(client, url) -> None:
+    """They sleep until their own slot is due."""
+    limiter = SegmindRateLimiter(20, url, period=1)
+    await asyncio.gather(*(limiter.aacquire() for _ in range(60)))
+    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] < 4 * 60
 
-    def count() -> float:
-        nonlocal asked
-        asked += 1
-        return original()
 
-    monkeypatch.setattr(limiter._window, "enter", count)
+def test_accounts_in_one_redis_have_windows_of_their_own(url) -> None:
+    """Limiters of the same account share theirs."""
+    limiters = [SegmindRateLimiter(1, url, account=account) for account in ("one", "two", "one")]
+    assert [limiter.acquire(blocking=False) for limiter in limiters] == [True, True, False]
+
+
+def test_limiters_with_different_limits_share_the_window(url) -> None:
+    """While a new limit is rolled out, the higher one bounds them together."""
+    limiters = [SegmindRateLimiter(limit, url) for limit in (3, 4)]
+    passed = [limiter.acquire(blocking=False) for limiter in limiters * 5]
+    assert sum(passed) == 4
+
+
+def test_a_pickled_limiter_shares_the_window(url) -> None:
+    """It connects to the same Redis."""
+    limiter = SegmindRateLimiter(1, url, account="a")
+    assert limiter.acquire(blocking=False)
+    assert not pickle.loads(pickle.dumps(limiter)).acquire(blocking=False)
+
+
+@pytest.mark.usefixtures("short_window")
+async def test_threads_of_the_loop_that_wait_block_no_task(url) -> None:
+    """A task needs a thread to ask Redis: not one of the loop's own, which can all be waiting."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    limiter = SegmindRateLimiter(1, url, period=1)
     limiter.acquire()
-    limiter.acquire()
-    assert asked <= 4
+    threads = [asyncio.to_thread(limiter.acquire) for _ in range(2)]
+    assert await asyncio.wait_for(asyncio.gather(limiter.aacquire(), *threads), 30)
 
 
-def test_accounts_in_one_storage_have_limits_of_their_own(storage) -> None:
-    """Two limiters of one account share theirs."""
-    limiters = [
-        SegmindRateLimiter(1, storage, account=account) for account in ("one", "two", "one")
-    ]
-    passed = [limiter.acquire(blocking=False) for limiter in limiters]
-    assert passed == [True, True, storage == "memory://"]
+@pytest.mark.usefixtures("short_window")
+async def test_the_event_loop_runs_while_a_task_waits(url) -> None:
+    """Other tasks are not blocked."""
+    limiter = SegmindRateLimiter(1, url, period=1)
+    await limiter.aacquire()
+    waiting = asyncio.create_task(limiter.aacquire())
+    turns = 0
+    while not waiting.done():
+        turns += 1
+        await asyncio.sleep(0.01)
+    assert turns > 5
 
 
-def join(queue: Queue) -> Future[None]:
-    """Join a queue."""
-    place: Future[None] = Future()
-    queue.join(place)
-    return place
-
-
-def test_the_first_who_waits_is_the_first_who_goes() -> None:
-    """Threads and tasks stand in the same queue."""
-    queue, order = Queue(), []
-    first = join(queue)
-
-    async def wait_in_loop() -> None:
-        place = join(queue)
-        joined.set()
-        await asyncio.wrap_future(place)
-        order.append("task")
-        queue.leave(place)
-
-    def wait_in_thread(name: str) -> None:
-        place = join(queue)
-        joined.set()
-        place.result()
-        order.append(name)
-        queue.leave(place)
-
-    threads = []
-    for work in (
-        lambda: wait_in_thread("thread 1"),
-        lambda: asyncio.run(wait_in_loop()),
-        lambda: wait_in_thread("thread 2"),
-    ):
-        joined = threading.Event()
-        threads.append(threading.Thread(target=work))
-        threads[-1].start()
-        assert joined.wait(10)
-    queue.leave(first)
-    for thread in threads:
-        thread.join(10)
-    assert order == ["thread 1", "task", "thread 2"]
-    assert queue.is_empty
-
-
-@pytest.mark.usefixtures("exact_window")
-async def test_who_gives_up_waiting_holds_nobody_up(storage) -> None:
-    """A cancelled task leaves the queue, wherever it stands."""
-    limiter = SegmindRateLimiter(1, storage, period=WINDOW)
+@pytest.mark.usefixtures("short_window")
+async def test_cancelled_callers_block_nobody(url) -> None:
+    """Those ahead of the last one gave up."""
+    limiter = SegmindRateLimiter(1, url, period=1)
     await limiter.aacquire()
     waiting = [asyncio.create_task(limiter.aacquire()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -161,175 +164,93 @@ async def test_who_gives_up_waiting_holds_nobody_up(storage) -> None:
         task.cancel()
     assert await asyncio.wait_for(waiting[2], 30)
     assert all(task.cancelled() for task in waiting[:2])
-    assert limiter._queue.is_empty
-
-
-@pytest.mark.usefixtures("exact_window")
-async def test_the_event_loop_goes_on_while_a_task_waits(storage) -> None:
-    """Others are not held up by it."""
-    limiter = SegmindRateLimiter(1, storage, period=WINDOW)
-    await limiter.aacquire()
-    waiting = asyncio.create_task(limiter.aacquire())
-    turns = 0
-    while not waiting.done():
-        turns += 1
-        await asyncio.sleep(0.01)
-    assert turns > 20
-
-
-# --- Copies ---
-
-
-def test_copies_share_the_window() -> None:
-    """A model's copies are on the same account."""
-    limiter = SegmindRateLimiter(1)
-    model = ChatSegmindGPT4Turbo(api_key=SECRET, rate_limiter=limiter)
-    assert model.model_copy(deep=True).rate_limiter is limiter
-    assert copy.copy(limiter) is limiter
-
-
-def test_a_pickled_limiter_finds_its_storage(redis) -> None:
-    """Another process shares the window, and not its password."""
-    limiter = SegmindRateLimiter(1, redis.url, account="a", workers=3, on_storage_error="raise")
-    assert limiter.acquire(blocking=False)
-    twin = pickle.loads(pickle.dumps(limiter))
-    assert not twin.acquire(blocking=False)
-    assert (twin.account, twin.workers, twin.on_storage_error) == ("a", 3, "raise")
-
-
-# --- Nobody stands still ---
-
-
-@pytest.fixture
-def impatient(monkeypatch) -> None:
-    """Look for a place out of turn soon."""
-    monkeypatch.setattr(_rate_queue, "LONGEST_STANDSTILL", 0.05)
-
-
-@pytest.mark.usefixtures("exact_window")
-async def test_who_waits_in_threads_of_the_loop_leaves_one_to_the_first(redis) -> None:
-    """All threads of the event loop's pool may wait for a place that a task is the next to get."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
-    limiter = SegmindRateLimiter(1, redis.url, period=WINDOW)
-    limiter.acquire()
-    first = asyncio.create_task(limiter.aacquire())
-    await asyncio.sleep(0)
-    others = [asyncio.to_thread(limiter.acquire, blocking=True) for _ in range(2)]
-    assert await asyncio.wait_for(asyncio.gather(first, *others), 60)
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.usefixtures("exact_window")
-async def test_those_behind_the_first_do_not_ask_while_it_sleeps(monkeypatch) -> None:
-    """A thousand of them would keep a storage busy."""
-    limiter = SegmindRateLimiter(1, period=WINDOW)
-    await limiter.aacquire()
-    asked = 0
-    enter = limiter._window.enter
-
-    def count() -> float:
-        nonlocal asked
-        asked += 1
-        return enter()
-
-    monkeypatch.setattr(limiter._window, "enter", count)
-    waiting = [asyncio.create_task(limiter.aacquire()) for _ in range(50)]
-    await waiting[0]
-    for task in waiting[1:]:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    assert asked < 10
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.usefixtures("exact_window")
-async def test_a_synchronous_call_passes_a_task_that_it_keeps_from_running() -> None:
-    """It stands on the event loop that the first one needs."""
-    limiter = SegmindRateLimiter(1, period=WINDOW)
-    limiter.acquire()
-    first = asyncio.create_task(limiter.aacquire())
-    await asyncio.sleep(0)
-    assert limiter.acquire()
-    assert await asyncio.wait_for(first, 60)
-    assert limiter._queue.is_empty
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "standing"])
-@pytest.mark.usefixtures("exact_window")
-def test_an_event_loop_that_does_not_run_holds_nobody_up(is_closed) -> None:
-    """One of its tasks was the first."""
-    limiter = SegmindRateLimiter(1, period=WINDOW)
-    limiter.acquire()
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(limiter.aacquire())
-    loop.run_until_complete(asyncio.sleep(0))
-    if is_closed:
-        loop.close()
-    assert limiter.acquire()
-    assert limiter.acquire()
-    if not is_closed:
-        assert loop.run_until_complete(task)
-        loop.close()
-    assert limiter._queue.is_empty
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.usefixtures("exact_window")
-def test_a_forked_process_waits_for_nobody_of_the_other(redis) -> None:
-    """Who stood in the queue at the fork is not there."""
-    limiter = SegmindRateLimiter(1, redis.url, period=WINDOW)
-    place = join(limiter._queue)
+@pytest.mark.usefixtures("short_window")
+def test_a_forked_process_does_not_wait_for_threads_of_its_parent(url, monkeypatch) -> None:
+    """A thread that waits at the fork does not exist in the child."""
+    monkeypatch.setattr(limiter_module, "LATE_SECONDS", 60)
+    limiter = SegmindRateLimiter(1, url, period=1)
+    limiter.acquire()
+    limiter.hold(0.2)
+    is_waiting = threading.Event()
+
+    def wait() -> None:
+        is_waiting.set()
+        limiter.acquire()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert is_waiting.wait(10)
     child = os.fork()
     if not child:
+        signal.alarm(20)
         os._exit(0 if limiter.acquire() and not limiter.acquire(blocking=False) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    limiter._queue.leave(place)
-    assert not limiter.acquire(blocking=False)
+    thread.join(20)
+    assert not thread.is_alive()
 
 
-def test_repr_shows_no_password() -> None:
-    """A storage's address may hold one."""
-    shown = repr(SegmindRateLimiter(7, "redis://:fake-password@127.0.0.1:1/0"))
-    assert "fake-password" not in shown
-    assert "requests_per_minute=7" in shown
+# --- Holds ---
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        pytest.param({"requests_per_minute": 0}, "requests_per_minute must be", id="none"),
-        pytest.param({"requests_per_minute": 2.5}, "requests_per_minute must be", id="a half"),
-        pytest.param({"workers": 0}, "workers must be", id="no workers"),
-        pytest.param({"period": True}, "period must be", id="no period"),
-        pytest.param({"on_storage_error": "ignore"}, '"raise" or "local"', id="no choice"),
-        pytest.param({"storage": "carrier-pigeon://"}, "storage must be", id="no storage"),
-        pytest.param({"storage": "async+memory://"}, "storage must be", id="asynchronous"),
-        pytest.param({"storage": "memcached://host:1"}, "storage must be|missing", id="no windows"),
-        pytest.param({"storage": "redis://:fa/ke@host:1"}, "cannot be opened", id="a slash"),
-        pytest.param({"storage": "redis://:fa[ke@host:1"}, "cannot be opened", id="a bracket"),
-        pytest.param({"storage": None}, "cannot be opened", id="no address"),
-    ],
-)
-def test_a_value_that_cannot_be_right_is_refused(arguments, told) -> None:
-    """It is refused where it is written, and a password in it is not shown."""
-    with pytest.raises((ValueError, ImportError), match=told) as caught:
-        SegmindRateLimiter(**arguments)
-    assert not re.search(r"fa.ke", str(caught.value))
+def test_a_429_holds_all_who_share_the_limit(caller, create_model, gateway, storage) -> None:
+    """They wait as long as the server says, to a tenth of a second."""
+    limiter = SegmindRateLimiter(100, storage)
+    other = limiter if storage == "memory://" else pickle.loads(pickle.dumps(limiter))
+    headers = {"retry-after-ms": "300"}
+    gateway.script([{"status": 429, "headers": headers, "body": "Slow down."}, "Hi."])
+    model = create_model(rate_limiter=limiter, max_retries=0)
+    with pytest.raises(SegmindRateLimitError):
+        caller.invoke(model, "Hi")
+    start = time.monotonic()
+    assert not other.acquire(blocking=False)
+    assert other.acquire()
+    assert 0.2 <= time.monotonic() - start <= 10
+    assert caller.invoke(model, "Hi").text == "Hi."
 
 
-def test_a_missing_library_is_named() -> None:
-    """The storage is known, and its library is not there."""
-    with pytest.raises(ImportError, match="library is missing.*valkey"):
-        SegmindRateLimiter(storage="valkey://127.0.0.1:1")
+def test_a_hold_in_redis_is_exact(caller, url) -> None:
+    """A `retry-after-ms` of 100 takes a tenth of a second."""
+    waits = []
+    for _ in range(3):
+        limiter = SegmindRateLimiter(100, url)
+        caller.hold(limiter, 0.1)
+        start = time.monotonic()
+        caller.acquire(limiter)
+        waits.append(time.monotonic() - start)
+    assert 0.08 <= min(waits) < 0.2
 
 
-# --- Models ---
+def test_a_hold_in_redis_is_bounded(caller, client, url) -> None:
+    """A reset time that is wrong or forged does not block everybody for hours."""
+    caller.hold(SegmindRateLimiter(100, url), 1e9)
+    assert 200_000 < max(map(client.pttl, client.keys())) <= 300_000
 
 
-def test_every_attempt_takes_a_place(caller, create_model, gateway) -> None:
-    """A request that is sent again is a request."""
+def test_a_shorter_hold_never_ends_a_longer_one(url) -> None:
+    """Not even where two processes hold at the same moment."""
+    accounts = [f"account {number}" for number in range(20)]
+    holds = [
+        (SegmindRateLimiter(100, url, account=account), seconds)
+        for account in accounts
+        for seconds in (0.01, 60, 0.02)
+    ]
+    with ThreadPoolExecutor(6) as threads:
+        for hold in [threads.submit(limiter.hold, seconds) for limiter, seconds in holds]:
+            hold.result()
+    time.sleep(0.05)  # the short ones are over
+    limiters = [SegmindRateLimiter(100, url, account=account) for account in accounts]
+    assert not any(limiter.acquire(blocking=False) for limiter in limiters)
+
+
+# --- Models and processes ---
+
+
+def test_every_attempt_takes_a_slot(caller, create_model, gateway) -> None:
+    """A retry is a request."""
     limiter = SegmindRateLimiter(3)
     gateway.script([{"status": 503, "body": "", "headers": {"retry-after": "0"}}, "Hi.", "Hi."])
     model = create_model(rate_limiter=limiter)
@@ -338,160 +259,124 @@ def test_every_attempt_takes_a_place(caller, create_model, gateway) -> None:
     assert not limiter.acquire(blocking=False)
 
 
-def test_a_429_holds_all_who_share_the_limit(caller, create_model, gateway, storage) -> None:
-    """The one who was refused tells the others until when."""
-    limiter = SegmindRateLimiter(100, storage)
-    other = pickle.loads(pickle.dumps(limiter)) if storage != "memory://" else limiter
-    gateway.script([{"status": 429, "headers": {"retry-after": "1"}, "body": "Slow down."}, "Hi."])
-    model = create_model(rate_limiter=limiter, max_retries=0)
-    with pytest.raises(SegmindRateLimitError):
-        caller.invoke(model, "Hi")
-    start = time.monotonic()
-    assert not other.acquire(blocking=False)
-    assert other.acquire()
-    assert 1 <= time.monotonic() - start <= 30
-    assert caller.invoke(model, "Hi").text == "Hi."
+async def test_bursts_stay_within_the_limit(storage, monkeypatch) -> None:
+    """The gateway, whose window is a little shorter, refuses no request."""
+    monkeypatch.setattr(window_module, "MARGIN_SECONDS", -0.5)
+    with Gateway(api_key=SECRET, credits=10, rpm=10, rate_window=0.3) as gateway:
+        limiter = SegmindRateLimiter(10, storage, period=1)
+        twin = limiter if storage == "memory://" else pickle.loads(pickle.dumps(limiter))
+        models = [
+            ChatSegmindGPT4Turbo(
+                base_url=gateway.base_url, api_key=SECRET, rate_limiter=each, max_retries=0
+            )
+            for each in (limiter, twin)
+        ]
+        await asyncio.gather(*(model.abatch(["Hi"] * 13) for model in models))
+        assert len(gateway.requests) == 26
 
 
-def test_a_later_end_of_the_hold_counts(storage) -> None:
-    """An earlier one shortens nothing."""
-    limiter = SegmindRateLimiter(100, storage)
-    limiter.hold(1)
-    limiter.hold(60)
-    limiter.hold(2)
-    assert limiter._try() > 30
-
-
-def test_one_answer_cannot_hold_everybody_for_hours(storage) -> None:
-    """A reset time that is misread, or forged, is over in minutes."""
-    limiter = SegmindRateLimiter(100, storage)
-    limiter.hold(1e9)
-    assert 200 < limiter._try() <= 301
-
-
-def test_many_tasks_stay_within_the_limit(storage) -> None:
-    """A burst is spread out: the gateway refuses nobody."""
-    with Gateway(api_key=SECRET, credits=10, rpm=10, rate_window=WINDOW) as gateway:
-        limiter = SegmindRateLimiter(10, storage, period=WINDOW)
-        model = ChatSegmindGPT4Turbo(
-            base_url=gateway.base_url, api_key=SECRET, rate_limiter=limiter, max_retries=0
-        )
-
-        async def run() -> list[Any]:
-            return await model.abatch(["Hi"] * 25)
-
-        assert len(asyncio.run(run())) == len(gateway.requests) == 25
-
-
-# --- Several processes ---
-
-WORKER = Path(__file__).parent.parent / "support" / "pacing_worker.py"
-
-
-def start_workers(
-    count: int, calls: int, gateway: Gateway, storage: str, **options: Any
-) -> list[subprocess.Popen[str]]:
-    """Start processes that call the gateway, and tell each call's outcome in a line."""
-    words = [f"{name}={value}" for name, value in options.items()]
-    return [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), gateway.base_url, SECRET, storage, str(calls), *words],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(count)
-    ]
-
-
-def read_outcomes(workers: list[subprocess.Popen[str]]) -> list[str]:
-    """Wait for the processes, and get what else they tell."""
-    outcomes = []
-    for worker in workers:
-        with worker:
-            assert worker.stdout is not None
-            outcomes += worker.stdout.read().split()
-    return outcomes
-
-
-def test_processes_share_one_limit(redis) -> None:
-    """Four of them make 100 calls where 60 fit into a window, and none is refused."""
-    with Gateway(api_key=SECRET, credits=10, rpm=60, rate_window=3) as gateway:
-        workers = start_workers(4, 25, gateway, redis.url, rpm=60, period=3)
-        outcomes = read_outcomes(workers)
-        assert outcomes == ["ok"] * 100
-        assert len(gateway.requests) == 100
+def test_processes_share_one_limit(url) -> None:
+    """Another process gets the slots that this one has left."""
+    limiter = SegmindRateLimiter(10, url)
+    assert all(limiter.acquire() for _ in range(7))
+    command = [sys.executable, str(WORKER), url, "10"]
+    worker = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert worker.stdout == "3\n"
+    assert not limiter.acquire(blocking=False)
 
 
 @pytest.mark.parametrize(
-    ("option", "expected"),
+    ("option", "outcomes"),
     [
-        pytest.param("local", {"ok"}, id="each keeps to its share"),
-        pytest.param("raise", {"ok", "SegmindRateLimiterStorageError"}, id="calls fail"),
+        pytest.param("local", {str}, id="local share"),
+        pytest.param("raise", {str, SegmindRateLimiterStorageError}, id="error"),
     ],
 )
-def test_all_calls_end_where_the_storage_is_killed(redis, option, expected) -> None:
-    """Nothing hangs, and nothing is lost."""
+@pytest.mark.usefixtures("short_window")
+def test_every_call_ends_when_redis_is_killed(mortal_redis, option, outcomes) -> None:
+    """Calls that wait do not hang, and none is lost."""
     with Gateway(api_key=SECRET, credits=10) as gateway:
-        workers = start_workers(
-            2, 20, gateway, redis.url, rpm=20, period=1, on_storage_error=option, workers=2
+        limiter = SegmindRateLimiter(
+            10, mortal_redis.url, period=1, on_storage_error=option, workers=2
         )
-        assert workers[0].stdout is not None
-        first = workers[0].stdout.readline()
-        redis.kill()
-        outcomes = [first.strip(), *read_outcomes(workers)]
-    assert len(outcomes) == 40
-    assert set(outcomes) == expected
+        model = ChatSegmindGPT4Turbo(
+            base_url=gateway.base_url, api_key=SECRET, rate_limiter=limiter, max_retries=0
+        )
+        seen = []
+        for _, reply in model.batch_as_completed(["Hi"] * 30, return_exceptions=True):
+            if not seen:
+                mortal_redis.kill()
+            seen.append(type(reply) if isinstance(reply, Exception) else str)
+    assert len(seen) == 30
+    assert set(seen) == outcomes
 
 
-# --- The storage is down ---
+# --- Outages ---
 
 
-def test_without_its_storage_a_process_keeps_to_its_share(redis, caplog) -> None:
-    """One warning tells for how long, and one line that it is over."""
-    limiter = SegmindRateLimiter(10, redis.url, workers=5)
-    redis.kill()
+def test_without_redis_a_process_keeps_to_its_share(caller, mortal_redis, caplog, monkeypatch):
+    """One warning is logged, and one line when Redis is back and counts again."""
+    monkeypatch.setattr(limiter_module, "STORAGE_RETRY_SECONDS", 0.2)
+    limiter = SegmindRateLimiter(10, mortal_redis.url, workers=5)
+    mortal_redis.kill()
     with caplog.at_level(logging.INFO, logger="langchain_segmind"):
-        assert [limiter.acquire(blocking=False) for _ in range(3)] == [True, True, False]
-        assert caplog.text.count("cannot be used") == 1
-        redis.start()
-        limiter._down_until = 0.0
-        assert [limiter.acquire(blocking=False) for _ in range(11)] == [True] * 10 + [False]
+        passed = [caller.acquire(limiter, blocking=False) for _ in range(3)]
+        assert passed == [True, True, False]
+        mortal_redis.start()
+        passed = 0
+        while "storage is back" not in caplog.text:
+            passed = caller.acquire(limiter, blocking=False)
+        assert passed + sum(caller.acquire(limiter, blocking=False) for _ in range(11)) == 10
+    assert caplog.text.count("cannot be used") == 1
+    assert caplog.text.count("its share of the limit: 1/5 (workers) of 10 requests") == 1
     assert caplog.text.count("storage is back") == 1
 
 
-def test_a_failure_that_waiting_does_not_mend_is_no_outage(redis) -> None:
-    """A wrong password would let each process quietly keep to itself."""
-    limiter = SegmindRateLimiter(10, redis.url.replace("://", "://user:fake-password@"))
+def test_an_outage_that_starts_while_many_wait_blocks_nobody(mortal_redis) -> None:
+    """More callers can wait for the window in Redis than the local share has slots."""
+    limiter = SegmindRateLimiter(10, mortal_redis.url, workers=5)
+    limiter.hold(0.2)
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(limiter.acquire) for _ in range(2)]
+        waiting[0].result(10)
+        waiting[1].result(10)
+        mortal_redis.kill()
+        later = [threads.submit(limiter.acquire, blocking=False) for _ in range(4)]
+        assert sum(each.result(10) for each in later) == 2
+
+
+@pytest.mark.parametrize(
+    "login", ["user:fake-password@", "?password=fake-password"], ids=["userinfo", "query"]
+)
+def test_a_refused_password_is_an_error_not_an_outage(caller, shared_redis, login) -> None:
+    """Otherwise each process would silently use a window of its own."""
+    host = f"127.0.0.1:{shared_redis.port}"
+    address = f"redis://{host}/0{login}" if login[0] == "?" else f"redis://{login}{host}/0"
+    limiter = SegmindRateLimiter(10, address)
     for _ in range(2):
         with pytest.raises(SegmindRateLimiterStorageError, match="AuthenticationError") as caught:
-            limiter.acquire()
-        assert "fake-password" not in str(caught.value)
+            caller.acquire(limiter)
+        assert f"redis://{host}/0 cannot be used" in str(caught.value)
+        assert "fake-password" not in f"{caught.value!r}{caught.value.__context__!r}"
 
 
-def test_an_outage_is_asked_about_once_in_a_while(redis, monkeypatch) -> None:
-    """Calls that are to fail do so at once, not each after a wait of its own."""
-    limiter = SegmindRateLimiter(10, redis.url, on_storage_error="raise")
-    redis.kill()
+def test_redis_is_not_asked_again_soon_after_it_failed(caller, mortal_redis) -> None:
+    """Calls that cannot succeed fail at once, without a timeout each."""
+    limiter = SegmindRateLimiter(10, mortal_redis.url, on_storage_error="raise")
+    mortal_redis.kill()
     with pytest.raises(SegmindRateLimiterStorageError):
-        limiter.acquire()
-    monkeypatch.setattr(limiter._window, "enter", pytest.fail)
+        caller.acquire(limiter)
+    mortal_redis.start()
     with pytest.raises(SegmindRateLimiterStorageError):
-        limiter.acquire()
+        caller.acquire(limiter)
 
 
-def test_limiters_that_were_told_different_limits_share_the_window(redis) -> None:
-    """While a new limit is rolled out, the higher one bounds them together."""
-    limiters = [SegmindRateLimiter(limit, redis.url) for limit in (3, 4)]
-    passed = [limiter.acquire(blocking=False) for limiter in limiters * 5]
-    assert sum(passed) <= 4
-
-
-def test_an_error_says_what_to_do(redis, create_model, gateway) -> None:
-    """It is one of ours, with the address that was tried, and no request is sent."""
-    limiter = SegmindRateLimiter(10, redis.url, on_storage_error="raise")
-    redis.kill()
+def test_a_call_without_its_storage_is_not_sent(caller, mortal_redis, create_model, gateway):
+    """The error says what to do and which address was tried; a hold raises nothing."""
+    limiter = SegmindRateLimiter(10, mortal_redis.url, on_storage_error="raise")
+    mortal_redis.kill()
     with pytest.raises(SegmindRateLimiterStorageError, match='on_storage_error="local"') as caught:
-        create_model(rate_limiter=limiter).invoke("Hi")
+        caller.invoke(create_model(rate_limiter=limiter), "Hi")
     assert gateway.requests == []
-    assert f"redis://127.0.0.1:{redis.port}/0" in str(caught.value)
-    limiter.hold(1)  # the 429 that it tells of is raised, not this
+    assert mortal_redis.url in str(caught.value)
+    caller.hold(limiter, 1)

@@ -1,17 +1,22 @@
-"""A rate limiter that tests share."""
+"""A rate limiter that counts how it is called."""
 
 from langchain_core.rate_limiters import BaseRateLimiter
 
 
 class CountingLimiter(BaseRateLimiter):
-    """Lets everything pass, and counts how often it is asked, and by which path."""
+    """Lets every request pass.
+
+    Attributes:
+        sync_calls: Calls of `acquire`.
+        async_calls: Calls of `aacquire`.
+    """
 
     def __init__(self) -> None:
         self.sync_calls = self.async_calls = 0
 
     @property
     def asked(self) -> int:
-        """How often it was asked, by either path."""
+        """Calls of both."""
         return self.sync_calls + self.async_calls
 
     def acquire(self, *, blocking: bool = True) -> bool:

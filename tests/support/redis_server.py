@@ -14,12 +14,12 @@ STARTUP_SECONDS = 10
 
 
 def is_redis_installed() -> bool:
-    """Tell whether there is a server to run (Debian's package is `redis-server`)."""
+    """Whether there is a server to run (Debian's package is `redis-server`)."""
     return shutil.which("redis-server") is not None
 
 
 class RedisServer:
-    """Runs while its `with` block does, and keeps nothing on disk."""
+    """Runs during a `with` block, and stores nothing on disk."""
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -28,11 +28,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it, empty; return once it answers."""
+        """Start it, empty, and wait until it answers."""
         self._folder = tempfile.TemporaryDirectory()
         options = {"bind": "127.0.0.1", "port": self.port, "save": "", "dir": self._folder.name}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
@@ -48,7 +48,7 @@ class RedisServer:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """Kill it where it stands (`kill -9`); harmless when it does not run."""
+        """Kill it (`kill -9`) if it runs."""
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait()

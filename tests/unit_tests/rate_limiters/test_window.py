@@ -1,0 +1,108 @@
+"""Moving windows, and how the address of a storage is read."""
+
+import re
+import sys
+
+import pytest
+
+from langchain_segmind.rate_limiters import window as window_module
+from langchain_segmind.rate_limiters.window import MemoryWindow, get_share, open_window
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """Set the time of windows in memory."""
+    clock = Clock()
+    monkeypatch.setattr(window_module, "time", clock)
+    return clock
+
+
+def test_a_slot_is_free_again_when_its_request_leaves_the_window(clock) -> None:
+    """The window moves: it does not start again at full minutes."""
+    window = MemoryWindow(2, 10)
+    assert window.enter(0) == 0
+    clock.now += 4
+    assert window.enter(0) == 0
+    assert window.enter(0) == 6
+    clock.now += 6
+    assert window.enter(0) == 0
+    assert window.enter(0) == 4
+
+
+def test_a_slot_is_kept_for_each_caller_ahead(clock) -> None:
+    """The wait is until one slot more is free than there are callers ahead."""
+    window = MemoryWindow(3, 10)
+    assert window.enter(2) == 0
+    clock.now += 1
+    assert window.enter(2) == 9
+    assert window.enter(1) == 0
+    clock.now += 1
+    assert window.enter(1) == 8
+    assert window.enter(2) == 9
+
+
+def test_a_hold_ends_on_time_and_no_shorter_one_ends_it(clock) -> None:
+    """Slots are kept meanwhile."""
+    window = MemoryWindow(2, 10)
+    window.hold(5)
+    window.hold(0.5)
+    assert window.enter(0) == 5
+    clock.now += 5
+    assert [window.enter(0), window.enter(0), window.enter(0)] == [0, 0, 10]
+
+
+@pytest.mark.parametrize(
+    ("limit", "workers", "share"),
+    [
+        pytest.param(50, 1, (50, 61), id="whole"),
+        pytest.param(50, 8, (6, 61), id="part"),
+        pytest.param(5, 10, (1, 121), id="less than one"),
+    ],
+)
+def test_the_shares_of_all_workers_are_within_the_limit(limit, workers, share) -> None:
+    """A share of less than one request is one request in a longer window."""
+    assert get_share(limit, 60, workers) == share
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        pytest.param("carrier-pigeon://", "must be memory:// or a Redis", id="unknown"),
+        pytest.param("redis+pigeon://", "must be memory:// or a Redis", id="unknown Redis"),
+        pytest.param("async+redis://127.0.0.1", "must be memory:// or a Redis", id="asynchronous"),
+        pytest.param("memcached://host:1", "must be memory:// or a Redis", id="memcached"),
+        pytest.param("mongodb://host:1", "must be memory:// or a Redis", id="mongodb"),
+        pytest.param("fa:ke@host", "must be memory:// or a Redis", id="no scheme"),
+        pytest.param(None, "must be memory:// or a Redis", id="None"),
+        pytest.param("redis://:fa/ke@host:1", "cannot be opened", id="slash in password"),
+        pytest.param("redis://:fa[ke@host:1", "cannot be opened", id="bracket in password"),
+    ],
+)
+def test_an_unusable_address_is_refused(uri, message) -> None:
+    """The error does not show the address, which can hold a password."""
+    with pytest.raises(ValueError, match=message) as caught:
+        open_window(uri, 1, 1, "default")
+    assert not re.search(r"fa.ke", str(caught.value))
+
+
+def test_a_missing_library_is_named() -> None:
+    """Only the storage's own library is missing."""
+    with pytest.raises(ImportError, match="library is missing.*valkey"):
+        open_window("valkey://127.0.0.1:1", 1, 1, "default")
+
+
+def test_only_redis_needs_the_extra(monkeypatch) -> None:
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "limits.errors", None)
+    assert open_window("memory://", 1, 1, "default").enter(0) == 0
+    with pytest.raises(ImportError, match=r"pip install 'langchain-segmind\[limits\]'"):
+        open_window("redis://127.0.0.1:1", 1, 1, "default")
