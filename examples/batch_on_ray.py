@@ -1,11 +1,12 @@
-"""Many prompts on many machines: a pipeline of Ray Data whose workers share one rate limit.
+"""Answer many prompts on many machines with Ray Data; the workers share one rate limit.
 
 python examples/batch_on_ray.py prompts.jsonl results/ --workers 2 \
     --requests-per-minute 60 --storage redis://localhost:6379
 
 Each line of prompts.jsonl is an object with an `id` and a `prompt`. Every machine needs
-SEGMIND_API_KEY in its environment (SEGMIND_API_BASE for another address), and sees results/.
-Run it again to do what is missing; docs/scale.md says what can be paid for twice.
+SEGMIND_API_KEY in its environment (and SEGMIND_API_BASE for another server) and must see results/.
+Run the command again to answer the rows that are missing or failed. The exit code is 1 if a row
+failed. docs/scale.md says which calls can be paid for twice.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import hashlib
 import json
 import math
 import os
+import sys
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,30 +42,30 @@ from langchain_segmind.rate_limiters import SegmindRateLimiter
 Row = dict[str, Any]
 
 BATCH_ROWS = 32
-"""Rows that Ray hands to a worker at a time, at most; they share a file of results."""
+"""Maximum number of rows that a worker gets at a time. They share a results file."""
 
-CALLS_AT_ONCE = 8
-"""Calls that a worker has under way: what a worker that dies may leave paid and unwritten."""
+CALLS_IN_FLIGHT = 8
+"""Concurrent calls of a worker. If it dies, these can be paid for and lost."""
 
-CPUS = 0.25
-"""Of a core for each worker: it waits for most of the time."""
+CPUS_PER_WORKER = 0.25
+"""CPU cores that Ray reserves for a worker, which mostly waits."""
 
-HOPELESS = (
+FATAL_ERRORS = (
     SegmindAuthenticationError,
     SegmindBudgetExceededError,
     SegmindInsufficientCreditsError,
     SegmindPermissionDeniedError,
     SegmindRateLimiterStorageError,
 )
-"""Errors that end the run."""
+"""Errors that stop the run, since every other row would fail the same way."""
 
 SCHEMA = pa.schema(
     {
         "id": pa.string(),
-        "answer": pa.string(),  # null where the row failed
-        "error": pa.string(),  # null where it was answered
-        "cost": pa.float64(),  # of all of the row's requests
-        "is_cost_estimated": pa.bool_(),  # a price was not told, so that it may have cost more
+        "answer": pa.string(),  # null if the row failed
+        "error": pa.string(),  # null if it was answered
+        "cost": pa.float64(),  # credits for all requests of the row
+        "is_cost_estimated": pa.bool_(),  # a price is unknown: the row can have cost more
         "remaining_credits": pa.float64(),
         "input_tokens": pa.int64(),
         "output_tokens": pa.int64(),
@@ -71,14 +74,14 @@ SCHEMA = pa.schema(
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line, and answer what is missing."""
+    """Run the command line; exit with 1 if a row failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("prompts", type=Path, help="a JSONL file of rows with an id and a prompt")
-    parser.add_argument("results", type=Path, help="a folder that all machines see")
+    parser.add_argument("prompts", type=Path, help="JSONL file of rows with an id and a prompt")
+    parser.add_argument("results", type=Path, help="folder that all machines see")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--requests-per-minute", type=int, default=50, help="the account's limit")
-    parser.add_argument("--account", default="default", help="tells accounts of one storage apart")
-    parser.add_argument("--min-remaining", type=float, help="credits at which to stop")
+    parser.add_argument("--account", default="default", help="name of the account in the storage")
+    parser.add_argument("--min-remaining", type=float, help="stop at this many credits")
     parser.add_argument("--storage", required=True, help="redis://host:6379, for the shared limit")
     options = parser.parse_args(words)
     limiter = SegmindRateLimiter(
@@ -87,11 +90,13 @@ def main(words: Sequence[str] | None = None) -> None:
         account=options.account,
         workers=options.workers,
     )
-    asked, failed = run(
+    sent, errors = run(
         options.prompts, options.results, limiter, options.workers, options.min_remaining
     )
-    spent = sum(row["cost"] for row in read_tries(options.results))
-    print(f"{asked} rows asked, {failed} of them failed; {spent:.6f} credits spent so far.")
+    failed, spent = errors.total(), sum(row["cost"] for row in read_results(options.results))
+    print(f"{sent} rows sent, {failed} of them failed; {spent:.6f} credits spent so far.")
+    for error, count in errors.most_common(1):
+        sys.exit(f"Most common error ({count} of {failed} failed rows): {error}")
 
 
 def run(
@@ -100,13 +105,17 @@ def run(
     limiter: SegmindRateLimiter,
     workers: int,
     min_remaining: float | None = None,
-) -> tuple[int, int]:
-    """Answer the rows that have no answer yet; give how many were asked, and how many failed."""
-    missing = find_missing(read_prompts(prompts), read_tries(folder))
+) -> tuple[int, Counter[str]]:
+    """Send the rows that have no answer yet.
+
+    Returns:
+        The number of rows sent, and the errors of those that failed.
+    """
+    missing = find_missing(read_prompts(prompts), read_results(folder))
     if not missing:
-        return 0, 0
+        return 0, Counter()
     options = {
-        "folder": begin_run(folder),
+        "folder": create_run_folder(folder),
         "limiter": limiter,
         "min_remaining": min_remaining,
     }
@@ -114,22 +123,22 @@ def run(
     results = ray.data.from_items(missing, override_num_blocks=batches).map_batches(
         Answerer,
         fn_constructor_kwargs=options,
-        batch_size=None,  # a block as it is, so that a block that is tried again is the same batch
+        batch_size=None,  # a block is a batch, so that a block that Ray retries is the same batch
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=CPUS,
+        num_cpus=CPUS_PER_WORKER,
     )
-    failures = [row["is_failed"] for row in results.iter_rows()]
-    return len(failures), sum(failures)
+    errors = [row["error"] for row in results.iter_rows()]
+    return len(errors), Counter(error for error in errors if error is not None)
 
 
 class Answerer:
-    """Answers batches of rows. Each worker of Ray holds one of these, with one model.
+    """Answers batches of rows. Each worker of Ray has one, with one model.
 
     Args:
-        folder: Where the results go.
+        folder: Where the results are written.
         limiter: The limit that all workers share.
-        min_remaining: Credits of the account at which to stop; None goes on to the last.
+        min_remaining: Stop when the account has fewer credits; None never stops.
     """
 
     def __init__(
@@ -140,25 +149,28 @@ class Answerer:
         self.model = ChatSegmindGPT4Turbo(rate_limiter=limiter, callbacks=[guard])
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Answer what a worker that died has not; each answer is on disk before the next call."""
+        """Answer the rows that are not in the results file of a worker that died.
+
+        Each answer is on disk before its thread makes the next call.
+        """
         rows = batch.to_pylist()
-        book = Book(self.folder / name_part(row["id"] for row in rows))
-        missing = [row for row in rows if row["id"] not in book.results]
-        with ThreadPoolExecutor(CALLS_AT_ONCE) as threads:
-            for _ in threads.map(lambda row: book.write(ask(self.model, row)), missing):
+        file = ResultsFile(self.folder / create_file_name(row["id"] for row in rows))
+        missing = [row for row in rows if row["id"] not in file.results]
+        with ThreadPoolExecutor(CALLS_IN_FLIGHT) as threads:
+            for _ in threads.map(lambda row: file.add(ask(self.model, row)), missing):
                 pass
-        failures = [book.results[row["id"]]["error"] is not None for row in rows]
-        return pa.table({"id": [row["id"] for row in rows], "is_failed": failures})
+        results = [file.results[row["id"]] for row in rows]
+        return pa.Table.from_pylist(results, SCHEMA).select(["id", "error"])
 
 
 def ask(model: ChatSegmindGPT4Turbo, row: Row) -> Row:
-    """Ask the model; what fails is a result too."""
+    """Return the row's result: an answer, or the error of the call."""
     credits_ = SegmindCreditsCallbackHandler()
     answer = error = None
     try:
         answer = str(model.invoke(row["prompt"], config={"callbacks": [credits_]}).text)
-    except HOPELESS:
-        raise  # every other row would fail the same way: start again once it is mended
+    except FATAL_ERRORS:
+        raise
     except Exception as failure:  # noqa: BLE001 - one row must not end the others
         error = f"{type(failure).__name__}: {failure}"
     usage = credits_.total
@@ -174,11 +186,8 @@ def ask(model: ChatSegmindGPT4Turbo, row: Row) -> Row:
     }
 
 
-class Book:
-    """The results of a batch, on disk as soon as they are there.
-
-    The file is replaced as a whole: it is there with all results so far, or not at all.
-    """
+class ResultsFile:
+    """The results of a batch, in a file that is replaced as a whole with each new result."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -188,20 +197,20 @@ class Book:
             {row["id"]: row for row in known.to_pylist()} if known else {}
         )
 
-    def write(self, result: Row) -> None:
-        """Add a result. One whole file takes the other's place."""
+    def add(self, result: Row) -> None:
+        """Add a result and replace the file."""
         with self.lock:
             self.results[result["id"]] = result
-            draft = self.path.with_name(f".{self.path.name}-{uuid4().hex}")  # no reader sees it
+            draft = self.path.with_name(f".{self.path.name}-{uuid4().hex}")  # readers skip it
             table = pa.Table.from_pylist(list(self.results.values()), SCHEMA)
             pyarrow.parquet.write_table(table, draft)
-            sync(draft)
+            sync_to_disk(draft)
             draft.replace(self.path)
-            sync(self.path.parent)
+            sync_to_disk(self.path.parent)
 
 
-def sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, would outlast a loss of power."""
+def sync_to_disk(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, would survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -210,10 +219,10 @@ def sync(path: Path) -> None:
 
 
 def read_prompts(path: Path) -> list[Row]:
-    """Read the rows; ids become texts.
+    """Return the rows, with ids as strings.
 
     Raises:
-        ValueError: A line is no such row, or its id was there before.
+        ValueError: A line is not a row with an id and a prompt, or repeats an id.
     """
     rows: dict[str, Row] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
@@ -224,36 +233,36 @@ def read_prompts(path: Path) -> list[Row]:
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
         if not (isinstance(row, dict) and "id" in row and isinstance(row.get("prompt"), str)):
-            raise ValueError(f"{path}, line {number}: no object with an id and a prompt.")
+            raise ValueError(f"{path}, line {number}: not an object with an id and a prompt.")
         if str(row["id"]) in rows:
-            raise ValueError(f"{path}, line {number}: the id {row['id']!r} was there before.")
+            raise ValueError(f"{path}, line {number}: the id {row['id']!r} is used above.")
         rows[str(row["id"])] = {"id": str(row["id"]), "prompt": row["prompt"]}
     return list(rows.values())
 
 
-def find_missing(rows: Iterable[Row], tries: Iterable[Row]) -> list[Row]:
-    """Find the rows that were never answered: those that failed are tried again."""
-    answered = {result["id"] for result in tries if result["error"] is None}
+def find_missing(rows: Iterable[Row], results: Iterable[Row]) -> list[Row]:
+    """Return the rows that have no answer; rows that failed are among them."""
+    answered = {result["id"] for result in results if result["error"] is None}
     return [row for row in rows if row["id"] not in answered]
 
 
-def read_tries(folder: Path) -> list[Row]:
-    """Read all results, with the number of their `run`; a row that failed before may be in two."""
+def read_results(folder: Path) -> list[Row]:
+    """Return the results of all runs, with the number of their `run`; a row can have several."""
     if not any(folder.glob("run=*/*.parquet")):
         return []
     return pyarrow.dataset.dataset(folder, partitioning="hive").to_table().to_pylist()
 
 
-def begin_run(folder: Path) -> Path:
-    """Make the next run's folder; what earlier runs wrote stays as it is."""
+def create_run_folder(folder: Path) -> Path:
+    """Create the folder of the next run and return its path."""
     runs = [int(path.name.removeprefix("run=")) for path in folder.glob("run=*")]
     path = folder.resolve() / f"run={max(runs, default=0) + 1}"
     path.mkdir(parents=True)
     return path
 
 
-def name_part(ids: Iterable[str]) -> str:
-    """Name a batch's file by its rows, so that whoever gets the batch again finds it."""
+def create_file_name(ids: Iterable[str]) -> str:
+    """Return a name made from the batch's rows: a worker that retries the batch finds the file."""
     return f"part-{hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()[:16]}.parquet"
 
 
