@@ -61,7 +61,7 @@ logger = logging.getLogger(__name__)
 
 
 class SegmindRateLimiter(BaseRateLimiter):
-    """Keeps all who share an account within its requests per minute.
+    """Keeps all callers of an account within its requests per minute.
 
     Pass it to a model as `rate_limiter`. Each request, retries included, takes a slot in a moving
     window; when all are taken, callers wait until one is free. Within a process the order is first
@@ -148,7 +148,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         self._waiters: dict[Waiter, None] = {}
         self._gave_up_at = 0.0
         self._has_logged_wait = False
-        # One caller at a time: a slot that is being taken must not be counted as a caller ahead.
+        # One question at a time: a caller that is taking a slot must not also count as ahead.
         self._lock = Lock()
         # The event loop's own threads can all be waiting for a slot.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="segmind-rate-limit")
@@ -205,7 +205,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         Args:
             seconds: How long, 300 at most.
         """
-        # The 429 is the error that matters: it is raised even if others cannot hear of it.
+        # The model raises the 429, which says more than an error of the storage.
         if seconds > 0:
             with suppress(SegmindRateLimiterStorageError), self._lock:
                 self._ask(lambda window: window.hold(min(seconds, MAX_HOLD_SECONDS)))
@@ -238,11 +238,11 @@ class SegmindRateLimiter(BaseRateLimiter):
                 self._log_wait(wait)
             return False
 
-    def _count_ahead(self, waiter: "Waiter", most: int) -> int:
+    def _count_ahead(self, waiter: "Waiter", max_count: int) -> int:
         """Count the waiters that came before this one, without those that are late."""
         now, ahead = time.monotonic(), 0
         for other in list(self._waiters):  # a copy, since other threads change it
-            if other is waiter or ahead == most:
+            if other is waiter or ahead == max_count:
                 break
             ahead += now < other.wakes_at + LATE_SECONDS
         return ahead
