@@ -50,6 +50,13 @@ def test_a_slot_is_kept_for_each_caller_ahead(clock) -> None:
     assert window.enter(2) == 9
 
 
+def test_more_callers_ahead_than_slots_is_a_wait_of_a_window() -> None:
+    """They take all slots until then."""
+    window = MemoryWindow(2, 10)
+    assert window.enter(0) == 0
+    assert [window.enter(2), window.enter(7)] == [10, 10]
+
+
 def test_a_hold_ends_on_time_and_no_shorter_one_ends_it(clock) -> None:
     """Slots are kept meanwhile."""
     window = MemoryWindow(2, 10)
