@@ -45,5 +45,5 @@ if not TYPE_CHECKING:  # or type checkers would accept every name
         # `from ... import` replaces the text of an AttributeError.
         raise ImportError(
             f"{name} is in {__name__}.{module}: from {__name__}.{module} import {name}. "
-            f"It needs the extra {extra!r}: pip install 'langchain-segmind[{extra}]'."
+            f"Install its extra with: pip install 'langchain-segmind[{extra}]'."
         )
