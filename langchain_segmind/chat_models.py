@@ -158,11 +158,12 @@ class ChatSegmind(CallParameters, BaseChatModel):
     @model_validator(mode="before")
     @classmethod
     def _check_argument_names(cls, arguments: Any) -> Any:
-        aliases = (info.alias for info in cls.model_fields.values() if info.alias)
-        known = [*cls.model_fields, *OTHER_NAMES, *aliases]
-        # Where a field is assigned, pydantic passes the cached properties as well.
-        given = (name for name in arguments if not name.startswith("_"))
-        check_names(given, known, cls.__name__)
+        if unknown := arguments.keys() - cls.model_fields.keys() - OTHER_NAMES.keys():
+            aliases = (info.alias for info in cls.model_fields.values() if info.alias)
+            known = {*cls.model_fields, *OTHER_NAMES, *aliases}
+            # Where a field is assigned, pydantic passes the cached properties as well.
+            given = (name for name in unknown if not name.startswith("_"))
+            check_names(given, known, cls.__name__)
         for other, name in OTHER_NAMES.items():
             if name in arguments and other in arguments:
                 raise TypeError(f"{cls.__name__} takes {name!r} or {other!r}, not both.")

@@ -182,8 +182,8 @@ def check_names(
     Raises:
         TypeError: A name is unknown.
     """
-    known = list(known)
-    for name in given:
+    known = sorted(known)
+    for name in sorted(given):
         if name in known:
             continue
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.6)

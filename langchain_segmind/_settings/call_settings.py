@@ -196,8 +196,8 @@ def check_call_arguments(arguments: Mapping[str, Any], fields: Iterable[str]) ->
     Raises:
         TypeError: An argument is unknown.
     """
-    unknown = arguments.keys() - CALL_ARGUMENTS - INTERNAL_ARGUMENTS - IGNORED_ARGUMENTS
-    check_names(sorted(unknown), sorted(CALL_ARGUMENTS), "This call", fields)
+    if unknown := arguments.keys() - CALL_ARGUMENTS - INTERNAL_ARGUMENTS - IGNORED_ARGUMENTS:
+        check_names(unknown, CALL_ARGUMENTS, "This call", fields)
     if arguments.keys() >= {"model", "model_name"}:
         raise TypeError("This call takes 'model' or 'model_name', not both.")
 
