@@ -1,10 +1,10 @@
-"""Calls a local gateway, a tenth of whose answers are faults, for a while, and shows what leaks.
+"""Calls a local gateway, a tenth of whose answers are faults, and reports what leaks.
 
     make soak SECONDS=60
 
-One process makes synchronous calls in threads and asynchronous ones by each library. It ends by
-itself; its exit code is 1 if a call was lost, or raised what is no `SegmindError`, or if open
-descriptors grew.
+One process makes synchronous calls in threads and asynchronous calls on an event loop. The exit
+code is 1 if a call got the answer to another one, raised anything but a `SegmindError`, or if the
+number of open descriptors grew.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -29,20 +28,20 @@ FAULTS = ["503@0.03", "429@0.01", "drop@0.02", "cut@0.01", "html@0.01", "empty@0
 """Together a tenth of all answers."""
 
 WORKERS = 4
-"""Calls under way at a time on each of the ways."""
+"""Calls in flight at a time, both synchronous and asynchronous."""
 
-LONGEST_TIMEOUT = 20.0
-"""Seconds that one call may take, and that the whole may take longer than asked for."""
+CALL_SECONDS = 20.0
+"""The timeout of one call."""
 
-WARM_UP = 2.0
-"""Seconds before memory and descriptors are counted for the first time."""
+WARM_UP_SECONDS = 2.0
+"""Before memory and descriptors are counted for the first time."""
 
-SPARE_DESCRIPTORS = 3 * WORKERS
-"""By how many open descriptors may grow: connections come and go with the faults."""
+MAX_NEW_DESCRIPTORS = 2 * WORKERS
+"""By how much open descriptors can grow: faults close connections, and calls open new ones."""
 
 
 class Tally(BaseCallbackHandler):
-    """Counts what calls do; shared by threads and event loops."""
+    """Counts calls, outcomes and retries; shared by all threads and the event loop."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -56,8 +55,8 @@ class Tally(BaseCallbackHandler):
             self.retries += 1
 
     @contextmanager
-    def counting(self, way: str) -> Iterator[None]:
-        """Count a call and its outcome; what is no error of ours is counted as a crash."""
+    def counting(self, kind: str) -> Iterator[None]:
+        """Count a call and its outcome; an error that is not a `SegmindError` is a crash."""
         outcome = "answers"
         try:
             yield
@@ -65,20 +64,20 @@ class Tally(BaseCallbackHandler):
             outcome = type(error).__name__
         except AssertionError:
             outcome = "LOST: another call's answer"
-        except Exception as error:  # noqa: BLE001 - a soak goes on, and tells
+        except Exception as error:  # noqa: BLE001 - counted, and the run goes on
             outcome = f"CRASH: {type(error).__name__}"
         with self._lock:
-            self.calls[way] += 1
+            self.calls[kind] += 1
             self.outcomes[outcome] += 1
 
 
 def answer(request: Request) -> str:
-    """Say again what was asked, so that an answer to another call is seen."""
+    """Repeat the question, so that the answer to another call is detected."""
     return request.last_message
 
 
 def call_until(end: float, model: ChatSegmindGPT4Turbo, tally: Tally, name: str) -> None:
-    """Call a model, one call after the other."""
+    """Call a model in a loop."""
     number = 0
     while time.monotonic() < end:
         number += 1
@@ -88,27 +87,25 @@ def call_until(end: float, model: ChatSegmindGPT4Turbo, tally: Tally, name: str)
 
 
 async def acall_until(end: float, model: ChatSegmindGPT4Turbo, tally: Tally, name: str) -> None:
-    """Call a model, one call after the other, on an event loop."""
+    """Call a model in a loop, asynchronously."""
     number = 0
     while time.monotonic() < end:
         number += 1
         text = f"{name} {number}"
-        with tally.counting(model.async_transport):
+        with tally.counting("async"):
             assert (await model.ainvoke(text, {"callbacks": [tally]})).text == text
 
 
-async def arun(end: float, models: list[ChatSegmindGPT4Turbo], tally: Tally) -> None:
+async def arun(end: float, model: ChatSegmindGPT4Turbo, tally: Tally) -> None:
     """Make all asynchronous calls on one event loop."""
     async with asyncio.TaskGroup() as group:
-        for model in models:
-            for worker in range(WORKERS):
-                name = f"{model.async_transport} {worker}"
-                group.create_task(acall_until(end, model, tally, name))
+        for worker in range(WORKERS):
+            group.create_task(acall_until(end, model, tally, f"async {worker}"))
 
 
 def measure(gateway: Gateway) -> tuple[float, int]:
-    """Get the process's memory in MB, and how many descriptors it has open; 0 where unknown."""
-    gateway.reset()  # it remembers thousands of requests
+    """Return the process's memory in MB and its open descriptors; 0 where unknown."""
+    gateway.reset()  # or its record of requests would count
     gc.collect()
     pages = Path("/proc/self/statm")
     memory = (
@@ -123,22 +120,15 @@ def measure(gateway: Gateway) -> tuple[float, int]:
 
 
 def run(end: float, base_url: str, api_key: str, tally: Tally) -> None:
-    """Make calls on all ways until the end."""
-
-    def create(library: str) -> ChatSegmindGPT4Turbo:
-        return ChatSegmindGPT4Turbo(
-            base_url=base_url, api_key=api_key, async_transport=library, timeout=LONGEST_TIMEOUT
-        )
-
-    libraries = ["httpx", *(["aiohttp"] if find_spec("httpx_aiohttp") else [])]
-    model = create("auto")
+    """Make synchronous and asynchronous calls until the end."""
+    model = ChatSegmindGPT4Turbo(base_url=base_url, api_key=api_key, timeout=CALL_SECONDS)
     threads = [
         threading.Thread(target=call_until, args=(end, model, tally, f"sync {worker}"))
         for worker in range(WORKERS)
     ]
     for thread in threads:
         thread.start()
-    asyncio.run(arun(end, [create(library) for library in libraries], tally))
+    asyncio.run(arun(end, model, tally))
     for thread in threads:
         thread.join()
 
@@ -151,27 +141,28 @@ def show(rows: list[tuple[str, object]]) -> None:
 
 
 def main() -> int:
-    """Run, show, and give the exit code."""
+    """Run, print the counts, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, prog="soak")
     parser.add_argument("--seconds", type=float, default=600.0)
     seconds = parser.parse_args().seconds
     tally = Tally()
     with Gateway(replies=answer, credits=1_000_000, fault=FAULTS, fault_seed=7) as gateway:
-        # A bound for the case that calls hang: the gateway keeps its last requests.
-        watch = threading.Timer(seconds + 2 * LONGEST_TIMEOUT, os._exit, [2])
-        watch.daemon = True
-        watch.start()
-        run(time.monotonic() + min(WARM_UP, seconds / 2), gateway.base_url, gateway.api_key, tally)
+        # Ends the process should calls hang.
+        watchdog = threading.Timer(seconds + 2 * CALL_SECONDS, os._exit, [2])
+        watchdog.daemon = True
+        watchdog.start()
+        start = time.monotonic()
+        warm_up = min(WARM_UP_SECONDS, seconds / 2)
+        run(start + warm_up, gateway.base_url, gateway.api_key, tally)
         before = measure(gateway)
-        began = time.monotonic()
-        run(began + seconds - WARM_UP, gateway.base_url, gateway.api_key, tally)
-        took = time.monotonic() - began
+        run(start + seconds, gateway.base_url, gateway.api_key, tally)
+        took = time.monotonic() - start
         after = measure(gateway)
-        watch.cancel()
+        watchdog.cancel()
     show(
         [
-            *((f"calls, {way}", count) for way, count in sorted(tally.calls.items())),
-            ("calls a second", f"{tally.calls.total() / (took + WARM_UP):.0f}"),
+            *((f"calls, {kind}", count) for kind, count in sorted(tally.calls.items())),
+            ("calls a second", f"{tally.calls.total() / took:.0f}"),
             ("retries", tally.retries),
             *tally.outcomes.most_common(),
             ("MB at the start", f"{before[0]:.1f}"),
@@ -181,7 +172,7 @@ def main() -> int:
         ]
     )
     is_wrong = any(name.startswith(("LOST", "CRASH")) for name in tally.outcomes)
-    return int(is_wrong or after[1] > before[1] + SPARE_DESCRIPTORS)
+    return int(is_wrong or after[1] > before[1] + MAX_NEW_DESCRIPTORS)
 
 
 if __name__ == "__main__":

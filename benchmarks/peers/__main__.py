@@ -1,63 +1,47 @@
-"""Measure this package beside its peers: `make benchmark`."""
+"""Measure this package beside other chat models: `make benchmark`."""
 
-import os
-import platform
 import sys
-from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks.peers.contenders import CONTENDERS, FLOOR, OURS, PEERS, RAW, VARIANTS
+from benchmarks.peers.contenders import CONTENDERS, FLOOR, OURS, PEERS, RAW
+from benchmarks.peers.pages import REPORT, SUMMARY, write_section
 from benchmarks.peers.report import (
-    PAGE,
-    Setting,
     create_targets,
     find_fastest,
-    render_page,
+    render_report,
+    render_summary,
     render_terminal,
     summarize,
-    write_page,
 )
 from benchmarks.peers.rounds import (
-    ROUNDS,
-    TURNS,
     allow_open_files,
     measure_added_import,
-    measure_most,
     measure_rounds,
-    measure_turns,
+    measure_single_calls,
 )
 from benchmarks.peers.server import serve
 
-UNDERNEATH = ("langchain-core", "pydantic", "httpx", "aiohttp", "openai", "groq", "litellm")
-"""Packages that the contenders stand on, and whose versions matter."""
+DEPENDENCIES = ("langchain-core", "pydantic", "httpx", "openai", "groq", "litellm")
+"""Packages beneath the contenders whose versions matter."""
 
 
 def main() -> None:
-    """Measure, show and write."""
+    """Measure, print, and write the report."""
     allow_open_files()
     with serve() as server:
         measured = measure_rounds(CONTENDERS, server)
         compared = [OURS, find_fastest(summarize(measured), PEERS), RAW, FLOOR]
-        turns = measure_turns({name: CONTENDERS[name] for name in compared}, server)
-        most = measure_most({name: CONTENDERS[name] for name in (OURS, *VARIANTS)}, server)
+        single_calls = measure_single_calls({name: CONTENDERS[name] for name in compared}, server)
     measured[OURS] += measure_added_import(CONTENDERS[OURS].module, CONTENDERS[FLOOR].module)
-    for name in CONTENDERS:
-        measured[name] += [*turns.get(name, []), *most.get(name, [])]
+    for name, figures in single_calls.items():
+        measured[name] += figures
     figures = summarize(measured)
     targets = create_targets(figures, list(PEERS))
-    names = [*(one.distribution for one in CONTENDERS.values()), *UNDERNEATH]
-    setting = Setting(
-        machine=f"{os.cpu_count()} cores, {platform.system()}",
-        python=platform.python_version(),
-        server=server.name,
-        date=datetime.now(tz=UTC).date().isoformat(),
-        rounds=ROUNDS,
-        turns=TURNS,
-        versions={name: version(name) for name in dict.fromkeys(names)},
-    )
-    write_page(render_page(figures, targets, setting))
+    names = [*(one.distribution for one in CONTENDERS.values()), *DEPENDENCIES]
+    versions = {name: version(name) for name in dict.fromkeys(names)}
+    write_section(REPORT, "make benchmark", render_report(figures, targets, server.name, versions))
+    write_section(SUMMARY, "make benchmark", render_summary(figures, list(PEERS)))
     sys.stdout.write(render_terminal(figures, targets))
-    sys.stdout.write(f"Written to {PAGE.relative_to(PAGE.parents[1])}.\n")
 
 
 if __name__ == "__main__":

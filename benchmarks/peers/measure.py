@@ -1,6 +1,6 @@
-"""What one contender takes, measured in a process of its own: prints JSON.
+"""Measures one contender in a process of its own and prints JSON.
 
-`rounds.py` starts it, and imports the contender's package first, by the clock.
+`rounds.py` starts it, after it has imported the contender's package and measured that.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ QUESTION = "Why is the sky blue? One sentence."
 CONSTRUCTIONS = 15
 WARM_UP = 20
 SYNC_CALLS = 200
-ASYNC_CALLS = {1: 100, 64: 256, 512: 1024, 2000: 2000}
+ASYNC_CALLS = {1: 100, 64: 256, 512: 1024}
 """For each number of calls in flight, how many are made."""
-PATIENCE = 2
-"""Seconds after which a slow contender's calls are enough, by the pace of its warm-up."""
+MAX_SECONDS = 2
+"""How long calls are made at most, by the pace of the warm-up, with a slow contender."""
 
 
 def main(import_s: float) -> None:
-    """Measure what the command line names: a contender, a server, and numbers of calls in flight.
+    """Measure the contender of the command line: name, server, numbers of calls in flight.
 
     Args:
-        import_s: How long it took to import the contender's package, in seconds.
+        import_s: Seconds that the import of the contender's package took.
     """
     name, origin, *levels = sys.argv[1:]
     figures = measure(name, Server("", origin), [int(level) for level in levels])
@@ -37,14 +37,14 @@ def main(import_s: float) -> None:
 
 
 def measure(name: str, server: Server, levels: Sequence[int]) -> dict[str, float]:
-    """Measure construction, calls one by one, calls in flight, and memory."""
+    """Measure the constructor, sequential calls, calls in flight, and memory."""
     contender = CONTENDERS[name]
     model_class = contender.load_class()
     arguments = contender.create_arguments(server.base_url)
     figures = {"construct_us": measure_construction(lambda: model_class(**arguments))}
     model = model_class(**arguments)
     figures |= measure_sync(model.invoke)
-    with asyncio.Runner() as runner:  # one loop, since clients keep to the loop they began in
+    with asyncio.Runner() as runner:  # clients belong to the loop of their first call
         for in_flight in levels:
             figures |= runner.run(measure_async(model.ainvoke, in_flight))
         figures["connections"] = float(server.count_connections())
@@ -55,7 +55,7 @@ def measure(name: str, server: Server, levels: Sequence[int]) -> dict[str, float
 
 
 def measure_construction(create: Callable[[], Any]) -> float:
-    """Measure how long it takes to make a model once its package is warm, in microseconds."""
+    """Return the median time of a constructor in microseconds, without the first one."""
     create()
     times = []
     for _ in range(CONSTRUCTIONS):
@@ -66,7 +66,7 @@ def measure_construction(create: Callable[[], Any]) -> float:
 
 
 def measure_sync(invoke: Callable[[str], Any]) -> dict[str, float]:
-    """Measure calls one by one: the median, and the processor's time."""
+    """Measure sequential calls: the median, and the CPU time."""
     start = time.perf_counter()
     for _ in range(WARM_UP):
         check(invoke(QUESTION))
@@ -82,9 +82,9 @@ def measure_sync(invoke: Callable[[str], Any]) -> dict[str, float]:
 
 
 async def measure_async(ainvoke: Callable[[str], Any], in_flight: int) -> dict[str, float]:
-    """Measure calls in flight: calls per second, and the processor's time for each.
+    """Measure calls in flight: calls per second, and the CPU time of each.
 
-    Opening the connections is part of it, as it is of every burst of calls.
+    Opening the connections is part of it, as in every burst of calls.
     """
     start = time.perf_counter()
     for _ in range(WARM_UP):
@@ -100,13 +100,19 @@ async def measure_async(ainvoke: Callable[[str], Any], in_flight: int) -> dict[s
     }
 
 
-def limit_calls(most: int, calls: int, seconds: float) -> int:
-    """Limit the number of calls to what fits into the patience, at the pace of some calls."""
-    return min(most, max(calls, int(PATIENCE * calls / seconds)))
+def limit_calls(wanted: int, done: int, seconds: float) -> int:
+    """Return how many calls to make: as many as wanted, or as fit into `MAX_SECONDS`.
+
+    Args:
+        wanted: The number of calls.
+        done: How many calls were made in the warm-up; the least that is returned.
+        seconds: How long the warm-up took.
+    """
+    return min(wanted, max(done, int(MAX_SECONDS * done / seconds)))
 
 
 async def call_many(ainvoke: Callable[[str], Any], in_flight: int, calls: int) -> None:
-    """Make calls, so many at a time."""
+    """Make calls, `in_flight` at a time."""
     left = iter(range(calls))
 
     async def work() -> None:
@@ -119,7 +125,7 @@ async def call_many(ainvoke: Callable[[str], Any], in_flight: int, calls: int) -
 
 
 def check(reply: Any) -> None:
-    """Check that what came back is the reply, as a message or as JSON."""
+    """Raise unless this is the server's reply, as a message or as JSON."""
     text = reply["choices"][0]["message"]["content"] if isinstance(reply, dict) else reply.content
     if text != TEXT:
         raise ValueError(f"The server's reply was expected, not {text!r}.")

@@ -1,31 +1,25 @@
 """Probe this package and its peers under bad conditions: `make probe_peers`."""
 
-import os
-import platform
 import subprocess
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from benchmarks.peers.contenders import OURS, PEERS
+from benchmarks.peers.pages import REPORT, describe_machine, write_section
 from benchmarks.peers.rounds import allow_open_files, run_python
 from benchmarks.peers.script_server import ScriptServer, serve_script
 
 Cells = Mapping[str, Mapping[str, str]]
-"""The text of each row by contender."""
+"""The text of each row, by contender."""
 
-PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
-BEGIN = "<!-- begin: written by `make probe_peers` -->"
-END = "<!-- end -->"
-SECONDS = 30
-"""What one probe of one contender may take, with the import."""
+MAX_PROBE_SECONDS = 30
+"""For one probe of one contender, the import included."""
 REPEATS = {"batch": 3}
-"""How often a probe is run, where a busy moment changes what comes out."""
-UNDERNEATH = ("langchain-core", "httpx", "aiohttp", "openai", "groq", "openrouter", "litellm")
-"""Packages that the contenders stand on, and whose versions matter."""
+"""How often a probe is run, where the result depends on the machine's load."""
+DEPENDENCIES = ("langchain-core", "httpx", "openai", "groq", "openrouter", "litellm")
+"""Packages beneath the contenders whose versions matter."""
 
 ROWS = {
     "two_loops": {"two loops": "2 x `asyncio.run`, no retries"},
@@ -50,23 +44,23 @@ ROWS = {
     "misspelt": {"misspelt": "`temprature=0` in the constructor"},
     "cancelled": {"cancelled": "`asyncio.wait_for(…, 0.1)`, no answer: connection"},
 }
-"""What the table calls the rows of each probe."""
+"""The label of each row by probe."""
 
 
 def main() -> None:
-    """Probe, show and write."""
+    """Probe, print, and write the report."""
     allow_open_files()
     names = [OURS, *PEERS]
     with serve_script() as server:
         cells = {name: probe_all(name, server) for name in names}
-    versions = {name: version(name) for name in [*names, *UNDERNEATH]}
+    versions = {name: version(name) for name in [*names, *DEPENDENCIES]}
     section = render_section(cells, versions)
-    PAGE.write_text(replace_section(PAGE.read_text(encoding="utf-8"), section), encoding="utf-8")
-    sys.stdout.write(f"{section}\nWritten to {PAGE.relative_to(PAGE.parents[1])}.\n")
+    write_section(REPORT, "make probe_peers", section)
+    sys.stdout.write(section)
 
 
 def probe_all(name: str, server: ScriptServer) -> dict[str, str]:
-    """Run all probes of a contender, each in a process of its own."""
+    """Run all probes of a contender, each in its own process."""
     cells: dict[str, str] = {}
     for probe, rows in ROWS.items():
         sys.stderr.write(f"{name}: {probe}\n")
@@ -82,16 +76,16 @@ def run_probe(probe: str, name: str, server: ScriptServer) -> dict[str, str]:
     module = "benchmarks.peers.probes"
     command = ("-W", "ignore", "-m", module, probe, name, server.origin)
     try:
-        return run_python(*command, timeout=SECONDS, stderr=subprocess.DEVNULL)
+        return run_python(*command, timeout=MAX_PROBE_SECONDS, stderr=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        text = f"{server.requests}, not over in {SECONDS} s"
+        text = f"{server.requests}, not over in {MAX_PROBE_SECONDS} s"
     except subprocess.CalledProcessError as error:
         text = f"{server.requests}, exit status {error.returncode}"
     return dict.fromkeys(ROWS[probe], text)
 
 
 def render_table(cells: Cells, versions: Mapping[str, str]) -> str:
-    """Write the table: a row for each thing that was probed, a column for each contender."""
+    """Write the table: a row for each probe, a column for each contender."""
     labels = {row: label for rows in ROWS.values() for row, label in rows.items()}
     rows: list[Sequence[str]] = [
         ["", *(f"{name}<br>{versions[name]}" for name in cells)],
@@ -102,15 +96,10 @@ def render_table(cells: Cells, versions: Mapping[str, str]) -> str:
 
 
 def render_section(cells: Cells, versions: Mapping[str, str]) -> str:
-    """Write what stands between the marks."""
+    """Write the section of the report."""
     others = ", ".join(f"{name} {number}" for name, number in versions.items() if name not in cells)
-    setting = (
-        f"Measured on {datetime.now(tz=UTC).date().isoformat()}: {os.cpu_count()} cores, "
-        f"{platform.system()}, Python {platform.python_version()}, {others}."
-    )
+    setting = f"{describe_machine()}, {others}."
     return f"""\
-How this package and other chat models of LangChain took the same conditions from a server on the
-same machine, each probe in a process of its own. Run again with `make probe_peers`.
 {textwrap.fill(setting, 100, break_on_hyphens=False)}
 
 {render_table(cells, versions)}
@@ -119,37 +108,22 @@ same machine, each probe in a process of its own. Run again with `make probe_pee
 
 
 NOTES = """\
-- †: also langchain-core's `ModelError`. A class without a prefix is Python's own, or of the
-  column's package; Python's modules are prefixes too.
-- Each model has the package's defaults, but for the base URL, a key, and no retries where the row
-  says nothing else: `max_retries=0`, and since that leaves some on, also
-  `model_kwargs={"retries": None}` in langchain-openrouter and `model_kwargs={"max_retries": 0}` in
-  langchain-litellm. This package has its extra `aiohttp`, and uses it.
-- "4; 2 calls failed": the server saw 4 requests, and 2 of the 4 calls ended with an error.
-- Threads: calls that hang after 15 s are counted apart, with those of the same thread that were
-  to follow. The counts vary from run to run.
-- A probe that is not over after 30 s, with the import, is ended; the number before that is the
-  requests until then.
-- Timeouts are in seconds, but langchain-openrouter takes milliseconds, langchain-litellm calls
-  them `request_timeout`, and langchain-mistralai takes whole seconds: its `abatch` has 2 s.
-- `abatch`: three runs, each with one call before to warm up. A run that takes longer than the
-  timeout need not fail: most packages bound the waits for the network, this one the whole call,
-  with the time for which the other calls keep the event loop busy.
-- `wait_for`: how it ended, and how long after that the server saw the connection closed.
+- †: also langchain-core's `ModelError`. A class without a prefix is Python's own or the column's
+  package's.
+- Each model has its package's defaults except for the base URL, a key, and no retries where the row
+  does not say otherwise: `max_retries=0`, with `model_kwargs={"retries": None}` in
+  langchain-openrouter and `model_kwargs={"max_retries": 0}` in langchain-litellm, where the former
+  leaves some retries on.
+- "4; 2 calls failed": the server saw 4 requests, and 2 of the 4 calls raised an error.
+- Threads: "not over" counts the calls that hang after 15 s, and those that were to follow in the
+  same thread. The counts vary from run to run.
+- A probe that is not over after 30 s is ended; the number before that is its requests so far.
+- Timeouts are in seconds. langchain-openrouter takes milliseconds, langchain-litellm calls the
+  argument `request_timeout`, and langchain-mistralai takes whole seconds (its `abatch` has 2 s).
+- `abatch`: three runs, each after one call as warm-up. A run can take longer than the timeout
+  without a failure: most packages bound each wait for the network, this one the whole call.
+- `wait_for`: how the call ended, and how much later the server saw the connection closed.
 """
-
-
-def replace_section(page: str, section: str) -> str:
-    """Put the section between the marks of a page.
-
-    Raises:
-        ValueError: The page does not hold both marks once.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{PAGE.name} needs the lines {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n\n{section}\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How one contender takes loops, threads, copies and bad servers: prints JSON, texts by row.
+"""Probes one contender with event loops, threads, copies and bad servers; prints JSON.
 
-`probe_peers.py` starts it for each probe and contender, in a process of its own.
+`probe_peers.py` starts it for each probe and contender, in its own process.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ Rows = dict[str, str]
 QUESTION = "Why is the sky blue? One sentence."
 MODEL_ERROR = getattr(exceptions, "ModelError", ())
 MARK = " †"
-"""Behind an exception that is core's ModelError too."""
+"""Marks an exception that is core's ModelError too."""
 
 LOOPS = 4
 THREADS = 6
@@ -45,8 +45,7 @@ TIMEOUTS = {
     "langchain-openrouter": lambda seconds: {"timeout": int(seconds * 1000)},
     "langchain-litellm": lambda seconds: {"request_timeout": seconds},
 }
-"""How a timeout is given, where it is not `timeout` in seconds."""
-
+"""How to set a timeout, where it is not `timeout` in seconds."""
 
 NO_RETRIES = {
     "langchain-openrouter": {"model_kwargs": {"retries": None}},
@@ -60,7 +59,7 @@ class Subject:
     """A contender, and the server that it calls.
 
     Attributes:
-        contender: Whose models are made.
+        contender: The package under test.
         origin: The server's URL without a path.
     """
 
@@ -75,14 +74,14 @@ class Subject:
         timeout: float | None = None,
         **fields: Any,
     ) -> Any:
-        """Make a model.
+        """Create a model.
 
         Args:
-            part: What the server is to do.
+            part: How the server answers.
             retries: The constructor's `max_retries`; None for the package's default, "off" for
-                none in whatever way the package needs.
+                no retries in the package's own way.
             timeout: The constructor's timeout in seconds; None for the package's default.
-            **fields: What else the constructor gets.
+            **fields: Further arguments of the constructor.
         """
         arguments = self.contender.create_arguments(f"{self.origin}/{part}/v1") | fields
         del arguments["max_retries"]
@@ -96,25 +95,22 @@ class Subject:
         return self.contender.load_class()(**arguments)
 
     def ask_server(self) -> dict[str, Any]:
-        """Ask the server what it has seen."""
+        """Return what the server has recorded."""
         with urllib.request.urlopen(self.origin + SEEN_PATH, timeout=5) as response:  # noqa: S310
             return json.load(response)
 
     def name(self, error: BaseException) -> str:
-        """Name an exception's class: with its package, where that is neither this one nor Python's.
-
-        Python's own modules are named too (`json.JSONDecodeError`), but for its built-in classes.
-        """
+        """Return an exception's class; with its package, unless built in or this contender's."""
         kind = type(error)
         package = kind.__module__.partition(".")[0]
         prefix = "" if package in {"builtins", self.contender.module} else f"{package}."
         return f"`{prefix}{kind.__name__}`{MARK if isinstance(error, MODEL_ERROR) else ''}"
 
     def observe(self, call: Callable[[], Any]) -> str:
-        """Make a call and say how it ended."""
+        """Make a call and describe how it ended."""
         try:
             reply = call()
-        except Exception as error:  # noqa: BLE001 - whatever it is, is what is asked
+        except Exception as error:  # noqa: BLE001 - any error is a result
             return self.name(error)
         return describe(reply.text)
 
@@ -132,16 +128,16 @@ def show_seconds(seconds: float) -> str:
 
 
 def catch(call: Callable[[], Any]) -> Exception | None:
-    """Make a call and give its error."""
+    """Make a call and return its error."""
     try:
         call()
-    except Exception as error:  # noqa: BLE001 - whatever it is, is what is asked
+    except Exception as error:  # noqa: BLE001 - any error is a result
         return error
     return None
 
 
 def run_loops(model: Any, times: int) -> list[Exception | None]:
-    """Call a model from one event loop after the other, and give the errors."""
+    """Call a model from several event loops in turn and return the errors."""
     return [catch(lambda: asyncio.run(model.ainvoke(QUESTION))) for _ in range(times)]
 
 
@@ -214,7 +210,7 @@ def probe_trickle(subject: Subject) -> Rows:
 
 
 def probe_unavailable(subject: Subject, row: str = "unavailable", retries: int = 2) -> Rows:
-    """Call a server that is never available."""
+    """Call a server that always answers 503."""
     model = subject.create("unavailable", retries=retries)
     model.invoke(WARM_UP)
     start = time.monotonic()
@@ -224,12 +220,12 @@ def probe_unavailable(subject: Subject, row: str = "unavailable", retries: int =
 
 
 def probe_no_retries(subject: Subject) -> Rows:
-    """Call the same server with what should turn retries off."""
+    """Call the same server with `max_retries=0`."""
     return probe_unavailable(subject, "no retries", 0)
 
 
 def probe_wrong_answers(subject: Subject) -> Rows:
-    """Call servers that answer with success, but not with a completion."""
+    """Call servers that answer 200 without a completion."""
     parts = ("html", "no-choices", "error")
     models = {part: subject.create(part) for part in parts}
     return {
@@ -239,7 +235,7 @@ def probe_wrong_answers(subject: Subject) -> Rows:
 
 
 def probe_batch(subject: Subject) -> Rows:
-    """Make many calls at once, each of which takes half of its time on the server."""
+    """Make many calls at once, each of which waits for the server."""
     model = subject.create("late", timeout=BATCH_TIMEOUT)
 
     async def run() -> str:
@@ -266,7 +262,7 @@ def probe_misspelt(subject: Subject) -> Rows:
 
 
 def probe_cancelled(subject: Subject) -> Rows:
-    """Give up a call that gets no answer, and wait until the server sees that."""
+    """Cancel a call that gets no answer, and wait until the server sees the connection close."""
     model = subject.create("silent")
 
     async def run() -> str:
@@ -285,10 +281,10 @@ def probe_cancelled(subject: Subject) -> Rows:
 
 
 async def observe_cancelled(subject: Subject, call: Coroutine[Any, Any, Any]) -> str:
-    """Wait a moment for a call and say how that ended."""
+    """Wait briefly for a call and describe how it ended."""
     try:
         await asyncio.wait_for(call, CANCEL_SECONDS)
-    except Exception as error:  # noqa: BLE001 - whatever it is, is what is asked
+    except Exception as error:  # noqa: BLE001 - any error is a result
         return subject.name(error)
     return "returned"
 
@@ -309,13 +305,13 @@ PROBES = {
 
 
 def main() -> None:
-    """Run what the command line names: a probe, a contender and a server."""
+    """Run the probe of the command line: probe, contender, server."""
     probe, name, origin = sys.argv[1:]
     printed, sys.stdout = sys.stdout, sys.stderr  # some packages print advice
     rows = PROBES[probe](Subject(CONTENDERS[name], origin))
     printed.write(json.dumps(rows))
     printed.flush()
-    os._exit(0)  # what a package left hanging must not hold up the end
+    os._exit(0)  # threads that still hang must not delay the exit
 
 
 if __name__ == "__main__":

@@ -1,82 +1,64 @@
-"""Figures to targets, tables and `docs/performance.md`; pure but for the writing."""
+"""Figures to targets and tables."""
 
 import re
 import statistics
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from benchmarks.peers.contenders import FLOOR, OURS, RAW
+from benchmarks.peers.pages import describe_machine
+from benchmarks.peers.rounds import IMPORT_RUNS, ROUNDS, SINGLE_CALL_RUNS
 
 Figures = Mapping[str, float]
-"""One contender's measures by name."""
+"""One contender's measurements by name."""
+Rows = Sequence[Sequence[str]]
 
 MARKUP = re.compile(r"[`*]")
-PAGE = Path(__file__).parents[3] / "docs" / "performance.md"
-
-FASTER = 0.85
-"""Of the best peer's time for a call."""
-OVERHEAD = 1.25
-"""Of what httpx and core take by themselves."""
-MORE_CALLS = 2.5
+MAX_OF_BEST_PEER = 0.85
+"""Of the best peer's time for a synchronous call."""
+MAX_OF_FLOOR = 1.15
+"""Of the time that raw httpx and core take together."""
+MIN_OF_BEST_PEER = 2.2
 """Of the best peer's calls per second."""
-IMPORT_SECONDS = 0.15
-CONSTRUCT_US = 1000
-GROWTH = 1.5
-"""Of the processor's time for a call, from 64 calls in flight to 512."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """Where and with what was measured.
-
-    Attributes:
-        machine: The kind of machine, in a few words.
-        python: Python's version.
-        server: What answered.
-        date: The day.
-        rounds: How many rounds there were.
-        turns: How many turns of single calls there were besides.
-        versions: The versions of packages by name.
-    """
-
-    machine: str
-    python: str
-    server: str
-    date: str
-    rounds: int
-    turns: int
-    versions: Mapping[str, str] = field(default_factory=dict)
+MAX_IMPORT_SECONDS = 0.10
+"""That the import takes longer than that of langchain-core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What this package is to reach.
+    """A limit for one figure of this package.
 
     Attributes:
-        text: The target in words.
-        figure: What was measured, with its unit.
-        limit: What is allowed, with its unit.
-        is_met: Whether it is reached.
+        name: What is compared with what.
+        measured: The ratio, or the difference in seconds.
+        figures: The figures that are compared.
+        limit: The greatest `measured` that is allowed, or the least.
+        is_minimum: Whether `limit` is the least.
     """
 
-    text: str
-    figure: str
-    limit: str
-    is_met: bool
+    name: str
+    measured: float
+    figures: str
+    limit: float
+    is_minimum: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the limit is kept."""
+        return self.measured >= self.limit if self.is_minimum else self.measured <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: its heading, and how a contender's figures are shown in it."""
+    """One column of a table: its heading and the figure that it shows."""
 
     heading: str
-    show: Callable[[Figures], str]
+    key: str
 
 
 def summarize(rounds: Mapping[str, Sequence[Figures]]) -> dict[str, dict[str, float]]:
-    """Make one set of figures of each contender's rounds: medians, but the shortest import."""
+    """Return one set of figures for each contender: medians, but the shortest import."""
     return {name: _summarize(measured) for name, measured in rounds.items()}
 
 
@@ -90,81 +72,76 @@ def _summarize(measured: Sequence[Figures]) -> dict[str, float]:
 
 
 def find_fastest(figures: Mapping[str, Figures], peers: Iterable[str]) -> str:
-    """Find the peer whose single calls take least time."""
+    """Return the peer with the fastest synchronous calls."""
     return min(peers, key=lambda name: figures[name]["sync_us"])
 
 
 def create_targets(figures: Mapping[str, Figures], peers: Sequence[str]) -> list[Target]:
-    """Compare this package's figures with those of its peers and of what it stands on."""
-    ours, raw, floor = figures[OURS], figures[RAW], figures[FLOOR]
-    fastest = find_fastest(figures, peers)
+    """Compare this package with its peers and with what it builds on."""
+    ours, fastest = figures[OURS], find_fastest(figures, peers)
+    sync, peer = ours["sync_us"], figures[fastest]["sync_us"]
+    floor = figures[RAW]["sync_us"] + figures[FLOOR]["sync_us"]
     targets = [
-        _create_target(
-            f"`invoke`: at most {FASTER} of the fastest peer's time ({fastest})",
-            ours["sync_us"],
-            FASTER * figures[fastest]["sync_us"],
-            "µs",
+        Target(
+            name=f"`invoke` / {fastest}",
+            measured=sync / peer,
+            figures=f"{sync:,.0f} / {peer:,.0f} µs",
+            limit=MAX_OF_BEST_PEER,
         ),
-        _create_target(
-            f"`invoke`: at most {OVERHEAD} of raw httpx and core's floor together",
-            ours["sync_us"],
-            OVERHEAD * (raw["sync_us"] + floor["sync_us"]),
-            "µs",
+        Target(
+            name=f"`invoke` / ({RAW} + {FLOOR})",
+            measured=sync / floor,
+            figures=f"{sync:,.0f} / {floor:,.0f} µs",
+            limit=MAX_OF_FLOOR,
         ),
     ]
     for in_flight in (64, 512):
         key = f"async_{in_flight}"
         best = max(peers, key=lambda name: figures[name][key])
+        calls, peer_calls = ours[key], figures[best][key]
         targets.append(
-            _create_target(
-                f"`ainvoke`, {in_flight} in flight: {MORE_CALLS} times the best peer's calls "
-                f"({best})",
-                ours[key],
-                MORE_CALLS * figures[best][key],
-                "calls/s",
-                is_floor=True,
+            Target(
+                name=f"`ainvoke`, {in_flight} in flight / {best}",
+                measured=calls / peer_calls,
+                figures=f"{calls:,.0f} / {peer_calls:,.0f} calls/s",
+                limit=MIN_OF_BEST_PEER,
+                is_minimum=True,
             )
         )
+    added = Target(
+        name="import - langchain-core, in seconds",
+        measured=ours["import_added_s"],
+        figures=f"{ours['import_added_s']:.3f} s",
+        limit=MAX_IMPORT_SECONDS,
+    )
+    return [*targets, added]
+
+
+def create_target_rows(targets: Sequence[Target]) -> Rows:
+    """Return the rows of the table of targets."""
     return [
-        *targets,
-        _create_target(
-            f"`ainvoke`: a call at 512 in flight costs at most {GROWTH} of one at 64",
-            ours["async_512_cpu_us"],
-            GROWTH * ours["async_64_cpu_us"],
-            "µs of CPU",
+        ["target", "figures", "measured", "limit", "met"],
+        *(
+            [
+                one.name,
+                one.figures,
+                f"{one.measured:.2f}",
+                f"{'≥' if one.is_minimum else '≤'} {one.limit:.2f}",
+                "yes" if one.is_met else "**no**",
+            ]
+            for one in targets
         ),
-        _create_target(
-            f"import: at most {IMPORT_SECONDS} s more than langchain-core",
-            ours["import_added_s"],
-            IMPORT_SECONDS,
-            "s",
-        ),
-        _create_target("construction: at most 1 ms", ours["construct_us"], CONSTRUCT_US, "µs"),
     ]
 
 
-def _create_target(
-    text: str, figure: float, limit: float, unit: str, *, is_floor: bool = False
-) -> Target:
-    is_met = figure >= limit if is_floor else figure <= limit
-    sign = "≥" if is_floor else "≤"
-    return Target(
-        text=text,
-        figure=f"{render_number(figure)} {unit}",
-        limit=f"{sign} {render_number(limit)} {unit}",
-        is_met=is_met,
-    )
-
-
 def render_number(number: float) -> str:
-    """Write a number with as many digits as mean something."""
-    return f"{number:,.2f}" if number < 10 else f"{number:,.0f}"
+    """Write a number, with two decimals below 10."""
+    return f"{number:,.2f}" if 0 < number < 10 else f"{number:,.0f}"
 
 
-def render_table(rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table, its columns in line; the first row is the heading."""
+def render_table(rows: Rows) -> str:
+    """Write a Markdown table with aligned columns; the first row is the heading."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    # The first column is text, the others are mostly numbers.
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     heading, *body = rows
     lines = [
@@ -174,122 +151,93 @@ def render_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _show(key: str) -> Callable[[Figures], str]:
-    return lambda figures: render_number(figures[key])
-
-
 CALL_COLUMNS = [
-    Column("`invoke` µs", _show("sync_us")),
-    Column("CPU µs", _show("sync_cpu_us")),
-    Column("calls/s at 1", _show("async_1")),
-    Column("calls/s at 64", _show("async_64")),
-    Column("calls/s at 512", _show("async_512")),
-    Column("CPU µs at 64", _show("async_64_cpu_us")),
-    Column("CPU µs at 512", _show("async_512_cpu_us")),
-]
-MOST_COLUMNS = [
-    Column("calls/s at 2,000", _show("async_2000")),
-    Column("peak memory MiB", _show("memory_most_mib")),
+    Column("`invoke` µs", "sync_us"),
+    Column("CPU µs", "sync_cpu_us"),
+    Column("calls/s at 1", "async_1"),
+    Column("calls/s at 64", "async_64"),
+    Column("calls/s at 512", "async_512"),
+    Column("CPU µs at 64", "async_64_cpu_us"),
+    Column("CPU µs at 512", "async_512_cpu_us"),
 ]
 START_COLUMNS = [
-    Column("import s", _show("import_s")),
-    Column("construction µs", _show("construct_us")),
-    Column("peak memory MiB", _show("memory_mib")),
-    Column("connections opened", lambda figures: f"{figures['connections']:,.0f}"),
+    Column("import s", "import_s"),
+    Column("constructor µs", "construct_us"),
+    Column("peak memory MiB", "memory_mib"),
+    Column("connections opened", "connections"),
+]
+SUMMARY_COLUMNS = [
+    Column("`invoke` µs", "sync_us"),
+    Column("`ainvoke` calls/s, 64 in flight", "async_64"),
+    Column("512 in flight", "async_512"),
+    Column("import s", "import_s"),
 ]
 
 
-def create_rows(figures: Mapping[str, Figures], columns: Sequence[Column]) -> list[list[str]]:
-    """Make a table's rows: one for each contender."""
-    heading = ["", *(column.heading for column in columns)]
+def create_rows(figures: Mapping[str, Figures], columns: Sequence[Column]) -> Rows:
+    """Return a table's rows: one for each contender."""
     return [
-        heading,
-        *([name, *(column.show(one) for column in columns)] for name, one in figures.items()),
+        ["", *(column.heading for column in columns)],
+        *(
+            [name, *(render_number(one[column.key]) for column in columns)]
+            for name, one in figures.items()
+        ),
     ]
 
 
-def create_target_rows(targets: Sequence[Target]) -> list[list[str]]:
-    """Make the rows of the table of targets."""
-    return [
-        ["target", "measured", "limit", "met"],
-        *([one.text, one.figure, one.limit, "yes" if one.is_met else "**no**"] for one in targets),
-    ]
+def render_summary(figures: Mapping[str, Figures], peers: Sequence[str]) -> str:
+    """Write the table of docs/performance.md."""
+    shown = {name: figures[name] for name in (OURS, *peers)}
+    return f"{describe_machine()}.\n\n{render_table(create_rows(shown, SUMMARY_COLUMNS))}"
 
 
-def render_page(figures: Mapping[str, Figures], targets: Sequence[Target], setting: Setting) -> str:
-    """Write the whole of `docs/performance.md`."""
-    many = {name: one for name, one in figures.items() if "memory_most_mib" in one}
-    added = render_number(figures[OURS]["import_added_s"])
-    versions = ", ".join(f"{name} {version}" for name, version in setting.versions.items())
+def render_report(
+    figures: Mapping[str, Figures],
+    targets: Sequence[Target],
+    server: str,
+    versions: Mapping[str, str],
+) -> str:
+    """Write the whole report."""
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"""\
-# Performance
+{describe_machine()}, {server}.
 
-What a call costs on top of the model's own time: this package beside other chat models of
-LangChain. Each calls the same server on the same machine, which answers every request at once
-with the same short reply, so that all of the time is the client's. Measure again, and write this
-page anew, with:
-
-```bash
-make benchmark   # a few minutes; sets up .venv-peers first
-```
-
-Measured on {setting.date}: {setting.machine}, Python {setting.python}, {setting.server}.
-Figures vary from run to run, by up to a third where other programs are busy. Those of different
-machines do not compare; ratios roughly do.
-
-## Targets
+### Targets
 
 {render_table(create_target_rows(targets))}
 
-## Calls
+### Calls
 
 {render_table(create_rows(figures, CALL_COLUMNS))}
 
-- `invoke`: the median of calls one by one on connections that are open, and the processor's time
-  for each (CPU).
-- calls/s: calls of `ainvoke` per second with 1, 64 and 512 of them in flight on one event loop,
-  and the processor's time for each. Opening connections is part of it.
-- {RAW}: one POST and its JSON, without LangChain; it may open 1,024 connections.
+- `invoke`: the median of sequential calls on open connections, and the CPU time of each.
+- calls/s: `ainvoke` calls per second with 1, 64 and 512 in flight on one event loop, and the CPU
+  time of each. Opening connections is part of it.
+- {RAW}: one POST and its JSON, without LangChain, with up to 1,024 connections.
 - {FLOOR}: LangChain around a model that answers from a list, without a request.
-- Each package sends once (no retries) and keeps its own defaults otherwise, such as the number
-  of its connections. The server answers sooner than any client can ask again, so that most of
-  what is in flight waits inside the client, and few connections are needed.
-- {setting.rounds} rounds with a process for each contender, in alternating order; the median of
-  the rounds. 512 in flight are measured in the last round only. What the targets compare call by
-  call is measured in {setting.turns} turns more, in the same way.
+- Each package sends once (no retries) and otherwise keeps its defaults, such as its number of
+  connections.
+- {ROUNDS} rounds, each contender in a process of its own, in alternating order; medians. 512 in
+  flight only in the last round. What the first two targets compare is measured {SINGLE_CALL_RUNS}
+  times more.
 
-## 2,000 at once
-
-One event loop is given 2,000 calls at the same moment; all are answered.
-
-{render_table(create_rows(many, MOST_COLUMNS))}
-
-## Start and memory
+### Start and memory
 
 {render_table(create_rows(figures, START_COLUMNS))}
 
-- import: in a fresh process, the shortest of several. Where langchain-core's chat models have
-  been imported before, this package adds {added} s (median of {setting.turns}).
-- construction: the median for a model once the package has made one.
-- Memory and connections: those of the process that also had 512 calls in flight, from its start to
-  its end.
+- import: in a new process, the shortest of all rounds. The target compares the time that the import
+  takes after that of langchain-core's chat models (median of {IMPORT_RUNS}).
+- constructor: the median, once the package has created a model.
+- Memory and connections: of the process that had 512 calls in flight.
 
-## Versions
+### Versions
 
-{textwrap.fill(versions, 100, break_on_hyphens=False)}.
+{textwrap.fill(listed, 100, break_on_hyphens=False)}.
 """
 
 
 def render_terminal(figures: Mapping[str, Figures], targets: Sequence[Target]) -> str:
-    """Write the same tables for a terminal."""
-    tables = [
-        create_rows(figures, [*CALL_COLUMNS, *START_COLUMNS]),
-        create_target_rows(targets),
-    ]
+    """Write the tables for a terminal."""
+    tables = [create_rows(figures, [*CALL_COLUMNS, *START_COLUMNS]), create_target_rows(targets)]
     plain = [[[MARKUP.sub("", cell) for cell in row] for row in rows] for rows in tables]
     return "\n\n".join(["", *map(render_table, plain), ""])
-
-
-def write_page(text: str) -> None:
-    """Write the page."""
-    PAGE.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Rounds of measurements: each contender in turn, so that a busy moment hits all alike."""
+"""Rounds of measurements: contenders alternate, so that a busy moment affects all of them."""
 
 import json
 import os
@@ -17,11 +17,11 @@ ROUNDS = 3
 LEVELS = ("1", "64")
 """The numbers of calls in flight in every round."""
 LAST_LEVELS = (*LEVELS, "512")
-"""Those of the last round: so many calls in flight take most contenders many seconds."""
-MOST = "2000"
-"""Calls in flight that only this package is asked for: many times its connections."""
-ONE_BY_ONE = ("sync_us", "sync_cpu_us")
-"""The figures of calls one by one."""
+"""Those of the last round: most contenders need many seconds for 512."""
+SINGLE_CALL_RUNS = 12
+"""How often single calls are measured again, where their ratio is a target."""
+IMPORT_RUNS = 12
+"""How often the import is measured."""
 IMPORT_AFTER = """\
 import {before}, time
 start = time.perf_counter()
@@ -29,11 +29,9 @@ import {module}
 seconds = time.perf_counter() - start
 print('{{"import_added_s":', seconds, '}}')
 """
-"""What one package's import adds to another's: the difference of two would be mostly noise."""
-TURNS = 12
-"""How often imports and single calls are measured once more, where their ratio matters."""
-FILES = 4096
-"""Open files that 512 calls in flight, and the server, may need."""
+"""What an import adds to another one: the difference of two imports would be mostly noise."""
+MAX_OPEN_FILES = 4096
+"""What 512 calls in flight and the server need."""
 
 IMPORT = """\
 import time
@@ -41,7 +39,7 @@ start = time.perf_counter()
 import {module}
 seconds = time.perf_counter() - start
 """
-"""The package is imported before anything else, as if by a user's first line."""
+"""The package is imported first, as by the first line of a user's program."""
 MEASURE = "from benchmarks.peers.measure import main\nmain(seconds)\n"
 
 
@@ -60,54 +58,51 @@ def measure_rounds(contenders: Mapping[str, Contender], server: Server) -> dict[
     return measured
 
 
-def measure_turns(contenders: Mapping[str, Contender], server: Server) -> dict[str, list[Figures]]:
-    """Measure imports and calls one by one again, in short turns."""
+def measure_single_calls(
+    contenders: Mapping[str, Contender], server: Server
+) -> dict[str, list[Figures]]:
+    """Measure sequential calls again, in short runs."""
     measured: dict[str, list[Figures]] = {name: [] for name in contenders}
-    for number in range(TURNS):
+    for number in range(SINGLE_CALL_RUNS):
         for name in order(list(contenders), number):
             figures = measure(contenders[name], name, server)
-            measured[name].append({key: figures[key] for key in ("import_s", *ONE_BY_ONE)})
+            measured[name].append({key: figures[key] for key in ("sync_us", "sync_cpu_us")})
     return measured
 
 
 def measure_added_import(module: str, before: str) -> list[Figures]:
-    """Measure how much longer the import of a module takes than that of another beneath it."""
+    """Measure how long the import of a module takes once another one is imported."""
     script = IMPORT_AFTER.format(module=module, before=before)
-    return [run_python("-c", script) for _ in range(TURNS)]
-
-
-def measure_most(contenders: Mapping[str, Contender], server: Server) -> dict[str, list[Figures]]:
-    """Measure as many calls in flight as an event loop may ever be given, and their memory."""
-    measured = {name: measure(one, name, server, MOST) for name, one in contenders.items()}
-    return {
-        name: [{f"async_{MOST}": one[f"async_{MOST}"], "memory_most_mib": one["memory_mib"]}]
-        for name, one in measured.items()
-    }
+    return [run_python("-c", script) for _ in range(IMPORT_RUNS)]
 
 
 def measure(contender: Contender, name: str, server: Server, *levels: str) -> Figures:
-    """Measure a contender in a process of its own, with so many calls in flight one after other."""
+    """Measure a contender in its own process, at each number of calls in flight."""
     before = server.count_connections()
     script = IMPORT.format(module=contender.module) + MEASURE
     figures: Figures = run_python("-c", script, name, server.origin, *levels)
-    figures["connections"] -= before + 1  # one of them asked for the number
+    figures["connections"] -= before + 1  # one of them is the query itself
     return figures
 
 
 def order(names: Sequence[str], number: int) -> Iterator[str]:
-    """Order the contenders of a round: there and back."""
+    """Return the contenders in the order of a round, which alternates."""
     return reversed(names) if number % 2 else iter(names)
 
 
 def run_python(*arguments: str, **options: Any) -> Any:
-    """Run Python in a clean environment, without proxies and tracing, and read what it prints.
+    """Run Python without the environment's proxies and tracing, and return the JSON it prints.
 
     Args:
-        *arguments: What stands on the command line.
-        **options: What else `subprocess.run` gets.
+        *arguments: The command line.
+        **options: Further arguments of `subprocess.run`.
     """
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    # LiteLLM fetches its table of models from the net unless it is told not to.
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "LANG", "PYTHONPATH")
+        if name in os.environ
+    }
+    # LiteLLM downloads its table of models otherwise.
     environment = {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     run = subprocess.run(
         [sys.executable, *arguments],
@@ -121,7 +116,7 @@ def run_python(*arguments: str, **options: Any) -> Any:
 
 
 def allow_open_files() -> None:
-    """Let this process and those that it starts open enough files."""
+    """Allow this process and its children enough open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
+    if soft != resource.RLIM_INFINITY and soft < MAX_OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, hard))
