@@ -1,6 +1,10 @@
-"""What the README, the docs, the docstrings and the examples show is run."""
+"""The code in the README, the docs, the docstrings and the examples runs as shown."""
 
+import ast
+import asyncio
+import contextlib
 import inspect
+import io
 import re
 import runpy
 import subprocess
@@ -17,12 +21,18 @@ import langchain_segmind.gateway
 import langchain_segmind.middleware
 import langchain_segmind.rate_limiters
 import langchain_segmind.testing
-from langchain_segmind.gateway import Gateway
+from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.gateway.backends.llama import find_bundled_model
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^ *```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+FOLDERS = [ROOT, *(ROOT / name for name in ("benchmarks", "docs", "examples", "requirements"))]
+PAGES = [path for folder in FOLDERS for path in sorted(folder.glob("*.md"))]
+BLOCK = re.compile(
+    r"^ *```python\n(?P<code>.*?)^ *```(?:\s*^ *```text\n(?P<output>.*?)^ *```)?",
+    re.DOTALL | re.MULTILINE,
+)
+"""A block of Python and, where a block of text follows it directly, what it prints."""
+WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 MODULES = [
     langchain_segmind,
     langchain_segmind.gateway,
@@ -34,32 +44,87 @@ LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
+REPLIES = {
+    "Why is the sky blue? One sentence.": {
+        "content": "Air scatters blue light more than red light.",
+        "usage": {"prompt_tokens": 18, "completion_tokens": 9},
+    },
+    "What is 2 + 3?": "[add(a=2, b=3)]",
+    "Tell me a joke about cats.": (
+        "[Joke(setup='Why did the cat sit on the laptop?', "
+        "punchline='To keep an eye on the mouse.')]"
+    ),
+}
+"""What the model answers to the questions of the README; it repeats all others."""
+
+
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    """Run a gateway where the environment says that Segmind is."""
-    with Gateway(credits=10) as gateway:
+    """Run a gateway and set the environment variables that point to it."""
+
+    def reply(request: Request) -> object:
+        return REPLIES.get(request.last_message, request.last_message)
+
+    with Gateway(credits=10, replies=reply) as gateway:
         monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
         monkeypatch.setenv("SEGMIND_API_KEY", gateway.api_key)
         yield gateway
 
 
-def get_blocks(text: str) -> list[str]:
-    """Find the blocks of Python in a text."""
-    return [textwrap.dedent(block) for block in BLOCK.findall(text)]
+def name_page(page: Path) -> str:
+    """Return a page's path in the project."""
+    return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_pages_blocks_run_from_top_to_bottom(page: Path, served, tmp_path, monkeypatch) -> None:
-    """A reader who pastes one block after the other gets no error."""
+def run_block(code: str, name: str, namespace: dict[str, Any]) -> str:
+    """Run a block, which can use `await` as in a notebook, and return what it prints."""
+    compiled = compile(code, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        result = eval(compiled, namespace)  # noqa: S307 - the project's own docs
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
+    return printed.getvalue()
+
+
+def check_output(shown: str, printed: str) -> None:
+    """Compare what a page shows with what its block prints; `...` stands for any text."""
+    pattern = re.escape(shown).replace(re.escape("..."), ".*?")
+    if not re.fullmatch(pattern, printed, re.DOTALL):
+        assert printed == shown
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_page)
+def test_blocks_of_a_page_run_and_print_what_it_shows(
+    page: Path, served, tmp_path, monkeypatch
+) -> None:
+    """A reader who pastes one block after the other gets no error, and the output shown."""
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": page.stem}
-    for block in get_blocks(page.read_text(encoding="utf-8")):
-        exec(compile(block, page.name, "exec"), namespace)  # noqa: S102 - our own docs
+    namespace: dict[str, Any] = {"__name__": page.stem}
+    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        printed = run_block(textwrap.dedent(block["code"]), page.name, namespace)
+        if block["output"] is not None:
+            check_output(textwrap.dedent(block["output"]), printed)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_pages_links_lead_somewhere(page: Path) -> None:
-    """No link within the project is dead, and none leads to a heading that is not there."""
+@pytest.mark.parametrize(
+    ("shown", "printed", "matches"),
+    [
+        pytest.param("a: 1\n", "a: 1\n", True, id="equal"),
+        pytest.param("a: 1\n", "a: 2\n", False, id="another value"),
+        pytest.param("a\n", "a\nb\n", False, id="a line more"),
+        pytest.param("id=... x\n", "id=f3 x\n", True, id="ellipsis"),
+        pytest.param("id=... x\n", "id=f3 y\n", False, id="after an ellipsis"),
+    ],
+)
+def test_shown_output_is_compared(shown: str, printed: str, matches: bool) -> None:  # noqa: FBT001 - a case
+    """Output that a page shows wrongly fails the test of the page."""
+    with contextlib.nullcontext() if matches else pytest.raises(AssertionError):
+        check_output(shown, printed)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
+    """A dead link within the project fails here."""
     for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
         target = page.parent / path if path else page
         assert target.exists(), path
@@ -68,12 +133,12 @@ def test_a_pages_links_lead_somewhere(page: Path) -> None:
 
 
 def slugify(heading: str) -> str:
-    """Make a heading's anchor, as GitHub does."""
+    """Return a heading's anchor, as GitHub does."""
     return re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
 
 
 def get_documented() -> Iterator[tuple[str, str]]:
-    """Find the public docstrings that show an example."""
+    """Yield the public docstrings that have an example, by name."""
     for module in MODULES:
         for name in module.__all__:
             item = getattr(module, name)
@@ -87,14 +152,14 @@ EXAMPLES = dict(get_documented())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_docstrings_example_runs(name: str, served) -> None:
+def test_example_in_a_docstring_runs(name: str, served) -> None:
     """What `help()` shows works."""
-    (block,) = get_blocks(EXAMPLES[name])
-    exec(compile(block, name, "exec"), {"__name__": name})  # noqa: S102 - our own docs
+    (block,) = BLOCK.finditer(EXAMPLES[name])
+    run_block(textwrap.dedent(block["code"]), name, {"__name__": name})
 
 
-def test_the_classes_users_start_with_show_an_example() -> None:
-    """There is an example to start from."""
+def test_main_classes_have_an_example() -> None:
+    """`help()` of each class that users start with shows code."""
     assert {"ChatSegmindGPT4Turbo", "ChatSegmind", "SegmindError", "Gateway"} <= EXAMPLES.keys()
 
 
@@ -107,14 +172,14 @@ PRINTED = {
     "rag": ["postage", "75 degrees", "August"],
     "structured_output": ["Ann orders:", "3 x box of tea", "parsed: None", "parsing_error: None"],
 }
-"""For each example, some of what it prints."""
+"""Parts of the output of each example."""
 
 NEEDS_RAY = {"batch_on_ray"}
-"""What tests/scale runs instead."""
+"""Run by tests/scale instead."""
 
 
 def read_example(name: str, run_name: str = "example") -> dict[str, Any]:
-    """Run an example's file."""
+    """Run the file of an example and return its names."""
     if name == "rag":
         pytest.importorskip("examples.minilm", reason="requirements/embedding.txt is missing")
     return runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name=run_name)
@@ -122,7 +187,7 @@ def read_example(name: str, run_name: str = "example") -> dict[str, Any]:
 
 @pytest.fixture
 def run_example(monkeypatch, capsys) -> Callable[[str], str]:
-    """Run an example and give what it prints."""
+    """Return a function that runs an example and returns its output."""
     monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     monkeypatch.delenv("LIVE", raising=False)
@@ -134,24 +199,24 @@ def run_example(monkeypatch, capsys) -> Callable[[str], str]:
     return run
 
 
-def test_every_example_is_in_the_list() -> None:
-    """An example that is added is run."""
+def test_every_example_is_tested() -> None:
+    """A new example without a test fails here."""
     paths = (ROOT / "examples").glob("*.py")
     scripts = [path.stem for path in paths if "__main__" in path.read_text(encoding="utf-8")]
     assert set(scripts) == PRINTED.keys() | NEEDS_RAY
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_an_example_runs_offline(name: str, run_example) -> None:
-    """It brings its own gateway and the script for it."""
+def test_example_runs_offline(name: str, run_example) -> None:
+    """It starts its own gateway with its own script."""
     printed = run_example(name)
     assert [words for words in PRINTED[name] if words not in printed] == []
     assert "on this machine" in printed
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_an_example_runs_live(name: str, run_example, served, monkeypatch) -> None:
-    """Against what the environment says is Segmind; here another gateway with its script."""
+def test_example_runs_live(name: str, run_example, served, monkeypatch) -> None:
+    """With LIVE=1 it calls the server that the environment names; here a gateway."""
     monkeypatch.setenv("LIVE", "1")
     served.script(read_example(name)["reply"])
     printed = run_example(name)
@@ -160,15 +225,15 @@ def test_an_example_runs_live(name: str, run_example, served, monkeypatch) -> No
     assert len(served.requests) > 1
 
 
-def test_an_example_says_that_it_needs_a_key(run_example, monkeypatch) -> None:
-    """Before any request."""
+def test_live_example_without_a_key_exits(run_example, monkeypatch) -> None:
+    """It names the variable, before any request."""
     monkeypatch.setenv("LIVE", "1")
     with pytest.raises(SystemExit, match="SEGMIND_API_KEY"):
         run_example("agent")
 
 
-def test_the_quickstart_runs_without_a_model(run_example) -> None:
-    """Where no wheel of llama.cpp fits, the demo says so and plays a script."""
+def test_quickstart_runs_without_a_model(run_example) -> None:
+    """Without llama.cpp the demo says so and uses scripted replies."""
     printed = run_example("quickstart")
     assert "Scripted replies, no real model" in printed
     assert printed.count("(scripted)") == 8
@@ -177,8 +242,8 @@ def test_the_quickstart_runs_without_a_model(run_example) -> None:
     assert "SegmindInsufficientCreditsError (406)" in printed
 
 
-def test_the_quickstart_runs_with_a_real_model() -> None:
-    """The demo prints real answers while the credits fall."""
+def test_quickstart_runs_with_a_real_model() -> None:
+    """The demo prints answers of a model, and the credits fall with each call."""
     pytest.importorskip("xllamacpp", reason="no wheel of llama.cpp fits this machine")
     find_bundled_model()
     run = subprocess.run(
