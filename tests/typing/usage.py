@@ -1,4 +1,7 @@
-"""What users write, for a type checker without any plugin; never run."""
+"""What users write, for mypy (with and without pydantic's plugin) and pyright; never run.
+
+Every comment that ignores an error is needed: one that ignores nothing is an error itself.
+"""
 
 from typing import assert_type
 
@@ -36,9 +39,27 @@ full = ChatSegmindGPT4Turbo(
     model_kwargs={"presence_penalty": 1},
     tags=["a"],
 )
-ChatSegmindGPT4Turbo(temprature=0)  # type: ignore[call-arg] # a misspelt name is seen
-ChatSegmindGPT4Turbo(max_tokens="many")  # type: ignore[arg-type] # so is a wrong type
-langchain_segmind.SegmindRateLimiter()  # type: ignore[attr-defined] # so is a wrong module
+optional = ChatSegmindGPT4Turbo(stop=["END"], base_url=None, api_key=lambda: "fake")
+
+# A misspelt name and a wrong type are errors.
+ChatSegmind(modle="gpt-4o")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+ChatSegmindGPT4Turbo(temprature=0)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+ChatSegmindGPT4Turbo(max_tokens="many")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+class TenantModel(ChatSegmindGPT4Turbo):
+    """A subclass with a field of its own."""
+
+    tenant: str
+
+
+own = TenantModel(tenant="a", temperature=0, api_key="fake")
+long_names = TenantModel(tenant="a", model="gpt-4o", segmind_api_key="fake", segmind_api_base=None)
+TenantModel()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+TenantModel(tenant=3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+TenantModel(tenant="a", temprature=0)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+# So is a name that another module holds.
+langchain_segmind.SegmindRateLimiter()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 
 
 async def use() -> None:
