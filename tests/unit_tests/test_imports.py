@@ -1,4 +1,4 @@
-"""The public face."""
+"""The public names of the package and what importing it loads."""
 
 import importlib
 import re
@@ -36,20 +36,20 @@ PUBLIC_NAMES = {
 }
 
 
-def test_the_public_names_are_these() -> None:
-    """The face exports these names, and each of them is there."""
+def test_public_names_are_exported() -> None:
+    """`__all__` lists these names, and each of them exists."""
     assert set(langchain_segmind.__all__) == PUBLIC_NAMES
     assert all(hasattr(langchain_segmind, name) for name in PUBLIC_NAMES)
 
 
 def test_every_public_name_is_documented() -> None:
-    """A user who asks `help()` gets an answer."""
+    """`help()` of each public name shows a docstring."""
     documented = [getattr(langchain_segmind, name) for name in PUBLIC_NAMES - {"__version__"}]
     assert all(item.__doc__ for item in documented)
 
 
-def test_the_import_brings_no_extra_and_no_server() -> None:
-    """The library runs without its extras, and no other provider's package is imported."""
+def test_import_loads_no_extra_and_no_server() -> None:
+    """The package runs without its extras, and imports no other provider's package."""
     unwanted = {"starlette", "uvicorn", "xllamacpp", "tiktoken", "transformers", "openai"}
     unwanted |= {"langchain", "langgraph", "limits", "langchain_segmind.gateway"}
     code = f"import sys, langchain_segmind; print(set({sorted(unwanted)!r}) & set(sys.modules))"
@@ -77,8 +77,8 @@ def test_importing_a_name_of_an_extra_says_where_it_is(name: str, extra: str) ->
     assert hasattr(importlib.import_module(module), name)
 
 
-def test_an_unknown_name_is_pythons_own_error() -> None:
-    """`hasattr` and a misspelt import work as in any other package."""
+def test_unknown_name_raises_pythons_own_error() -> None:
+    """`hasattr` and a misspelt import behave as in any other package."""
     assert not hasattr(langchain_segmind, "Segmnd")
     with pytest.raises(ImportError, match="cannot import name 'Segmnd'"):
         exec("from langchain_segmind import Segmnd")  # noqa: S102 - a constant

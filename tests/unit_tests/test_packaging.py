@@ -1,4 +1,4 @@
-"""What the package says of itself."""
+"""The package's metadata, and the files of pinned versions."""
 
 import re
 import tomllib
@@ -11,14 +11,14 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 TESTED = PYPROJECT["dependency-groups"]["test"]
 AGENTS = [requirement for requirement in TESTED if re.match("lang(chain|graph)>", requirement)]
-"""Whom our models are handed to, though the package does not depend on them."""
+"""Packages that use the models, and that the package does not depend on."""
 DECLARED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["gateway"], *AGENTS]
 LOWEST = (ROOT / "requirements" / "lowest.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("requirement", DECLARED)
-def test_the_lowest_versions_that_are_tested_are_those_that_are_declared(requirement: str) -> None:
-    """A floor that no test runs on is a guess."""
+def test_lowest_declared_versions_are_tested(requirement: str) -> None:
+    """A lower bound in pyproject.toml is the version in requirements/lowest.txt."""
     name, floor = re.match(r"([\w-]+)>=([\d.]+)", requirement).groups()
     tested = re.search(rf"^{name}==([\d.]+)$", LOWEST, re.MULTILINE).group(1)
     assert tested.removesuffix(".0").removesuffix(".0") == floor.removesuffix(".0")
@@ -27,8 +27,8 @@ def test_the_lowest_versions_that_are_tested_are_those_that_are_declared(require
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name
 )
-def test_the_pins_carry_no_addresses(path: Path) -> None:
-    """An install is reproducible from any index."""
+def test_pins_are_exact_and_name_no_index(path: Path) -> None:
+    """Every line is a version, so that any package index can serve it."""
     lines = path.read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
