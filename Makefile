@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Seconds that `make soak` and `make fuzz` run.
 SECONDS ?= 600
 
-# Tests to run, such as T=tests/unit_tests/test_imports.py::test_every_public_name_is_documented,
+# Tests to run, such as T=tests/unit_tests/test_imports.py::test_public_names_are_exported,
 # in one process; all of them, in a process for each core up to 4, without T.
 T ?=
 WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
