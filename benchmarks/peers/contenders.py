@@ -1,6 +1,6 @@
 """The chat models that are compared, and how each is pointed at a local server.
 
-Each sends a request once (no retries) and keeps its own defaults for everything else, such as the
+Each sends a request once (no retries) and otherwise keeps its defaults, such as the
 number of connections.
 """
 

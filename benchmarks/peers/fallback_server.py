@@ -1,4 +1,4 @@
-"""What answers where nginx is not installed: a script, in a process of its own."""
+"""Replaces nginx where it is not installed; runs in its own process."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ STATUS_REQUEST = f"GET {STATUS_PATH} ".encode()
 
 
 def render_answer(body: str, **headers: str) -> bytes:
-    """Write one HTTP answer."""
+    """Return one HTTP response."""
     headers = {"content-type": "application/json", "content-length": str(len(body)), **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(["HTTP/1.1 200 OK", *lines, "", body]).encode()
@@ -22,7 +22,7 @@ ANSWER = render_answer(REPLY, x_remaining_credits=CREDITS)
 
 
 class Answerer(asyncio.Protocol):
-    """One connection, which stays open: reads each request with its body, and answers."""
+    """One keep-alive connection: reads each request with its body and answers it."""
 
     accepted = 0
 
@@ -33,7 +33,7 @@ class Answerer(asyncio.Protocol):
         self.buffer = bytearray()
 
     def data_received(self, data: bytes) -> None:
-        """Answer what has arrived whole."""
+        """Answer each request that is complete."""
         self.buffer += data
         while (end := self.buffer.find(HEAD_END)) >= 0:
             length = LENGTH.search(self.buffer, 0, end)
@@ -47,7 +47,7 @@ class Answerer(asyncio.Protocol):
 
 
 async def main(port: int) -> None:
-    """Answer until the process is ended."""
+    """Answer until the process ends."""
     server = await asyncio.get_running_loop().create_server(
         Answerer, "127.0.0.1", port, backlog=4096
     )

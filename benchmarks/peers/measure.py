@@ -1,4 +1,4 @@
-"""Measures one contender in a process of its own and prints JSON.
+"""Measures one contender in its own process and prints JSON.
 
 `rounds.py` starts it, after it has imported the contender's package and measured that.
 """

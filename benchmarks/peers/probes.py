@@ -56,7 +56,7 @@ NO_RETRIES = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A contender, and the server that it calls.
+    """A contender and the server that it calls.
 
     Attributes:
         contender: The package under test.
@@ -128,7 +128,7 @@ def show_seconds(seconds: float) -> str:
 
 
 def catch(call: Callable[[], Any]) -> Exception | None:
-    """Make a call and return its error."""
+    """Make a call and return its error, or None."""
     try:
         call()
     except Exception as error:  # noqa: BLE001 - any error is a result

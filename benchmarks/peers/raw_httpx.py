@@ -1,4 +1,4 @@
-"""What httpx alone needs for the same request: no messages, no model, no LangChain."""
+"""The same request with httpx alone, without LangChain."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ LIMITS = httpx.Limits(max_connections=1024, max_keepalive_connections=1024)
 
 
 class RawHttpx:
-    """One POST and its JSON, with the names of LangChain's methods."""
+    """One POST and its JSON, behind the names of LangChain's methods."""
 
     def __init__(self, base_url: str) -> None:
         self.url = f"{base_url}/gpt-4-turbo"
@@ -32,5 +32,5 @@ class RawHttpx:
 
 
 def create_body(question: str) -> dict[str, Any]:
-    """Make the request's body."""
+    """Return the request's body."""
     return {"messages": [{"role": "user", "content": question}]}

@@ -217,7 +217,7 @@ def render_report(
 - {FLOOR}: LangChain around a model that answers from a list, without a request.
 - Each package sends once (no retries) and otherwise keeps its defaults, such as its number of
   connections.
-- {ROUNDS} rounds, each contender in a process of its own, in alternating order; medians. 512 in
+- {ROUNDS} rounds, each contender in its own process, in alternating order; medians. 512 in
   flight only in the last round. What the first two targets compare is measured {SINGLE_CALL_RUNS}
   times more.
 

@@ -1,4 +1,4 @@
-"""A server that misbehaves as the path of a request says: `/trickle/v1/chat/completions`."""
+"""A server that misbehaves as the path of a request says, as in `/trickle/v1/chat/completions`."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from benchmarks.peers.server import REPLY
 
 SEEN_PATH = "/seen"
-"""Where it tells what it has seen."""
+"""The path of its record of requests."""
 WARM_UP = "warm-up"
-"""A request with this word in its body is answered well at once, and not counted."""
+"""A request with this word in its body gets a good answer at once and is not counted."""
 
 TRICKLE_PIECES = 12
 TRICKLE_PAUSE = 0.4
@@ -34,20 +34,19 @@ ANSWERS = {
         '{"error": {"message": "No.", "type": "server_error", "code": 500}}',
     ),
 }
-"""What is answered at once: status, content type and body."""
+"""Immediate answers: status, content type and body."""
 GOOD = ("200 OK", JSON_TYPE, REPLY)
 LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 
 
 class ScriptServer:
-    """What has been seen, and what is answered.
+    """Answers requests and records them.
 
     Attributes:
         origin: Its URL without a path.
-        requests: How many requests have come, apart from those that warm up.
-        connections: How many connections have been accepted.
-        closed: When clients closed the connections on which they got no answer, by
-            `time.monotonic`.
+        requests: The number of requests, without those for warm-up.
+        connections: The number of accepted connections.
+        closed: When clients closed connections that got no answer, by `time.monotonic`.
     """
 
     def __init__(self) -> None:
@@ -55,13 +54,13 @@ class ScriptServer:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what has been seen."""
+        """Clear the record."""
         self.requests = 0
         self.connections = 0
         self.closed: list[float] = []
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of a connection, which is kept open."""
+        """Answer the requests of a connection and keep it open."""
         self.connections += 1
         gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
         with contextlib.suppress(*gone):
@@ -88,7 +87,7 @@ class ScriptServer:
     async def play(
         self, part: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Do what the path asks for."""
+        """Answer in the way that the path names."""
         if part == "silent":
             with contextlib.suppress(ConnectionError):
                 await reader.read()
@@ -110,7 +109,7 @@ class ScriptServer:
 
 
 def render(answer: tuple[str, str, str]) -> bytes:
-    """Write one HTTP answer."""
+    """Return one HTTP response."""
     status, content_type, body = answer
     lines = [
         f"HTTP/1.1 {status}",

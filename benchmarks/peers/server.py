@@ -1,4 +1,4 @@
-"""The server that all contenders call: one reply for every request, on this machine."""
+"""The local server that all contenders call; it answers every request with one reply."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ REPLY = json.dumps(
 )
 CREDITS = "9.5"
 STATUS_PATH = "/status"
-"""Where the server tells how many connections it has accepted, in nginx's `stub_status` form."""
+"""The path of the number of accepted connections, in nginx's `stub_status` format."""
 
 STARTUP_SECONDS = 10
 CONFIG = """
@@ -67,10 +67,10 @@ http {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs.
+    """A running server.
 
     Attributes:
-        name: What it is, with its version.
+        name: The server's name and version.
         origin: Its URL without a path.
     """
 
@@ -79,11 +79,11 @@ class Server:
 
     @property
     def base_url(self) -> str:
-        """Give the base URL for the contenders."""
+        """The base URL for the contenders."""
         return f"{self.origin}/v1"
 
     def count_connections(self) -> int:
-        """Count the connections that it has accepted."""
+        """Return the number of connections accepted so far."""
         with urllib.request.urlopen(self.origin + STATUS_PATH, timeout=5) as response:  # noqa: S310
             status = response.read().decode()
         return int(re.search(r"^ (\d+) \d+ \d+", status, re.MULTILINE)[1])
@@ -91,7 +91,7 @@ class Server:
 
 @contextlib.contextmanager
 def serve() -> Iterator[Server]:
-    """Run nginx, or, where it is not installed, a small server on asyncio."""
+    """Run nginx or, if it is not installed, a small asyncio server."""
     port = find_free_port()
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -102,7 +102,7 @@ def serve() -> Iterator[Server]:
             name = get_nginx_version(nginx)
         else:
             command = [sys.executable, "-m", "benchmarks.peers.fallback_server", str(port)]
-            name = "a small server on asyncio (nginx is not installed)"
+            name = "a small asyncio server (nginx is not installed)"
         process = subprocess.Popen(command)
         try:
             wait_until_open(port, process)
@@ -113,26 +113,26 @@ def serve() -> Iterator[Server]:
 
 
 def find_free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 def render_config(port: int) -> str:
-    """Write nginx's configuration: one process, connections that stay open, no log."""
+    """Return nginx's configuration: one process, keep-alive, no log."""
     values = {"port": str(port), "status_path": STATUS_PATH, "credits": CREDITS, "reply": REPLY}
     return re.sub(r"\{(port|status_path|credits|reply)\}", lambda m: values[m[1]], CONFIG)
 
 
 def get_nginx_version(nginx: str) -> str:
-    """Ask nginx for its version, as in `nginx 1.22.1`."""
+    """Return nginx's name and version, such as `nginx 1.22.1`."""
     run = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True)
     return run.stderr.strip().removeprefix("nginx version: ").replace("/", " ")
 
 
 def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a port can be connected to."""
+    """Wait until a port accepts connections."""
     end = time.monotonic() + STARTUP_SECONDS
     while True:
         try:

@@ -87,7 +87,7 @@ def run_block(code: str, name: str, namespace: dict[str, Any]) -> str:
 
 
 def check_output(shown: str, printed: str) -> None:
-    """Compare what a page shows with what its block prints; `...` stands for any text."""
+    """Compare what a page shows with what its block prints; `...` matches any text."""
     pattern = re.escape(shown).replace(re.escape("..."), ".*?")
     if not re.fullmatch(pattern, printed, re.DOTALL):
         assert printed == shown

@@ -1,4 +1,4 @@
-"""How long a request takes to write and a reply to read, and how that grows."""
+"""How encoding requests and decoding replies scales with their size."""
 
 import json
 
@@ -14,8 +14,8 @@ from langchain_segmind._settings.call_settings import CallSettings
 
 @pytest.mark.parametrize("count", [10, 1_000, 10_000])
 @pytest.mark.benchmark(group="requests")
-def test_write_a_request(benchmark, count) -> None:
-    """Messages to the bytes of a body."""
+def test_encode_request(benchmark, count) -> None:
+    """Time from messages to the bytes of a request."""
     messages = [HumanMessage("What is this?"), AIMessage("A question.")] * (count // 2)
     settings = CallSettings(model="gpt-4-turbo", temperature=0)
     body = benchmark(lambda: openai.encode(create_request(messages, settings)))
@@ -24,8 +24,8 @@ def test_write_a_request(benchmark, count) -> None:
 
 @pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
 @pytest.mark.benchmark(group="replies")
-def test_read_a_reply(benchmark, size) -> None:
-    """The bytes of a body to a message."""
+def test_decode_reply(benchmark, size) -> None:
+    """Time from the bytes of a reply to a message."""
     text = "Nothing much. " * (size // 14)
     choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 9, "completion_tokens": size // 4, "total_tokens": 9 + size // 4}
@@ -40,8 +40,8 @@ def test_read_a_reply(benchmark, size) -> None:
 
 @pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
 @pytest.mark.benchmark(group="streamed replies")
-def test_stream_a_reply(benchmark, size) -> None:
-    """A message to its chunks."""
+def test_convert_reply_to_chunks(benchmark, size) -> None:
+    """Time from a message to its chunks."""
     choice = {"message": {"role": "assistant", "content": "x" * size}}
     reply = APIResponse(200, {}, json.dumps({"choices": [choice]}).encode())
     result = create_chat_result(openai.decode(reply.body), {}, CallSettings(model="gpt-4-turbo"))
