@@ -28,10 +28,11 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = [ROOT, *(ROOT / name for name in ("benchmarks", "docs", "examples", "requirements"))]
 PAGES = [path for folder in FOLDERS for path in sorted(folder.glob("*.md"))]
 BLOCK = re.compile(
-    r"^ *```python\n(?P<code>.*?)^ *```(?:\s*^ *```text\n(?P<output>.*?)^ *```)?",
+    r"^ *```python\n(?P<code>.*?)^ *```(?:\s*(?:prints\s*)?^ *```text\n(?P<output>.*?)^ *```)?",
     re.DOTALL | re.MULTILINE,
 )
-"""A block of Python and, where a block of text follows it directly, what it prints."""
+"""A block of Python and what it prints: the block of text that follows it directly, or after the
+word "prints"."""
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 MODULES = [
     langchain_segmind,
@@ -104,6 +105,30 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
         printed = run_block(textwrap.dedent(block["code"]), page.name, namespace)
         if block["output"] is not None:
             check_output(textwrap.dedent(block["output"]), printed)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        *(
+            f"docs/{name}.md"
+            for name in (
+                "chat-model",
+                "credits",
+                "errors",
+                "recipes",
+                "reliability",
+                "structured-output",
+                "tool-calling",
+            )
+        ),
+    ],
+)
+def test_page_shows_output_that_is_compared(name: str) -> None:
+    """The output on these pages has the form that the tests recognise."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert any(block["output"] for block in BLOCK.finditer(text))
 
 
 @pytest.mark.parametrize(

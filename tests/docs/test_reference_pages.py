@@ -52,32 +52,6 @@ def test_the_page_on_the_environment_lists_every_variable() -> None:
     assert named <= listed
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "chat-model.md",
-        "errors.md",
-        "recipes.md",
-        "reliability.md",
-        "structured-output.md",
-        "tool-calling.md",
-    ],
-)
-def test_a_block_prints_what_the_page_shows(page: str, capsys, tmp_path, monkeypatch) -> None:
-    """A `text` block behind a `python` block is that block's output."""
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "page"}
-    compared, printed = 0, ""
-    for language, text in FENCE.findall(read_page(page)):
-        if language == "python":
-            exec(compile(text, page, "exec"), namespace)  # noqa: S102 - our own docs
-            printed = capsys.readouterr().out
-        elif language == "text":
-            assert printed == text
-            compared += 1
-    assert compared > 0
-
-
 async def test_a_notebooks_cell_can_await_the_model() -> None:
     """The cell runs as IPython runs it: with `await` at its top, on a running event loop."""
     fences = FENCE.findall(read_page("recipes.md"))
