@@ -21,7 +21,6 @@ from langchain_core.tools import BaseTool
 from pydantic import (
     ConfigDict,
     Field,
-    NonNegativeInt,
     SecretStr,
     field_serializer,
     field_validator,
@@ -32,7 +31,7 @@ from langchain_segmind._api.api_key import ApiKeySource, find_api_key_problem, r
 from langchain_segmind._api.balance import SegmindCredits, create_credits
 from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
-from langchain_segmind._api.url import create_url, read_api_base_env
+from langchain_segmind._api.url import create_url
 from langchain_segmind._chat.context import check_context, count_turn_tokens
 from langchain_segmind._chat.formats import FORMATS
 from langchain_segmind._chat.reask import run_call
@@ -46,14 +45,13 @@ from langchain_segmind._output.structured_output import (
     create_structured_output,
     create_tracing_format,
 )
-from langchain_segmind._settings.arguments import ApiBase, ApiKey, Headers, Slug, check_names
+from langchain_segmind._settings.arguments import Slug, check_names
 from langchain_segmind._settings.call_settings import (
-    BodyParameters,
-    CallParameters,
     CallSettings,
     check_call_arguments,
     create_call_settings,
 )
+from langchain_segmind._settings.parameters import BodyParameters, ModelParameters
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
 from langchain_segmind.callbacks.tracking import UsageTracker, begin_call, start_tracking
@@ -74,7 +72,7 @@ def _create_alias(name: str) -> property:
     return property(attrgetter(name), lambda model, value: setattr(model, name, value))
 
 
-class ChatSegmind(CallParameters, BaseChatModel):
+class ChatSegmind(ModelParameters, BaseChatModel):
     """A Segmind language model that uses OpenAI's format, chosen by its slug.
 
     All arguments are keywords. The endpoint documents `messages` only: what is not set is not
@@ -98,43 +96,9 @@ class ChatSegmind(CallParameters, BaseChatModel):
         ```
     """
 
-    segmind_api_key: ApiKey = Field(default_factory=read_api_key_env)
-    """The API key, also `api_key`: a str, a SecretStr, or a callable, sync or async, that is
-    called before each request, so that keys can be rotated. Defaults to the environment variable
-    `SEGMIND_API_KEY`."""
-
-    segmind_api_base: ApiBase = Field(default_factory=read_api_base_env, validate_default=True)
-    """The URL before `/{slug}`, also `base_url`. Defaults to the environment variable
-    `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
-
-    max_retries: NonNegativeInt = 2
-    """How many times a failed request that was almost certainly not billed is sent again; 0 for
-    never."""
-
-    retry_read_timeouts: bool = False
-    """Whether a request that timed out after it was sent is sent again. It may have been billed,
-    so the same call may be billed twice. It matters with an `httpx.Timeout`: a number bounds the
-    whole call, which leaves no time for another attempt."""
-
-    default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
-    """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
-
-    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
-    """Your own httpx client for synchronous calls: proxies, certificates, limits. It is used, but
-    never closed."""
-
-    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
-    """Your own httpx client for asynchronous calls; it belongs to one event loop."""
-
-    check_context: bool = True
-    """Whether input that exceeds the model's context (`profile`) is refused before it is billed.
-    It takes the extra `tokens`, which counts the tokens."""
-
-    streaming: bool | None = None
-    """Whether `invoke` uses `stream`. The endpoint does not stream: a reply arrives as one
-    piece."""
-
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=False, validate_assignment=True
+    )
 
     if TYPE_CHECKING:
         # Type checkers build the constructors of this class and its subclasses from the fields;
@@ -712,5 +676,7 @@ class ChatSegmindGPT4Turbo(ChatSegmind):
         ```
     """
 
-    model: Slug = "gpt-4-turbo"
-    """The model's slug, as on https://www.segmind.com/models."""
+    model: Slug = Field(
+        default="gpt-4-turbo",
+        description="The model's slug, as on https://www.segmind.com/models.",
+    )

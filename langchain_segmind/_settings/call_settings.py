@@ -4,22 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, field_validator
+from pydantic import ConfigDict, InstanceOf
 
 from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
 from langchain_segmind._output.structured_output import StructuredOutput
 from langchain_segmind._settings.arguments import (
-    BodyKeys,
-    MaxTokens,
-    OnInvalidToolCall,
-    OutputRetries,
-    Slug,
-    Stop,
-    Temperature,
-    Timeout,
-    TopP,
     check_names,
 )
+from langchain_segmind._settings.parameters import BodyParameters, CallParameters
 from langchain_segmind._tools import (
     ToolChoice,
     Toolset,
@@ -32,85 +24,10 @@ from langchain_segmind._tools import (
 NO_TOOLS = Toolset(())
 
 
-def _require_model() -> str:
-    raise TypeError(
-        "ChatSegmind needs model=..., a slug such as 'gpt-4-turbo' "
-        "(https://www.segmind.com/models); ChatSegmindGPT4Turbo has one."
-    )
-
-
-class BodyParameters(BaseModel):
-    """Parameters that are sent as keys of the request's body when they are set."""
-
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,
-        populate_by_name=True,
-        protected_namespaces=(),
-        use_attribute_docstrings=True,
-    )
-
-    temperature: Temperature | None = None
-    """Sampling temperature, 0 to 2. Defaults to the model's own."""
-
-    max_tokens: MaxTokens | None = None
-    """The maximum number of tokens in the reply. Defaults to the model's own."""
-
-    top_p: TopP | None = None
-    """Nucleus sampling: the probability mass that is sampled from, 0 to 1. Defaults to the model's
-    own."""
-
-    seed: int | None = None
-    """A seed for sampling. Equal seeds ask for equal replies; no model guarantees them."""
-
-
-class CallParameters(BodyParameters):
-    """What can be set on the model and in a call."""
-
-    model: Slug = Field(default_factory=_require_model)
-    """The model's slug, as on https://www.segmind.com/models."""
-
-    stop: Stop | None = None
-    """Strings (or one) that end the reply before them. They are sent, and the reply is cut here as
-    well. A call's `stop` replaces the model's; `[]` means none."""
-
-    timeout: Timeout | None = 120
-    """Seconds that one call may take, including retries and the waits between them; None for no
-    limit. Waiting for a connection or for the `rate_limiter` does not count. An `httpx.Timeout`
-    bounds the phases of each attempt instead. Replies take 10 s on average and sometimes a
-    minute."""
-
-    model_kwargs: BodyKeys = Field(default_factory=dict)
-    """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
-
-    on_invalid_tool_call: OnInvalidToolCall = "return"
-    """What happens with a tool call that cannot be run: "return" puts it into
-    `invalid_tool_calls`; "retry" shows it to the model with the reason and asks again."""
-
-    output_retries: OutputRetries = 1
-    """How many times one call may ask again, 0 to 10: for invalid tool calls as above, and if a
-    tool call or JSON was required and the reply has none. Each request is billed."""
-
-    @field_validator("model_kwargs")
-    @classmethod
-    def _check_model_kwargs(cls, body_keys: dict[str, Any]) -> dict[str, Any]:
-        reserved = {
-            "messages": "they are the input of the call",
-            "model": "pass model=... instead",
-            "stop": "pass stop=... instead",
-            "stream": "the endpoint does not stream",
-            "n": "use batch for several replies",
-            **{name: f"pass {name}=... instead" for name in BodyParameters.model_fields},
-        }
-        for key in body_keys.keys() & reserved.keys():
-            raise ValueError(f"model_kwargs cannot hold {key!r}: {reserved[key]}.")
-        return body_keys
-
-
 class CallSettings(CallParameters):
     """What one call uses."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=False)
 
     tools: InstanceOf[Toolset] = NO_TOOLS
     """The bound tools."""

@@ -1,0 +1,138 @@
+"""The fields of the chat models. What a call can set as well is defined here for both."""
+
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator
+
+from langchain_segmind._api.api_key import read_api_key_env
+from langchain_segmind._api.url import read_api_base_env
+from langchain_segmind._settings.arguments import (
+    ApiBase,
+    ApiKey,
+    BodyKeys,
+    Headers,
+    MaxTokens,
+    OnInvalidToolCall,
+    OutputRetries,
+    Slug,
+    Stop,
+    Temperature,
+    Timeout,
+    TopP,
+)
+
+
+def _require_model() -> str:
+    raise TypeError(
+        "ChatSegmind needs model=..., a slug such as 'gpt-4-turbo' "
+        "(https://www.segmind.com/models); ChatSegmindGPT4Turbo has one."
+    )
+
+
+class BodyParameters(BaseModel):
+    """Parameters that are sent as keys of the request's body when they are set."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+    )
+
+    temperature: Temperature | None = None
+    """Sampling temperature, 0 to 2. Defaults to the model's own."""
+
+    max_tokens: MaxTokens | None = None
+    """The maximum number of tokens in the reply. Defaults to the model's own."""
+
+    top_p: TopP | None = None
+    """Nucleus sampling: the probability mass that is sampled from, 0 to 1. Defaults to the model's
+    own."""
+
+    seed: int | None = None
+    """A seed for sampling. Equal seeds ask for equal replies; no model guarantees them."""
+
+
+class CallParameters(BodyParameters):
+    """What can be set on the model and in a call."""
+
+    model: Slug = Field(default_factory=_require_model)
+    """The model's slug, as on https://www.segmind.com/models."""
+
+    stop: Stop | None = None
+    """Strings (or one) that end the reply before them. They are sent, and the reply is cut here as
+    well. A call's `stop` replaces the model's; `[]` means none."""
+
+    timeout: Timeout | None = 120
+    """Seconds that one call may take, including retries and the waits between them; None for no
+    limit. Waiting for a connection or for the `rate_limiter` does not count. An `httpx.Timeout`
+    bounds the phases of each attempt instead. Replies take 10 s on average and sometimes a
+    minute."""
+
+    model_kwargs: BodyKeys = Field(default_factory=dict)
+    """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
+
+    on_invalid_tool_call: OnInvalidToolCall = "return"
+    """What happens with a tool call that cannot be run: "return" puts it into
+    `invalid_tool_calls`; "retry" shows it to the model with the reason and asks again."""
+
+    output_retries: OutputRetries = 1
+    """How many times one call may ask again, 0 to 10: for invalid tool calls as above, and if a
+    tool call or JSON was required and the reply has none. Each request is billed."""
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _check_model_kwargs(cls, body_keys: dict[str, Any]) -> dict[str, Any]:
+        reserved = {
+            "messages": "they are the input of the call",
+            "model": "pass model=... instead",
+            "stop": "pass stop=... instead",
+            "stream": "the endpoint does not stream",
+            "n": "use batch for several replies",
+            **{name: f"pass {name}=... instead" for name in BodyParameters.model_fields},
+        }
+        for key in body_keys.keys() & reserved.keys():
+            raise ValueError(f"model_kwargs cannot hold {key!r}: {reserved[key]}.")
+        return body_keys
+
+
+class ModelParameters(CallParameters):
+    """What can be set on the model."""
+
+    segmind_api_key: ApiKey = Field(default_factory=read_api_key_env)
+    """The API key, also `api_key`: a str, a SecretStr, or a callable, sync or async, that is
+    called before each request, so that keys can be rotated. Defaults to the environment variable
+    `SEGMIND_API_KEY`."""
+
+    segmind_api_base: ApiBase = Field(default_factory=read_api_base_env, validate_default=True)
+    """The URL before `/{slug}`, also `base_url`. Defaults to the environment variable
+    `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
+
+    max_retries: NonNegativeInt = 2
+    """How many times a failed request that was almost certainly not billed is sent again; 0 for
+    never."""
+
+    retry_read_timeouts: bool = False
+    """Whether a request that timed out after it was sent is sent again. It may have been billed,
+    so the same call may be billed twice. It matters with an `httpx.Timeout`: a number bounds the
+    whole call, which leaves no time for another attempt."""
+
+    default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
+    """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
+
+    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
+    """Your own httpx client for synchronous calls: proxies, certificates, limits. It is used, but
+    never closed."""
+
+    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
+    """Your own httpx client for asynchronous calls; it belongs to one event loop."""
+
+    check_context: bool = True
+    """Whether input that exceeds the model's context (`profile`) is refused before it is billed.
+    It takes the extra `tokens`, which counts the tokens."""
+
+    streaming: bool | None = None
+    """Whether `invoke` uses `stream`. The endpoint does not stream: a reply arrives as one
+    piece."""
