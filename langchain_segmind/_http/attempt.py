@@ -256,7 +256,7 @@ class Attempt:
             logger.debug("%s: %s", type(error).__name__, error)
             raise error
         response = self._create_response(with_body=True)
-        logger.debug("%s %s: %d", self.outgoing.method, response.url, response.status_code)
+        logger.debug("%s %s: %d", self.outgoing.method, self.outgoing.url, response.status_code)
         if not self.response.is_success:
             raise create_error(response)
         return response
@@ -267,7 +267,7 @@ class Attempt:
         self._chunks.clear()
         # Without `items`, httpx searches all headers for each of them.
         headers = dict(self.response.headers.items())
-        url = str(self.outgoing.url)
+        url = "" if self.response.is_success else str(self.outgoing.url)
         return APIResponse(self.response.status_code, headers, body, url, self._mask)
 
     def _mask(self, text: str) -> str:

@@ -21,6 +21,8 @@ from langchain_segmind._tools import (
     render_instructions,
 )
 
+BODY_FIELDS = tuple(BodyParameters.model_fields)
+
 NO_TOOLS = Toolset(())
 
 
@@ -60,7 +62,7 @@ class CallSettings(CallParameters):
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The keys of the request's body beside `messages` and `stop`."""
-        values = {name: getattr(self, name) for name in BodyParameters.model_fields}
+        values = {name: getattr(self, name) for name in BODY_FIELDS}
         chosen = {name: value for name, value in values.items() if value is not None}
         return chosen | self.model_kwargs
 
@@ -92,6 +94,9 @@ class CallSettings(CallParameters):
             parts.append(self.response_format.render_instructions(with_tools=with_tools))
         return "\n\n".join(filter(None, parts))
 
+
+SHARED_FIELDS = tuple(CallParameters.model_fields)
+"""What can be set on the model and in a call."""
 
 INTERNAL_ARGUMENTS = frozenset({"structured_output", "on_unmet_requirement"})
 """What `with_structured_output` binds for its own call."""
@@ -129,18 +134,25 @@ def create_call_settings(
         ValueError: A value is invalid.
     """
     check_call_arguments(arguments, fields)
-    given = {**arguments, "stop": arguments.get("stop") if stop is None else stop}
-    given["model"] = given.get("model") or given.pop("model_name", None)
+    given = arguments if stop is None else {**arguments, "stop": stop}
     given = {name: value for name, value in given.items() if value is not None}
-    model_kwargs = {**fields["model_kwargs"], **given.get("model_kwargs", {})}
-    toolset = NO_TOOLS
-    if tools := given.get("tools"):
-        toolset = create_toolset(convert_tools(tools, strict=given.get("strict")))
-    chosen = {name: fields[name] for name in CallParameters.model_fields} | given
-    chosen |= {
-        "model_kwargs": model_kwargs,
-        "tools": toolset,
-        "tool_choice": parse_tool_choice(given.get("tool_choice"), toolset),
-        "response_format": parse_response_format(given.get("response_format")),
-    }
-    return CallSettings.model_validate(chosen)
+    chosen = {name: fields[name] for name in SHARED_FIELDS}
+    if not given:
+        return CallSettings.model_validate(chosen)
+    if "model_name" in given:
+        given["model"] = given.pop("model_name")
+    if "model_kwargs" in given:
+        given["model_kwargs"] = {**fields["model_kwargs"], **given["model_kwargs"]}
+    tools = given.pop("tools", ())
+    toolset = (
+        create_toolset(convert_tools(tools, strict=given.get("strict"))) if tools else NO_TOOLS
+    )
+    return CallSettings.model_validate(
+        {
+            **chosen,
+            **given,
+            "tools": toolset,
+            "tool_choice": parse_tool_choice(given.get("tool_choice"), toolset),
+            "response_format": parse_response_format(given.get("response_format")),
+        }
+    )
