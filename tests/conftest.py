@@ -1,4 +1,4 @@
-"""What all tests share: a gateway on loopback, models that talk to it, and both ways to call."""
+"""Fixtures of all tests: a gateway on loopback, models that call it, sync and async callers."""
 
 import asyncio
 import contextvars
@@ -14,7 +14,7 @@ from langchain_segmind import ChatSegmindGPT4Turbo
 from langchain_segmind.gateway import Gateway
 
 SECRET = "fake-key-for-tests"
-"""The key of every test; it must turn up nowhere but in the request's header."""
+"""The API key of all tests; it may appear in the request's header only."""
 
 LIVE = os.environ.get("LIVE") == "1"
 """Whether to run LangChain's standard tests against Segmind itself (`make test_live`)."""
@@ -22,35 +22,35 @@ LIVE = os.environ.get("LIVE") == "1"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the developer's own settings, and any real key, out of the tests."""
+    """Hide the developer's settings and any real key from the tests."""
     for name in () if LIVE else ("SEGMIND_API_KEY", "SEGMIND_API_BASE", "LC_OUTPUT_VERSION"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
 def running_gateway() -> Iterator[Gateway]:
-    """Run one strict gateway for all tests: it refuses whatever is off contract."""
+    """Run one strict gateway for all tests: it rejects any request that breaks the contract."""
     body_keys = ["presence_penalty", "frequency_penalty"]
     with Gateway(
         api_key=SECRET,
         credits=1_000,
         strict=True,
         extra_body_keys=body_keys,
-        keep_alive=600,  # a connection that ends as it is used is for the tests of that alone
+        keep_alive=600,  # tests of closed connections have servers of their own
     ) as gateway:
         yield gateway
 
 
 @pytest.fixture
 def gateway(running_gateway: Gateway) -> Gateway:
-    """Give a gateway with a full balance, an empty script and no memory."""
+    """Return the gateway with a full balance, an empty script and no recorded requests."""
     running_gateway.reset()
     return running_gateway
 
 
 @pytest.fixture
 def create_model(gateway: Gateway) -> Callable[..., ChatSegmindGPT4Turbo]:
-    """Create models that talk to the gateway."""
+    """Return a function that creates models for the gateway."""
 
     def create(**fields: Any) -> ChatSegmindGPT4Turbo:
         return ChatSegmindGPT4Turbo(**{"base_url": gateway.base_url, "api_key": SECRET, **fields})
@@ -60,23 +60,23 @@ def create_model(gateway: Gateway) -> Callable[..., ChatSegmindGPT4Turbo]:
 
 @dataclass
 class Caller:
-    """Calls a model's synchronous methods, or their asynchronous twins on one event loop."""
+    """Calls a model's synchronous methods, or their asynchronous versions on one event loop."""
 
     runner: asyncio.Runner | None
 
     def connect(self, base_url: str, **fields: Any) -> ChatSegmindGPT4Turbo:
-        """Create a model for a server of the test's own."""
+        """Create a model for another server than the gateway."""
         return ChatSegmindGPT4Turbo(**{"base_url": base_url, "api_key": SECRET, **fields})
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """Find the way to call a method by its synchronous name."""
+        """Return a function that calls the method of this synchronous name."""
 
         def call(target: Any, *args: Any, **kwargs: Any) -> Any:
             if self.runner is None:
                 result = getattr(target, name)(*args, **kwargs)
                 return list(result) if hasattr(result, "__next__") else result
-            twin = name.replace("get_", "aget_") if name.startswith("get_") else f"a{name}"
-            result = getattr(target, twin)(*args, **kwargs)
+            method = name.replace("get_", "aget_") if name.startswith("get_") else f"a{name}"
+            result = getattr(target, method)(*args, **kwargs)
             return self.runner.run(_finish(result), context=contextvars.copy_context())
 
         return call
@@ -90,7 +90,7 @@ async def _finish(result: Any) -> Any:
 
 @pytest.fixture(params=["sync", "async"])
 def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
-    """Run a test twice from one definition: synchronously and asynchronously."""
+    """Run a test twice: synchronously and asynchronously."""
     if request.param == "sync":
         yield Caller(None)
         return
@@ -100,5 +100,5 @@ def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """Give the project's folder."""
+    """Return the project's folder."""
     return Path(__file__).parent.parent

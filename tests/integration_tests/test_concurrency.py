@@ -1,161 +1,107 @@
-"""Many calls, from many threads and event loops, by one model: each is answered, and sent once."""
+"""Many calls of one model, from many threads and event loops: each is answered and sent once."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from langchain_segmind import SegmindAPIError
+from langchain_segmind._http import pools
 from tests.support.servers import EchoServer
 
-RETRIES = pytest.mark.parametrize(
-    "fields", [pytest.param({"max_retries": 0}, id="no retries"), pytest.param({}, id="retries")]
-)
 
-
-def count(requests) -> Counter:
-    """Count what was said last."""
+def count_texts(requests) -> Counter:
+    """Return how often each last message was sent."""
     return Counter(request.last_message for request in requests)
 
 
-@RETRIES
-@pytest.mark.usefixtures("nothing_left")
-def test_one_model_serves_loop_after_loop(create_model, gateway, fields) -> None:
-    """Connections of a loop that is over are not used in the next one."""
-    model = create_model(**fields)
+@pytest.mark.usefixtures("no_leaks")
+def test_a_model_works_in_one_event_loop_after_the_other(create_model, gateway) -> None:
+    """Connections of a closed loop are not used in the next one."""
+    model = create_model(max_retries=0)
     texts = [str(number) for number in range(10)]
     assert [asyncio.run(model.ainvoke(text)).text for text in texts] == texts
-    assert count(gateway.requests) == Counter(texts)
+    assert count_texts(gateway.requests) == Counter(texts)
 
 
-@RETRIES
-@pytest.mark.usefixtures("nothing_left")
-def test_one_model_serves_threads_and_their_loops_at_once(create_model, gateway, fields) -> None:
-    """8 threads with 5 loops each, and synchronous calls inside and outside of them."""
-    model = create_model(**fields)
+@pytest.mark.usefixtures("no_leaks")
+def test_threads_and_their_event_loops_share_a_model(create_model, gateway) -> None:
+    """8 threads with 5 loops each, and synchronous calls inside and outside of the loops."""
+    model = create_model(max_retries=0)
     start = threading.Barrier(8)
 
-    async def work(name: str) -> list[str]:
-        asked = [model.ainvoke(f"{name} {number}") for number in range(3)]
-        replies = [*await asyncio.gather(*asked), model.invoke(f"{name} sync in the loop")]
+    async def call_in_loop(name: str) -> list[str]:
+        calls = [model.ainvoke(f"{name} {number}") for number in range(3)]
+        replies = [*await asyncio.gather(*calls), model.invoke(f"{name} sync in the loop")]
         return [reply.text for reply in replies]
 
-    def run(thread: int) -> list[str]:
+    def call_in_thread(thread: int) -> list[str]:
         start.wait()
-        heard = []
+        texts = []
         for loop in range(5):
             name = f"thread {thread}, loop {loop}:"
-            heard += [*asyncio.run(work(name)), model.invoke(f"{name} sync").text]
-        return heard
+            texts += [*asyncio.run(call_in_loop(name)), model.invoke(f"{name} sync").text]
+        return texts
 
     with ThreadPoolExecutor(8) as pool:
-        heard = [text for texts in pool.map(run, range(8)) for text in texts]
-    assert len(heard) == len(set(heard)) == 8 * 5 * 5
-    assert count(gateway.requests) == Counter(heard)
+        texts = [text for texts in pool.map(call_in_thread, range(8)) for text in texts]
+    assert len(texts) == len(set(texts)) == 8 * 5 * 5
+    assert count_texts(gateway.requests) == Counter(texts)
 
 
-@pytest.mark.usefixtures("nothing_left")
-def test_synchronous_calls_keep_their_connection_between_loops(create_model, gateway) -> None:
-    """A connection is opened once, not once a call."""
+@pytest.mark.usefixtures("no_leaks")
+def test_synchronous_calls_reuse_their_connection(create_model, gateway) -> None:
+    """Inside and outside of event loops."""
     model = create_model(max_retries=0)
 
-    async def work() -> None:
+    async def call_in_loop() -> None:
         model.invoke("hi")
 
     for _ in range(5):
-        asyncio.run(work())
+        asyncio.run(call_in_loop())
         model.invoke("hi")
     assert len({request.client for request in gateway.requests}) == 1
 
 
-async def test_asynchronous_calls_keep_their_connection(create_model, gateway) -> None:
-    """A connection is opened once, not once a call, and models of one loop share it."""
+async def test_asynchronous_calls_reuse_their_connection(create_model, gateway) -> None:
+    """Models in one event loop share it."""
     for _ in range(5):
         await create_model(max_retries=0).ainvoke("hi")
     assert len({request.client for request in gateway.requests}) == 1
 
 
-# --- Many at once ---
-
-SERVE = """
-import sys
-from tests.support.servers import EchoServer
-
-with EchoServer(float(sys.argv[1])) as server:
-    print(server.base_url, flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def serve_elsewhere(latency: float, root: Path) -> Iterator[str]:
-    """Run a server in a process of its own, which takes no time of this one's; gives its URL."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(latency)],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.stdin.close()
-
-
-@pytest.mark.usefixtures("nothing_left")
-def test_a_batch_of_500_has_no_failure(create_model) -> None:
-    """In time, though a reply takes half of it, and at most as many at once as was asked for."""
+@pytest.mark.usefixtures("no_leaks")
+def test_a_batch_of_500_has_no_failure(caller, create_model) -> None:
+    """Synchronous or not, up to `max_concurrency` calls are in flight at once, and no more."""
     texts = [str(number) for number in range(500)]
-    with EchoServer(0.8) as server:
-        model = create_model(base_url=server.base_url, timeout=1.5, max_retries=0)
-        replies = model.batch(texts, {"max_concurrency": 250})
+    with EchoServer(min_in_flight=250) as server:
+        model = create_model(base_url=server.base_url, max_retries=0)
+        replies = caller.batch(model, texts, {"max_concurrency": 250})
         assert [reply.text for reply in replies] == texts
-        assert len(server.arrivals) == 500
-        assert server.most_under_way <= 250
+        assert Counter(request.text for request in server.requests) == Counter(texts)
+        assert server.max_in_flight == 250
         model.close()
+        caller.close(model)
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_an_asynchronous_batch_of_500_has_no_failure(create_model, root) -> None:
-    """All are in flight at once: one after the other they would take 400 s."""
-    texts = [str(number) for number in range(500)]
-    with serve_elsewhere(0.8, root) as base_url:
-        model = create_model(base_url=base_url, timeout=20, max_retries=0)
+@pytest.mark.usefixtures("no_leaks")
+async def test_calls_beyond_the_limit_of_an_event_loop_wait(create_model, monkeypatch) -> None:
+    """MAX_REQUESTS_IN_FLIGHT are in flight at once, no more, and all are answered."""
+    monkeypatch.setattr(pools, "MAX_REQUESTS_IN_FLIGHT", 100)
+    texts = [str(number) for number in range(600)]
+    with EchoServer(min_in_flight=100) as server:
+        model = create_model(base_url=server.base_url, max_retries=0)
         replies = await model.abatch(texts)
         assert [reply.text for reply in replies] == texts
+        assert Counter(request.text for request in server.requests) == Counter(texts)
+        assert server.max_in_flight == 100
         await model.aclose()
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_2000_calls_at_once_are_all_answered(create_model, echo_server) -> None:
-    """Each with its own answer; the wait for a turn is no part of the timeout."""
-    model = create_model(base_url=echo_server.base_url, max_retries=0)
-    texts = [str(number) for number in range(2000)]
-    replies = await asyncio.gather(*(model.ainvoke(text) for text in texts))
-    assert [reply.text for reply in replies] == texts
-    assert Counter(arrival.text for arrival in echo_server.arrivals) == Counter(texts)
-    await model.aclose()
-
-
-def test_a_batch_is_as_wide_as_it_may_be(caller, create_model) -> None:
-    """`max_concurrency` calls are under way at once, never more."""
-    with EchoServer(0.05) as server:
-        model = create_model(base_url=server.base_url)
-        caller.batch(model, [str(number) for number in range(12)], {"max_concurrency": 4})
-        assert server.most_under_way == 4
-
-
-def test_a_batch_gives_errors_back_where_they_belong(caller, create_model, gateway) -> None:
-    """With `return_exceptions` the others are answered all the same; without, the first raises."""
+def test_a_batch_returns_errors_at_their_positions(caller, create_model, gateway) -> None:
+    """With `return_exceptions`; without, the first error is raised."""
 
     def answer(request):
         bad = request.last_message == "bad"

@@ -1,4 +1,4 @@
-"""Connections are opened when needed, closed when asked, and go where the environment says."""
+"""Connections open on demand, close on request, and follow the environment's settings."""
 
 import asyncio
 import gc
@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +17,16 @@ import httpx
 import pytest
 
 from langchain_segmind import SegmindConnectionError
+from langchain_segmind._http import pools
 from langchain_segmind._http.pools import PerRequestPool
+from tests.support.raw_server import RawServer, answer, close
 from tests.support.servers import EchoServer
 
 # --- Closing ---
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_closing_can_be_repeated_and_is_no_end(create_model, echo_server) -> None:
+@pytest.mark.usefixtures("no_leaks")
+async def test_a_closed_model_can_call_again(create_model, echo_server) -> None:
     """Each way to close closes all connections, and the next call opens new ones."""
     model = create_model(base_url=echo_server.base_url)
     model.close()
@@ -32,19 +35,19 @@ async def test_closing_can_be_repeated_and_is_no_end(create_model, echo_server) 
         with model as same:
             assert same is model
             assert model.invoke("hi").text == "hi"
-        assert await echo_server.await_until(lambda server: not server.connections)
+        await asyncio.to_thread(echo_server.wait_for_open_connections, 0)
         model.close()
         async with model as same:
             assert same is model
             assert (await model.ainvoke("hi")).text == "hi"
-        assert await echo_server.await_until(lambda server: not server.connections)
+        await asyncio.to_thread(echo_server.wait_for_open_connections, 0)
         await model.aclose()
-    assert echo_server.opened == 4
+    assert echo_server.total_connections == 4
 
 
-@pytest.mark.usefixtures("nothing_left")
-def test_closing_loses_no_call_of_other_threads(create_model, echo_server) -> None:
-    """What is in use is closed once it is free."""
+@pytest.mark.usefixtures("no_leaks")
+def test_closing_loses_no_call_of_another_thread(create_model, echo_server) -> None:
+    """A connection in use is closed once it is free."""
     model = create_model(base_url=echo_server.base_url, max_retries=0)
     texts = [f"{thread}, {call}" for thread in range(8) for call in range(25)]
     with ThreadPoolExecutor(8) as pool:
@@ -53,51 +56,96 @@ def test_closing_loses_no_call_of_other_threads(create_model, echo_server) -> No
             model.close()
         assert [call.result().text for call in calls] == texts
     model.close()
-    assert Counter(arrival.text for arrival in echo_server.arrivals) == Counter(texts)
-    assert echo_server.wait_until(lambda server: not server.connections)
+    assert Counter(request.text for request in echo_server.requests) == Counter(texts)
+    echo_server.wait_for_open_connections(0)
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_closing_loses_no_other_call_of_a_loop(create_model, echo_server) -> None:
-    """What is in use is closed once it is free."""
+@pytest.mark.usefixtures("no_leaks")
+async def test_closing_loses_no_other_call_of_an_event_loop(create_model, echo_server) -> None:
+    """A connection in use is closed once it is free."""
     model = create_model(base_url=echo_server.base_url, max_retries=0)
     texts = [str(number) for number in range(200)]
     calls = asyncio.gather(*(model.ainvoke(text) for text in texts))
-    for number in range(1, 200, 20):
-        await echo_server.await_until(lambda server, least=number: len(server.arrivals) >= least)
+    for count in range(1, 200, 20):
+        await asyncio.to_thread(echo_server.wait_for_requests, count)
         await model.aclose()
     assert [reply.text for reply in await calls] == texts
     await model.aclose()
-    assert await echo_server.await_until(lambda server: not server.connections)
+    await asyncio.to_thread(echo_server.wait_for_open_connections, 0)
 
 
-@pytest.mark.usefixtures("nothing_left")
-def test_a_call_that_begins_as_all_is_closed_closes_its_own(
+@pytest.mark.usefixtures("no_leaks")
+def test_a_call_that_begins_while_another_thread_closes_is_closed_too(
     create_model, echo_server, monkeypatch
 ) -> None:
-    """Another thread closes all connections just before the call would open one."""
+    """All connections are closed just before the call opens its own."""
     model = create_model(base_url=echo_server.base_url, max_retries=0)
     model.close()
-    take = PerRequestPool.acquire
+    acquire = PerRequestPool.acquire
 
-    def close_and_take(transports: PerRequestPool) -> Any:
-        monkeypatch.setattr(PerRequestPool, "acquire", take)
+    def close_and_acquire(pool: PerRequestPool) -> Any:
+        monkeypatch.setattr(PerRequestPool, "acquire", acquire)
         thread = threading.Thread(target=model.close)
         thread.start()
         thread.join()
-        return take(transports)
+        return acquire(pool)
 
-    monkeypatch.setattr(PerRequestPool, "acquire", close_and_take)
+    monkeypatch.setattr(PerRequestPool, "acquire", close_and_acquire)
     assert model.invoke("hi").text == "hi"
-    assert echo_server.wait_until(lambda server: not server.connections)
+    echo_server.wait_for_open_connections(0)
+
+
+# --- Reuse ---
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_connection_is_not_reused_after_keep_alive_seconds(
+    caller, create_model, echo_server, monkeypatch
+) -> None:
+    """Nor is one that idles beside it kept open."""
+    monkeypatch.setattr(pools, "KEEP_ALIVE_SECONDS", 0.05)
+    model = create_model(base_url=echo_server.base_url, max_retries=0)
+    model.close()  # pools of earlier tests have another keep-alive time
+    echo_server.min_in_flight = 2
+    caller.batch(model, ["a", "b"])
+    assert echo_server.total_connections == 2
+    time.sleep(0.1)  # longer than the keep-alive time: nothing happens then that could be awaited
+    caller.invoke(model, "c")
+    assert echo_server.total_connections == 3
+    echo_server.wait_for_open_connections(1)
+    model.close()
+    caller.close(model)
+
+
+def test_the_transport_of_a_failed_request_is_not_reused(caller, monkeypatch) -> None:
+    """Httpcore can lose track of its connection."""
+    name = "open_async_transport" if caller.runner else "open_transport"
+    open_transport = getattr(pools, name)
+    opened: list[object] = []
+
+    def record(route: pools.Route) -> Any:
+        opened.append(open_transport(route))
+        return opened[-1]
+
+    monkeypatch.setattr(pools, name, record)
+    with RawServer([answer()], [answer(b"{", length=99), close], [answer()]) as server:
+        model = caller.connect(server.get_url(), max_retries=0)
+        model.close()  # the pool of earlier tests opens its transports unrecorded
+        caller.invoke(model, "hi")
+        with pytest.raises(SegmindConnectionError):
+            caller.invoke(model, "hi")
+        assert len(opened) == 1
+        caller.invoke(model, "hi")
+        assert len(opened) == 2
+        model.close()
 
 
 # --- The user's own clients ---
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_the_users_clients_are_used_and_never_closed(create_model, gateway) -> None:
-    """By no way to close, nor when the model is dropped."""
+@pytest.mark.usefixtures("no_leaks")
+async def test_the_users_own_clients_are_used_and_stay_open(create_model, gateway) -> None:
+    """Even where the model is closed or deleted."""
     with httpx.Client(headers={"x-mine": "fake-sync"}) as client:
         async with httpx.AsyncClient(headers={"x-mine": "fake-async"}) as async_client:
             for _ in range(3):
@@ -121,7 +169,7 @@ async def test_the_users_clients_are_used_and_never_closed(create_model, gateway
 
 @pytest.fixture
 def fresh_environment(create_model) -> Iterator[pytest.MonkeyPatch]:
-    """Let a test set what is read from the environment, which is kept until connections close."""
+    """Unset proxies and certificates, and read the environment again before and after the test."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file"):
             patch.delenv(name, raising=False)
@@ -131,35 +179,35 @@ def fresh_environment(create_model) -> Iterator[pytest.MonkeyPatch]:
     create_model().close()
 
 
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-async def test_a_proxy_is_asked_as_the_environment_says(
+async def test_requests_go_through_the_environments_proxy(
     create_model, echo_server, fresh_environment, name
 ) -> None:
-    """For a host that only the proxy knows."""
+    """To a host that only the proxy can resolve."""
     fresh_environment.setenv(name, echo_server.base_url.removesuffix("/v1"))
     model = create_model(base_url="http://models.invalid/v1")
     assert model.invoke("sync").text == "sync"
     assert (await model.ainvoke("async")).text == "async"
-    targets = [arrival.target for arrival in echo_server.arrivals]
+    targets = [request.target for request in echo_server.requests]
     assert targets == ["http://models.invalid/v1/gpt-4-turbo"] * 2
     model.close()
     await model.aclose()
 
 
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("hosts", ["127.0.0.1", "example.com,127.0.0.1", "*"])
-async def test_no_proxy_is_asked_for_hosts_that_need_none(
+async def test_no_proxy_excludes_hosts(
     create_model, gateway, echo_server, fresh_environment, hosts
 ) -> None:
-    """`NO_PROXY` names them."""
+    """By name, in a list, or all of them."""
     fresh_environment.setenv("HTTP_PROXY", echo_server.base_url.removesuffix("/v1"))
     fresh_environment.setenv("NO_PROXY", hosts)
     model = create_model()
     model.invoke("sync")
     await model.ainvoke("async")
     assert len(gateway.requests) == 2
-    assert echo_server.arrivals == []
+    assert echo_server.requests == []
 
 
 # --- Certificates ---
@@ -186,7 +234,7 @@ authorityKeyIdentifier = keyid
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an authority (`ca.pem`) and a certificate of it for 127.0.0.1 (`server.pem`)."""
+    """Create an authority (`ca.pem`) and its certificate for 127.0.0.1 (`server.pem`)."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
@@ -205,32 +253,32 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls_server(certificates: Path) -> Iterator[EchoServer]:
-    """Run a server that speaks TLS."""
+    """Run a server with TLS."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
     with EchoServer(context=context) as server:
         yield server
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_a_certificate_is_trusted_as_the_environment_says(
+@pytest.mark.usefixtures("no_leaks")
+async def test_ssl_cert_file_is_trusted(
     create_model, certificates, tls_server, fresh_environment
 ) -> None:
-    """`SSL_CERT_FILE` names the authority."""
+    """It names the certificate of a private authority."""
     fresh_environment.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
     model = create_model(base_url=tls_server.base_url)
     for _ in range(2):
         assert model.invoke("sync").text == "sync"
         assert (await model.ainvoke("async")).text == "async"
-    assert tls_server.opened == 2
+    assert tls_server.total_connections == 2
     model.close()
     await model.aclose()
-    assert await tls_server.await_until(lambda server: not server.connections)
+    await asyncio.to_thread(tls_server.wait_for_open_connections, 0)
 
 
-@pytest.mark.usefixtures("nothing_left", "fresh_environment")
-async def test_a_certificate_of_nobody_known_is_refused(create_model, tls_server) -> None:
-    """Nothing is sent, and the error says why."""
+@pytest.mark.usefixtures("no_leaks", "fresh_environment")
+async def test_an_unknown_certificate_authority_is_refused(create_model, tls_server) -> None:
+    """Nothing is sent, and the error names the cause."""
     model = create_model(base_url=tls_server.base_url, max_retries=0)
     with pytest.raises(SegmindConnectionError, match="certificate") as caught:
         model.invoke("hi")
@@ -238,6 +286,6 @@ async def test_a_certificate_of_nobody_known_is_refused(create_model, tls_server
     with pytest.raises(SegmindConnectionError, match="certificate") as caught:
         await model.ainvoke("hi")
     assert caught.value.phase == "connect"
-    assert tls_server.arrivals == []
+    assert tls_server.requests == []
     model.close()
     await model.aclose()

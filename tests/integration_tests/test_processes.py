@@ -1,4 +1,4 @@
-"""A model that has called is copied, pickled and forked, and holds on to nothing."""
+"""A model that has made calls can be copied, pickled and forked, and leaks nothing."""
 
 import asyncio
 import copy
@@ -6,10 +6,7 @@ import gc
 import multiprocessing
 import os
 import pickle
-import subprocess
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import SECRET
 from tests.support.children import call_both_ways
 
 
@@ -26,40 +22,30 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def by_pickle(thing: Any, library: str = "pickle") -> Any:
-    """Write it with a library, and read it with the standard one."""
+def pickle_and_load(thing: Any, library: str = "pickle") -> Any:
+    """Return a copy, pickled by a library and loaded by the standard one."""
     return pickle.loads(pytest.importorskip(library).dumps(thing))
-
-
-def run_script(source: str, gateway, *, seconds: float = 60, **variables: str) -> None:
-    """Run a program in a fresh process, with the gateway in its environment."""
-    root = Path(__file__).parent.parent.parent
-    own = {"SEGMIND_API_BASE": gateway.base_url, "SEGMIND_API_KEY": SECRET, "PYTHONPATH": str(root)}
-    subprocess.run(
-        [sys.executable, "-c", source],
-        env={**os.environ, **own, **variables},
-        check=True,
-        timeout=seconds,
-    )
 
 
 # --- Copies ---
 
 COPIES = [
-    pytest.param(by_pickle, id="pickle"),
-    pytest.param(partial(by_pickle, library="cloudpickle"), id="cloudpickle"),
+    pytest.param(pickle_and_load, id="pickle"),
+    pytest.param(partial(pickle_and_load, library="cloudpickle"), id="cloudpickle"),
     pytest.param(copy.copy, id="copy"),
     pytest.param(copy.deepcopy, id="deepcopy"),
     pytest.param(lambda model: model.model_copy(), id="model_copy"),
-    pytest.param(lambda model: model.model_copy(deep=True), id="model_copy, deep"),
-    pytest.param(lambda model: model.model_copy(update={"seed": 1}), id="model_copy, updated"),
+    pytest.param(lambda model: model.model_copy(deep=True), id="deep model_copy"),
+    pytest.param(
+        lambda model: model.model_copy(update={"seed": 1}), id="updated model_copy"
+    ),
 ]
 
 
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("duplicate", COPIES)
-async def test_a_copy_of_a_model_that_has_called_can_call(create_model, gateway, duplicate) -> None:
-    """So can the model that it was made from, while its connections are open."""
+async def test_a_copy_of_a_used_model_makes_calls(create_model, gateway, duplicate) -> None:
+    """And so does the original, whose connections are still open."""
     model = create_model(max_retries=0)
     model.invoke("hi")
     await model.ainvoke("hi")
@@ -70,23 +56,23 @@ async def test_a_copy_of_a_model_that_has_called_can_call(create_model, gateway,
     assert len(gateway.requests) == 6
 
 
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("library", ["pickle", "cloudpickle"])
-async def test_a_model_with_tools_can_be_pickled(create_model, gateway, library) -> None:
-    """After a call, which its copy repeats."""
+async def test_a_used_model_with_tools_can_be_pickled(create_model, gateway, library) -> None:
+    """The copy has the same tools."""
     gateway.script(lambda request: "[add(a=1, b=2)]")
     bound = create_model().bind_tools([add])
     bound.invoke("hi")
     await bound.ainvoke("hi")
-    other = by_pickle(bound, library)
+    other = pickle_and_load(bound, library)
     for message in (other.invoke("hi"), await other.ainvoke("hi")):
         assert [call["args"] for call in message.tool_calls] == [{"a": 1, "b": 2}]
 
 
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("duplicate", COPIES[2:])
-async def test_a_copy_shares_the_users_clients(create_model, gateway, duplicate) -> None:
-    """A client cannot be copied, and is the user's to close."""
+async def test_a_copy_shares_the_users_own_clients(create_model, gateway, duplicate) -> None:
+    """They cannot be copied, and the user closes them."""
     with httpx.Client(headers={"x-mine": "fake-sync"}) as client:
         async with httpx.AsyncClient(headers={"x-mine": "fake-async"}) as async_client:
             model = create_model(http_client=client, http_async_client=async_client)
@@ -104,30 +90,21 @@ async def test_a_copy_shares_the_users_clients(create_model, gateway, duplicate)
 # --- Other processes ---
 
 
-@pytest.fixture(scope="module")
-def spawned() -> Iterator[ProcessPoolExecutor]:
-    """Give a process that is no copy of this one."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
+def get_ports(gateway, text: str) -> set:
+    """Return the client's addresses of the requests with this text."""
+    return {request.client for request in gateway.requests if request.last_message == text}
 
 
-def test_a_spawned_process_can_call_with_the_model_it_is_given(
-    create_model, gateway, spawned
-) -> None:
-    """With or without tools, though the model has called before."""
+def test_a_spawned_process_calls_with_a_pickled_model(create_model, gateway) -> None:
+    """With and without tools, although the model was used before."""
     model = create_model()
     call_both_ways(model, "parent")
-    for runnable in (model, model.bind_tools([add])):
-        heard = spawned.submit(call_both_ways, runnable, "child").result(timeout=60)
-        assert heard == ["child", "child"]
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for runnable in (model, model.bind_tools([add])):
+            texts = pool.submit(call_both_ways, runnable, "child").result(timeout=60)
+            assert texts == ["child", "child"]
     assert call_both_ways(model, "parent") == ["parent", "parent"]
-    ports = {text: ports_of(gateway, text) for text in ("parent", "child")}
-    assert not ports["parent"] & ports["child"]
-
-
-def ports_of(gateway, text: str) -> set:
-    """Get the clients that said it."""
-    return {request.client for request in gateway.requests if request.last_message == text}
+    assert not get_ports(gateway, "parent") & get_ports(gateway, "child")
 
 
 FORK_IN_A_LOOP = """
@@ -140,7 +117,7 @@ async def call(name):
     assert model.invoke(f"{name}, sync").text == f"{name}, sync"
     assert (await model.ainvoke(f"{name}, async")).text == f"{name}, async"
 
-def be_the_child():
+def run_child():
     try:
         gc.collect()
         for _ in range(3):
@@ -155,7 +132,7 @@ async def main():
     await call("parent")
     child = os.fork()
     if not child:
-        be_the_child()
+        run_child()
     _, status = await asyncio.to_thread(os.waitpid, child, 0)
     await call("parent")
     return os.waitstatus_to_exitcode(status)
@@ -163,69 +140,103 @@ async def main():
 sys.exit(asyncio.run(main()))
 """
 
+FORK_BETWEEN_RUNS = """
+import asyncio, os, sys
+from langchain_segmind import ChatSegmindGPT4Turbo
+
+model = ChatSegmindGPT4Turbo(max_retries=0, timeout=10)
+runner = asyncio.Runner()
+
+def call(name):
+    assert model.invoke(f"{name}, sync").text == f"{name}, sync"
+    assert runner.run(model.ainvoke(f"{name}, async")).text == f"{name}, async"
+
+call("parent")
+child = os.fork()
+if not child:
+    try:
+        for _ in range(3):
+            call("child")
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+call("parent")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_fork_in_a_running_loop_takes_nothing_from_its_parent(gateway) -> None:
-    """The child opens connections of its own, and the parent's are still the same and work."""
-    run_script(FORK_IN_A_LOOP, gateway)
-    by_way = {
-        (name, way): ports_of(gateway, f"{name}, {way}")
-        for name in ("parent", "child")
-        for way in ("sync", "async")
+@pytest.mark.parametrize(
+    ("code", "child_loops"),
+    [
+        pytest.param(FORK_IN_A_LOOP, 3, id="in a running event loop"),
+        pytest.param(FORK_BETWEEN_RUNS, 1, id="between runs of an event loop"),
+    ],
+)
+def test_a_forked_process_shares_no_connection_with_its_parent(
+    run_script, gateway, code, child_loops
+) -> None:
+    """Not even in an event loop that it inherits; the parent keeps its connections."""
+    run_script(code, gateway.base_url)
+    ports = {
+        (process, mode): get_ports(gateway, f"{process}, {mode}")
+        for process in ("parent", "child")
+        for mode in ("sync", "async")
     }
-    assert len(by_way["parent", "sync"]) == len(by_way["parent", "async"]) == 1
-    assert len(by_way["child", "sync"]) == 1
-    assert len(by_way["child", "async"]) == 3  # one a loop
-    assert len(set.union(*by_way.values())) == 6
+    assert len(ports["parent", "sync"]) == len(ports["parent", "async"]) == 1
+    assert len(ports["child", "sync"]) == 1
+    assert len(ports["child", "async"]) == child_loops
+    assert len(set.union(*ports.values())) == 3 + child_loops
 
 
-# --- What a model holds ---
+# --- Leaks ---
 
 
 def count_descriptors() -> int:
-    """Count what this process has open."""
+    """Return how many files and sockets this process has open."""
     gc.collect()
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/fd").exists(), reason="this system does not list what is open"
+    not Path("/proc/self/fd").exists(), reason="this system does not list open files"
 )
 
 
 @needs_proc
-@pytest.mark.usefixtures("nothing_left")
-async def test_500_models_leave_nothing_open(create_model, gateway) -> None:
-    """Models come and go, connections stay: few, and no task."""
+@pytest.mark.usefixtures("no_leaks")
+async def test_100_models_leave_nothing_open(create_model, gateway) -> None:
+    """They share the connections, and leave no task."""
 
-    async def live() -> None:
+    async def use_model() -> None:
         model = create_model()
         model.invoke("hi")
         await model.ainvoke("hi")
 
-    await live()
+    await use_model()
     before = count_descriptors()
-    for _ in range(500):
-        await live()
+    for _ in range(100):
+        await use_model()
     assert count_descriptors() <= before + 5
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert len({request.client for request in gateway.requests}) == 2
 
 
 @needs_proc
-@pytest.mark.usefixtures("nothing_left")
-def test_100_loops_leave_nothing_open(create_model) -> None:
+@pytest.mark.usefixtures("no_leaks")
+def test_30_event_loops_leave_nothing_open(create_model) -> None:
     """The end of a loop closes its connections."""
     model = create_model()
     asyncio.run(model.ainvoke("hi"))
     before = count_descriptors()
-    for _ in range(100):
+    for _ in range(30):
         asyncio.run(model.ainvoke("hi"))
     assert count_descriptors() <= before + 5
 
 
 @needs_proc
-def test_building_a_model_opens_nothing(create_model, gateway) -> None:
+def test_creating_a_model_opens_nothing(create_model, gateway) -> None:
     """No connection, no file, no request."""
     create_model()
     before = count_descriptors()
@@ -261,21 +272,21 @@ async def main():
         time.sleep(0)
     except BlockingError:
         return
-    raise AssertionError("blockbuster does not watch")
+    raise AssertionError("blockbuster does not detect blocking calls")
 
 with blockbuster_ctx():
     asyncio.run(main())
-    os._exit(0)  # a process does not always survive the undoing of blockbuster's patches
+    os._exit(0)  # removing blockbuster's patches can crash the process
 """
 
 
-def test_the_first_call_of_a_process_holds_up_no_loop(gateway) -> None:
-    """Certificates and modules are read elsewhere, whatever is called first."""
+@pytest.mark.parametrize(
+    ("tools", "first"),
+    [pytest.param("", "ainvoke", id="ainvoke"), pytest.param("yes", "astream", id="astream")],
+)
+def test_the_first_call_of_a_process_does_not_block_its_event_loop(
+    run_script, gateway, tools, first
+) -> None:
+    """Certificates and modules are read in a thread, whichever method is called first."""
     pytest.importorskip("blockbuster")
-
-    def run(tools: str, first: str) -> None:
-        run_script(FIRST, gateway, TOOLS=tools, FIRST=first)
-
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(run, "", "ainvoke"), pool.submit(run, "tools", "astream")]
-    assert [each.result() for each in runs] == [None, None]
+    run_script(FIRST, gateway.base_url, TOOLS=tools, FIRST=first)

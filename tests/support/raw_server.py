@@ -1,8 +1,8 @@
-"""A server of raw bytes: it does to each request what a script says, right or wrong.
+"""A server that answers each request with a script of raw bytes, valid HTTP or not.
 
-A script is a sequence of steps: bytes that are sent, or one of the functions below. The first
-request meets the first script, the second the second, and so on; the last one repeats. A
-connection stays open after a script, and its next request is read, unless a step has closed it.
+A script is a sequence of steps: bytes to send, or one of the functions below. The first request
+gets the first script, the second the second, and so on; the last script repeats. A connection
+stays open after a script, and its next request is read, unless a step has closed it.
 """
 
 import contextlib
@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from typing import Self
 
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "pong"}}]}'
-"""The body of a right answer."""
+"""The body of a valid answer."""
 
-LONGEST_WAIT = 30.0
-"""Seconds after which a test that went wrong is let go."""
+MAX_WAIT_SECONDS = 30.0
+"""How long a failing test waits for something that does not happen."""
 
 
 class EndOfConnectionError(Exception):
-    """A connection is over."""
+    """The client, or a step, ended the connection."""
 
 
 @dataclass(frozen=True)
-class Received:
-    """A request, and the connection that it came by."""
+class RecordedRequest:
+    """A request and the number of its connection, from 1."""
 
     head: bytes
     body: bytes
@@ -36,33 +36,33 @@ class Received:
 
 
 class Connection:
-    """A connection that was accepted."""
+    """An accepted connection."""
 
-    def __init__(self, server: "RawServer", wire: socket.socket, number: int) -> None:
+    def __init__(self, server: "RawServer", sock: socket.socket, number: int) -> None:
         self.server = server
-        self.wire = wire
+        self.sock = sock
         self.number = number
         self._received = b""
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
-        self.wire.sendall(data)
+        self.sock.sendall(data)
 
-    def read_request(self) -> Received:
-        """Wait for the next request, and read it."""
+    def read_request(self) -> RecordedRequest:
+        """Wait for the next request."""
         head, _, self._received = self._read_until(lambda data: b"\r\n\r\n" in data).partition(
             b"\r\n\r\n"
         )
-        announced = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        length = int(announced[1]) if announced else 0
+        stated = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        length = int(stated[1]) if stated else 0
         data = self._read_until(lambda data: len(data) >= length)
         body, self._received = data[:length], data[length:]
-        return Received(head, body, self.number)
+        return RecordedRequest(head, body, self.number)
 
-    def _read_until(self, is_enough: Callable[[bytes], bool]) -> bytes:
+    def _read_until(self, is_complete: Callable[[bytes], bool]) -> bytes:
         data = self._received
-        while not is_enough(data):
-            part = self.wire.recv(1 << 20)
+        while not is_complete(data):
+            part = self.sock.recv(1 << 20)
             if not part:
                 raise EndOfConnectionError
             data += part
@@ -74,34 +74,46 @@ Script = Sequence[Step]
 
 
 class RawServer:
-    """A server on loopback, with a thread for each connection.
+    """A server on loopback with one thread per connection.
 
     Args:
-        scripts: What to do with each request.
-        greeting: What to do with each connection before its first request is read.
+        scripts: The script for each request.
+        greeting: The script for each new connection, before its first request is read.
 
     Attributes:
-        requests: What was read.
-        connections: How many connections were accepted.
+        requests: The requests, oldest first.
         stopped: Set once the server stops.
     """
 
     def __init__(self, *scripts: Script, greeting: Script = ()) -> None:
-        self.requests: list[Received] = []
-        self.connections = 0
+        self.requests: list[RecordedRequest] = []
         self.stopped = threading.Event()
         self._scripts = scripts
         self._greeting = greeting
         self._lock = threading.Lock()
+        self._accepted = threading.Condition()
+        self._client_ports: list[int] = []
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
 
     def get_url(self, scheme: str = "http", host: str = "127.0.0.1") -> str:
-        """Get the base URL of its models."""
+        """Return the base URL for models."""
         return f"{scheme}://{host}:{self.port}/v1"
 
+    def count_connections(self) -> int:
+        """Return how many connections were opened, even if they are not accepted yet.
+
+        Connections are accepted in order: once this method's own is, all before it are.
+        """
+        with socket.create_connection(("127.0.0.1", self.port)) as probe, self._accepted:
+            port = probe.getsockname()[1]
+            assert self._accepted.wait_for(lambda: port in self._client_ports, MAX_WAIT_SECONDS)
+            position = self._client_ports.index(port)
+            self._client_ports.remove(port)
+            return position
+
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the server."""
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._listener.getsockname()[1]
@@ -110,46 +122,49 @@ class RawServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Break off all connections."""
+        """Stop the server and shut down its connections."""
         self.stopped.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
         with self._lock:
-            for wire in self._open:
+            for sock in self._open:
                 with contextlib.suppress(OSError):
-                    wire.shutdown(socket.SHUT_RDWR)
+                    sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
     def _accept(self) -> None:
         while not self.stopped.is_set():
             try:
-                wire, _ = self._listener.accept()
+                sock, address = self._listener.accept()
             except OSError:
                 return
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.connections += 1
-            thread = threading.Thread(target=self._serve, args=(wire, self.connections))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._accepted:
+                self._client_ports.append(address[1])
+                number = len(self._client_ports)
+                self._accepted.notify_all()
+            thread = threading.Thread(target=self._serve, args=(sock, number))
             with self._lock:
-                self._open.add(wire)
+                self._open.add(sock)
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, wire: socket.socket, number: int) -> None:
-        connection = Connection(self, wire, number)
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        connection = Connection(self, sock, number)
         with contextlib.suppress(OSError, EndOfConnectionError):
             self._play(connection, self._greeting)
             while not self.stopped.is_set():
                 request = connection.read_request()
                 with self._lock:
                     self.requests.append(request)
-                    turn = min(len(self.requests), len(self._scripts)) - 1
-                self._play(connection, self._scripts[turn])
+                    number = min(len(self.requests), len(self._scripts)) - 1
+                self._play(connection, self._scripts[number])
         with self._lock:
-            self._open.discard(wire)
-            wire.close()
+            self._open.discard(sock)
+            sock.close()
 
     @staticmethod
     def _play(connection: Connection, script: Script) -> None:
@@ -169,26 +184,26 @@ def close(connection: Connection) -> None:
 
 
 def reset(connection: Connection) -> None:
-    """Break the connection off, as a crashed server's system does."""
-    connection.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    """Reset the connection, as the system of a crashed server does."""
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raise EndOfConnectionError
 
 
 def silence(connection: Connection) -> None:
-    """Read and say nothing until the client gives up."""
-    while connection.wire.recv(1 << 20):
+    """Read, but send nothing, until the client closes the connection."""
+    while connection.sock.recv(1 << 20):
         pass
     raise EndOfConnectionError
 
 
 def ignore(connection: Connection) -> None:
-    """Read nothing until the server stops."""
-    connection.server.stopped.wait(LONGEST_WAIT)
+    """Neither read nor send until the server stops."""
+    connection.server.stopped.wait(MAX_WAIT_SECONDS)
     raise EndOfConnectionError
 
 
 def pause(seconds: float) -> Step:
-    """Do nothing for a while."""
+    """Wait before the next step."""
 
     def step(connection: Connection) -> None:
         if connection.server.stopped.wait(seconds):
@@ -198,26 +213,26 @@ def pause(seconds: float) -> Step:
 
 
 def await_event(event: threading.Event) -> Step:
-    """Do nothing until an event."""
+    """Wait for an event before the next step."""
 
     def step(connection: Connection) -> None:
-        event.wait(LONGEST_WAIT)
+        event.wait(MAX_WAIT_SECONDS)
 
     return step
 
 
 def close_when_idle(seconds: float) -> Step:
-    """Close the connection if no further request comes for a while, as servers do."""
+    """Close the connection if it is idle for so long, as servers do."""
 
     def step(connection: Connection) -> None:
-        if not select.select([connection.wire], [], [], seconds)[0]:
+        if not select.select([connection.sock], [], [], seconds)[0]:
             raise EndOfConnectionError
 
     return step
 
 
 def trickle(*parts: bytes, every: float = 0.02) -> Step:
-    """Send part by part, over and over, with a pause after each."""
+    """Send the parts over and over, with a pause after each."""
 
     def step(connection: Connection) -> None:
         while True:
@@ -235,14 +250,14 @@ def answer(
     version: str = "1.1",
     length: int | None = None,
 ) -> bytes:
-    """Write an answer.
+    """Return an HTTP response.
 
     Args:
-        body: Its body.
-        headers: Further headers, as lines.
-        status: Its status.
-        version: Of HTTP.
-        length: What the content-length says, if that is not true.
+        body: The body.
+        headers: Additional headers, as lines.
+        status: The status code and reason.
+        version: The HTTP version.
+        length: The content-length; by default the body's.
     """
     lines = [
         f"HTTP/{version} {status}",

@@ -1,4 +1,4 @@
-"""What tests of agents share: scripts that answer as a model that reads its prompt would."""
+"""Scripts for the gateway that answer as a model that reads its prompt would."""
 
 import re
 import threading
@@ -9,23 +9,23 @@ from langchain_segmind.gateway import Request
 
 CALL_ID = re.compile(r' id="call_\w+"')
 OFFERED = re.compile(r"^(\w+)\(", re.MULTILINE)
-"""The names of functions in a prompt."""
+"""The functions that a prompt describes."""
 CALLED = re.compile(r"(?:^\[|\), )(\w+)\(")
-"""The names of functions in a list of calls."""
+"""The functions in a list of calls."""
 
 
 def play(lines: Mapping[str, Any]) -> Callable[[Request], Any]:
-    """Answer what was said last as the lines say.
+    """Return a script that looks up its reply by the last message's text, without ids of calls.
 
-    Whatever else is said, or a call of a function that the prompt does not offer, is refused
-    with a 400, which nobody tries again. The random ids of calls are left out of what was said.
+    An unknown text, or a reply that calls a function that the prompt does not describe, is a 400,
+    which is not retried.
     """
 
     def answer(request: Request) -> Any:
-        said = get_last_message(request)
-        if said not in lines:
-            return refuse(f"No line answers {said!r}")
-        reply = lines[said]
+        text = get_last_message(request)
+        if text not in lines:
+            return refuse(f"No line answers {text!r}")
+        reply = lines[text]
         called = CALLED.findall(reply) if isinstance(reply, str) else []
         if unknown := set(called) - set(get_offered(request)):
             return refuse(f"The prompt does not offer {', '.join(sorted(unknown))}")
@@ -35,7 +35,7 @@ def play(lines: Mapping[str, Any]) -> Callable[[Request], Any]:
 
 
 def meet(count: int, script: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Answer once so many requests are under way at the same time."""
+    """Return a script that answers once so many requests are in flight at the same time."""
     barrier = threading.Barrier(count, timeout=30)
 
     def answer(request: Request) -> Any:
@@ -46,12 +46,12 @@ def meet(count: int, script: Callable[[Request], Any]) -> Callable[[Request], An
 
 
 def refuse(reason: str) -> dict[str, Any]:
-    """Refuse a request for good."""
+    """Return an error that is not retried."""
     return {"status": 400, "body": {"error": reason}}
 
 
 def write_answer(text: str = "Hello!", **headers: str) -> dict[str, Any]:
-    """Write a raw answer of 10 and 5 tokens, with headers of one's own."""
+    """Return a response with a usage of 10 and 5 tokens and additional headers."""
     message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
     return {
@@ -62,17 +62,17 @@ def write_answer(text: str = "Hello!", **headers: str) -> dict[str, Any]:
 
 
 def get_last_message(request: Request) -> str:
-    """Get what was said last, without the random ids of calls."""
+    """Return the last message's text without the random ids of calls."""
     return CALL_ID.sub("", request.last_message)
 
 
 def get_offered(request: Request) -> list[str]:
-    """Get the names of the functions that a prompt offers, in order."""
+    """Return the names of the functions that a prompt describes, in order."""
     system = "\n".join(m["content"] for m in request.messages if m["role"] == "system")
     return OFFERED.findall(system)
 
 
 def show_result(text: str, name: str, **attributes: str | int) -> str:
-    """Write a tool's result as the model is to see it, without the id of its call."""
+    """Return a tool's result as the model sees it, without the id of its call."""
     written = "".join(f' {key}="{value}"' for key, value in attributes.items())
     return f'<tool_result name="{name}"{written}>\n{text}\n</tool_result>'
