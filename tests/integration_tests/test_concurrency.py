@@ -76,7 +76,7 @@ async def test_asynchronous_calls_reuse_their_connection(create_model, gateway) 
 def test_a_batch_of_500_has_no_failure(caller, create_model) -> None:
     """Synchronous or not, up to `max_concurrency` calls are in flight at once, and no more."""
     texts = [str(number) for number in range(500)]
-    with EchoServer(min_in_flight=250) as server:
+    with EchoServer(0.1, min_in_flight=250) as server:
         model = create_model(base_url=server.base_url, max_retries=0)
         replies = caller.batch(model, texts, {"max_concurrency": 250})
         assert [reply.text for reply in replies] == texts
@@ -91,7 +91,7 @@ async def test_calls_beyond_the_limit_of_an_event_loop_wait(create_model, monkey
     """MAX_REQUESTS_IN_FLIGHT are in flight at once, no more, and all are answered."""
     monkeypatch.setattr(pools, "MAX_REQUESTS_IN_FLIGHT", 100)
     texts = [str(number) for number in range(600)]
-    with EchoServer(min_in_flight=100) as server:
+    with EchoServer(0.1, min_in_flight=100) as server:
         model = create_model(base_url=server.base_url, max_retries=0)
         replies = await model.abatch(texts)
         assert [reply.text for reply in replies] == texts

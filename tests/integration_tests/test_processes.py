@@ -36,9 +36,7 @@ COPIES = [
     pytest.param(copy.deepcopy, id="deepcopy"),
     pytest.param(lambda model: model.model_copy(), id="model_copy"),
     pytest.param(lambda model: model.model_copy(deep=True), id="deep model_copy"),
-    pytest.param(
-        lambda model: model.model_copy(update={"seed": 1}), id="updated model_copy"
-    ),
+    pytest.param(lambda model: model.model_copy(update={"seed": 1}), id="updated model_copy"),
 ]
 
 
