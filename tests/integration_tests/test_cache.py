@@ -1,4 +1,4 @@
-"""The cache's key changes with every setting that changes the reply, and with nothing else."""
+"""A setting changes the cache's key if it changes the reply, and only then."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr, field_validator
 
 from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
 
-OTHER = {
+RELEVANT = {
     "model": "gpt-4o",
     "segmind_api_base": "https://other/v1",
     "temperature": 0.7,
@@ -29,7 +29,7 @@ OTHER = {
     "output_retries": 2,
     "output_version": "v1",
 }
-"""For each field that changes a reply, a value other than the model's below."""
+"""Other values of all fields that change the reply."""
 
 IRRELEVANT = {
     "segmind_api_key": SecretStr("another-fake-key"),
@@ -47,11 +47,11 @@ IRRELEVANT = {
     "check_context": False,
     "verbose": True,
 }
-"""Fields that change how a reply comes, not what it says."""
+"""Other values of all fields that do not change the reply."""
 
 
 def create(**fields: Any) -> ChatSegmindGPT4Turbo:
-    """Create a model that has a value for most fields."""
+    """Create a model with values for some fields."""
     return ChatSegmindGPT4Turbo(
         **{
             "api_key": "fake-key-for-tests",
@@ -63,68 +63,69 @@ def create(**fields: Any) -> ChatSegmindGPT4Turbo:
     )
 
 
-@pytest.mark.parametrize("name", OTHER)
-def test_a_setting_changes_the_key_however_it_is_set(name: str) -> None:
-    """By constructor, assignment, copy or call: one key for one setting, another for another."""
+@pytest.mark.parametrize("name", RELEVANT)
+def test_a_relevant_setting_changes_the_key(name: str) -> None:
+    """To the same key, whether it is set by constructor, assignment, copy or call."""
     model = create()
     base = model._get_llm_string()
     assigned = create()
     assigned._get_llm_string()
-    setattr(assigned, name, OTHER[name])
+    setattr(assigned, name, RELEVANT[name])
     keys = {
-        create(**{name: OTHER[name]})._get_llm_string(),
+        create(**{name: RELEVANT[name]})._get_llm_string(),
         assigned._get_llm_string(),
-        model.model_copy(update={name: OTHER[name]})._get_llm_string(),
+        model.model_copy(update={name: RELEVANT[name]})._get_llm_string(),
     }
     if name not in {"segmind_api_base", "output_version"}:
-        keys.add(model._get_llm_string(**{name: OTHER[name]}))
+        keys.add(model._get_llm_string(**{name: RELEVANT[name]}))
     assert len(keys) == 1
     assert base not in keys
     assert model._get_llm_string() == base
 
 
 @pytest.mark.parametrize("name", IRRELEVANT)
-def test_what_does_not_change_the_reply_does_not_change_the_key(name: str) -> None:
-    """A rotated key or another timeout costs nothing."""
+def test_an_irrelevant_setting_does_not_change_the_key(name: str) -> None:
+    """A rotated API key or another timeout still hits the cache."""
     changed = create().model_copy(update={name: IRRELEVANT[name]})
     assert changed._get_llm_string() == create()._get_llm_string()
     assert create()._get_llm_string(timeout=3, stream=True) == create()._get_llm_string()
 
 
-def test_every_field_is_in_one_of_the_two_lists() -> None:
-    """A field that is added must be thought of here."""
-    cores = {"name", "rate_limiter", "disable_streaming", "profile", "custom_get_token_ids"}
-    assert ChatSegmind.model_fields.keys() - cores == OTHER.keys() | IRRELEVANT.keys()
+def test_every_field_is_relevant_or_irrelevant() -> None:
+    """A new field must be added to one of the two."""
+    core_fields = {"name", "rate_limiter", "disable_streaming", "profile", "custom_get_token_ids"}
+    assert ChatSegmind.model_fields.keys() - core_fields == RELEVANT.keys() | IRRELEVANT.keys()
 
 
-def test_a_body_key_is_not_taken_for_a_field_of_its_name() -> None:
-    """What is sent and what is done with the reply are two settings."""
-    sent = create(model_kwargs={"output_version": "v1"})
-    done = create(output_version="v1")
-    assert sent._get_llm_string() != done._get_llm_string()
+def test_a_body_key_differs_from_a_field_of_the_same_name() -> None:
+    """A body key changes the request, the field what is done with the reply."""
+    body_key = create(model_kwargs={"output_version": "v1"})
+    field = create(output_version="v1")
+    assert body_key._get_llm_string() != field._get_llm_string()
 
 
-def test_passwords_of_the_base_url_do_not_stand_in_the_key() -> None:
+def test_the_key_contains_no_password_of_the_base_url() -> None:
     """Caches are files and databases that others read."""
     model = create(base_url="https://user:fake-password@host/v1")
     assert model._get_llm_string() == create(base_url="https://host/v1")._get_llm_string()
 
 
-def test_equal_settings_in_two_processes_have_equal_keys() -> None:
-    """No object's address stands in a key."""
+def test_two_processes_have_the_same_key() -> None:
+    """It contains no address of an object, and no order of a set."""
     code = (
         "from langchain_segmind import ChatSegmindGPT4Turbo as C;"
         "print(C(model_kwargs={'b': 1, 'a': {'y': 1, 'x': 2}}, stop='END')._get_llm_string())"
     )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        for _ in range(2)
-    ]
-    assert runs[0].stdout == runs[1].stdout != ""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    settings = {"b": 1, "a": {"y": 1, "x": 2}}
+    assert (
+        run.stdout.strip()
+        == ChatSegmindGPT4Turbo(model_kwargs=settings, stop="END")._get_llm_string()
+    )
 
 
 class StoringCache(BaseCache):
-    """Keeps what a database or a file would: text."""
+    """Stores text, as a database or a file does."""
 
     def __init__(self) -> None:
         self.stored: dict[tuple[str, str], list[str]] = {}
@@ -140,29 +141,26 @@ class StoringCache(BaseCache):
         self.stored.clear()
 
 
-CACHES = [pytest.param(InMemoryCache, id="in memory"), pytest.param(StoringCache, id="stored")]
-
-
-@pytest.mark.parametrize("cache_class", CACHES)
+@pytest.mark.parametrize("cache_class", [InMemoryCache, StoringCache])
 @pytest.mark.parametrize("usage", [True, False], ids=["with usage", "without usage"])
-def test_a_conversation_run_twice_asks_once(
+def test_a_repeated_conversation_sends_no_request(
     caller, create_model, gateway, cache_class, usage
 ) -> None:
-    """The second run of a two-turn chat makes no request, and reads the same."""
+    """Its replies have the same texts and usage."""
     if not usage:
         body = {"choices": [{"message": {"content": "hello"}}]}
         gateway.script(lambda request: {"status": 200, "body": body})
     model = create_model(cache=cache_class())
 
-    def converse() -> list[Any]:
+    def run_conversation() -> list[Any]:
         history: list[Any] = [HumanMessage("hi")]
         for text in ("how are you?", "bye"):
             history += [caller.invoke(model, history), HumanMessage(text)]
         return history
 
-    first = converse()
+    first = run_conversation()
     requests = len(gateway.requests)
-    second = converse()
+    second = run_conversation()
     assert requests == 2
     assert len(gateway.requests) == 2
     assert [m.text for m in second] == [m.text for m in first]
@@ -171,8 +169,8 @@ def test_a_conversation_run_twice_asks_once(
     ]
 
 
-def test_a_hit_is_a_message_of_its_own(caller, create_model) -> None:
-    """Changing a reply does not change what the cache holds, and ids do not repeat."""
+def test_changing_a_cached_reply_does_not_change_the_cache(caller, create_model) -> None:
+    """Each hit is a new message; ids do not repeat."""
     model = create_model(cache=InMemoryCache())
     caller.invoke(model, "hi")
     hit = caller.invoke(model, "hi")
@@ -184,8 +182,8 @@ def test_a_hit_is_a_message_of_its_own(caller, create_model) -> None:
     assert again.id is None
 
 
-def test_an_old_caches_plain_generation_is_still_read(caller, create_model) -> None:
-    """A text that another version stored becomes a message."""
+def test_a_cached_plain_generation_becomes_a_message(caller, create_model) -> None:
+    """Other versions may have stored one."""
 
     class OldCache(InMemoryCache):
         def lookup(self, prompt: str, llm_string: str) -> list[Generation]:
@@ -194,20 +192,20 @@ def test_an_old_caches_plain_generation_is_still_read(caller, create_model) -> N
     assert caller.invoke(create_model(cache=OldCache()), "hi").text == "stored long ago"
 
 
-def test_keys_are_json() -> None:
-    """A key can be read by who debugs a cache."""
+def test_the_key_is_readable_json() -> None:
+    """For debugging a cache."""
     kind, _, settings = create()._get_llm_string().partition(" ")
     assert kind == "segmind-chat"
     assert json.loads(settings)["parameters"]["temperature"] == 0.1
 
 
-class Loose(BaseModel):
+class Number(BaseModel):
     """A number."""
 
     n: int
 
 
-class Strict(BaseModel):
+class EvenNumber(BaseModel):
     """A number."""
 
     n: int
@@ -215,26 +213,26 @@ class Strict(BaseModel):
     @field_validator("n")
     @classmethod
     def refuse_odd(cls, n: int) -> int:
-        """Take even numbers only."""
+        """Reject odd numbers."""
         if n % 2:
             raise ValueError("it is odd")
         return n
 
 
-Strict.__name__ = "Loose"
+EvenNumber.__name__ = "Number"
 
 
-def test_classes_with_equal_schemas_do_not_share_replies(create_model, gateway) -> None:
-    """What one takes, the other's validator may refuse."""
-    gateway.script(["[Loose(n=1)]", "[Loose(n=1)]", "[Loose(n=2)]"])
+def test_classes_with_equal_schemas_have_different_keys(create_model, gateway) -> None:
+    """A validator of one may reject what the other accepts."""
+    gateway.script(["[Number(n=1)]", "[Number(n=1)]", "[Number(n=2)]"])
     model = create_model(cache=InMemoryCache())
     for _ in range(2):
-        assert model.with_structured_output(Loose).invoke("go").n == 1
-        assert model.with_structured_output(Strict).invoke("go").n == 2
+        assert model.with_structured_output(Number).invoke("go").n == 1
+        assert model.with_structured_output(EvenNumber).invoke("go").n == 2
     assert len(gateway.requests) == 3
 
 
-def test_a_schema_that_is_no_json_is_cached_too(create_model, gateway) -> None:
+def test_a_schema_with_a_default_that_is_not_json_is_cached(create_model, gateway) -> None:
     """Defaults may be any object."""
     schema = {"title": "A", "properties": {"d": {"type": "string", "default": date(2020, 1, 1)}}}
     gateway.script(["[A(d='2024-05-01')]"])

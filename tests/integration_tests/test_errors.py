@@ -36,7 +36,6 @@ def fail(status: int, text: str = "no") -> dict:
 
 
 STATUSES = [
-    (302, "no", SegmindResponseError, 1),
     (400, "no", SegmindInvalidRequestError, 1),
     (400, OVERFLOW, SegmindContextOverflowError, 1),
     (401, "no", SegmindAuthenticationError, 1),
@@ -101,7 +100,7 @@ def test_an_error_quotes_the_server(caller, create_model, gateway, body) -> None
         caller.invoke(create_model(max_retries=0), "hi")
 
 
-def test_the_gateways_errors_say_what_to_do(caller, create_model) -> None:
+def test_the_gateways_errors_say_what_to_do(caller, create_model, gateway) -> None:
     """For a wrong key, an unknown model and an empty balance."""
     with pytest.raises(SegmindAuthenticationError, match="SEGMIND_API_KEY"):
         caller.invoke(create_model(api_key="another-fake-key"), "hi")

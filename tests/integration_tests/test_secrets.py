@@ -1,4 +1,4 @@
-"""No secret is shown, stored, traced or logged, wherever a user might look."""
+"""No secret is shown, stored, traced or logged."""
 
 import base64
 import logging
@@ -26,14 +26,14 @@ SECRETS = (SECRET, TOKEN, PASSWORD, BEARER)
 
 
 def assert_hidden(*shown: object) -> None:
-    """Assert that no secret stands in what was shown."""
+    """Assert that the texts contain no secret."""
     text = "\n".join(str(item) for item in shown)
     assert [secret for secret in SECRETS if secret in text] == []
 
 
 @pytest.fixture
 def model(create_model, gateway) -> ChatSegmindGPT4Turbo:
-    """Create a model with a secret in every place that can hold one."""
+    """Create a model with a secret wherever it can have one."""
     return create_model(
         base_url=gateway.base_url.replace("http://", f"http://user:{PASSWORD}@"),
         default_headers={"x-token": TOKEN, "proxy-token": f"Bearer {BEARER}"},
@@ -41,27 +41,27 @@ def model(create_model, gateway) -> ChatSegmindGPT4Turbo:
     )
 
 
-class Keeper(BaseCallbackHandler):
-    """Keeps the text of all that handlers are told."""
+class Recorder(BaseCallbackHandler):
+    """Records the arguments of all callbacks as text."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.texts: list[str] = []
 
     def on_chat_model_start(self, serialized, messages, **kwargs) -> None:
-        self.told += [str(serialized), str(messages), str(kwargs)]
+        self.texts += [str(serialized), str(messages), str(kwargs)]
 
     def on_llm_end(self, response, **kwargs) -> None:
-        self.told += [str(response), str(kwargs)]
+        self.texts += [str(response), str(kwargs)]
 
     def on_llm_error(self, error, **kwargs) -> None:
-        self.told += [repr(error), str(kwargs)]
+        self.texts += [repr(error), str(kwargs)]
 
     def on_retry(self, retry_state, **kwargs) -> None:
-        self.told += [repr(retry_state), str(retry_state.args), str(retry_state.kwargs)]
+        self.texts += [repr(retry_state), str(retry_state.args), str(retry_state.kwargs)]
 
 
-class KeepingTracer(BaseTracer):
-    """Keeps the runs that a tracer sends to its service."""
+class RecordingTracer(BaseTracer):
+    """Records the runs that a tracer would send to its service."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,8 +71,8 @@ class KeepingTracer(BaseTracer):
         self.runs.append(str(run.model_dump() if hasattr(run, "model_dump") else run.dict()))
 
 
-def test_a_model_shows_no_secret(model) -> None:
-    """Neither on a screen nor in what is written to disk."""
+def test_a_models_representations_contain_no_secret(model) -> None:
+    """Neither those on a screen nor those on a disk."""
     assert_hidden(
         repr(model),
         str(model),
@@ -91,34 +91,27 @@ def test_a_model_shows_no_secret(model) -> None:
     )
 
 
-def test_a_callable_shows_nothing_of_what_it_holds(model) -> None:
-    """A `partial` shows its arguments where it is shown."""
+def test_the_arguments_of_a_key_callable_are_not_shown(model) -> None:
+    """The representation of a `partial` contains its arguments."""
     model.segmind_api_key = partial(str, SECRET)
     assert_hidden(repr(model), model.model_dump(), dumps(model))
 
 
-def test_a_call_tells_no_secret(caller, model, gateway, caplog) -> None:
-    """Handlers, tracers, caches and logs see the call without its secrets."""
-    keeper, tracer, cache = Keeper(), KeepingTracer(), InMemoryCache()
+def test_callbacks_traces_caches_and_logs_contain_no_secret(caller, model, gateway, caplog) -> None:
+    """Those of a call that succeeds."""
+    recorder, tracer, cache = Recorder(), RecordingTracer(), InMemoryCache()
     model.cache = cache
     caplog.set_level(logging.DEBUG)
-    message = caller.invoke(model, "hi", config={"callbacks": [keeper, tracer]})
+    message = caller.invoke(model, "hi", config={"callbacks": [recorder, tracer]})
     assert caplog.records
     assert tracer.runs
-    assert_hidden(message, *keeper.told, *tracer.runs, cache._cache, caplog.text)
+    assert recorder.texts
+    assert_hidden(message, *recorder.texts, *tracer.runs, cache._cache, caplog.text)
 
 
-ECHOES = [
-    pytest.param(401, id="refused"),
-    pytest.param(200, id="no answer"),
-    pytest.param(429, id="retried"),
-    pytest.param(500, id="failed"),
-]
-
-
-@pytest.mark.parametrize("status", ECHOES)
-def test_what_a_server_echoes_is_masked(caller, model, gateway, caplog, status) -> None:
-    """In the message, the body, the headers, the traceback, the pickle, the trace and the log."""
+@pytest.mark.parametrize("status", [200, 401, 429, 500])
+def test_secrets_in_an_error_response_are_masked(caller, model, gateway, caplog, status) -> None:
+    """In the message, body, headers, traceback, pickle, traces and logs."""
     echo = f"bad key {SECRET}, {TOKEN}, {PASSWORD}, {BEARER}"
     gateway.script(
         lambda request: {
@@ -128,32 +121,35 @@ def test_what_a_server_echoes_is_masked(caller, model, gateway, caplog, status) 
         }
     )
     caplog.set_level(logging.DEBUG)
-    keeper, tracer = Keeper(), KeepingTracer()
+    recorder, tracer = Recorder(), RecordingTracer()
     with pytest.raises(SegmindError) as caught:
-        caller.invoke(model, "hi", config={"callbacks": [keeper, tracer]})
+        caller.invoke(model, "hi", config={"callbacks": [recorder, tracer]})
     error = caught.value
     assert "bad key" in str(error)
     assert "dXNlcjp" not in str(error) + str(error.body)
-    ours = [record.getMessage() for record in caplog.records if "segmind" in record.name]
+    logged = [record.getMessage() for record in caplog.records if "segmind" in record.name]
+    assert logged
+    assert tracer.runs
+    assert recorder.texts
     assert_hidden(
         *(repr(error), error.args, error.body, error.headers, error.request_id),
         *(error.__cause__, error.__context__, vars(error), pickle.dumps(error)),
         "".join(traceback.format_exception(error)),
-        *(*keeper.told, *tracer.runs, *ours),
+        *(*recorder.texts, *tracer.runs, *logged),
     )
 
 
 @pytest.mark.parametrize("argument", ["api_key", "default_headers"])
-def test_a_secret_given_to_a_call_is_not_traced(caller, model, argument) -> None:
-    """It is refused before any handler or tracer is told of the call."""
-    keeper, tracer = Keeper(), KeepingTracer()
+def test_a_secret_passed_to_a_call_is_not_traced(caller, model, argument) -> None:
+    """The call is refused before its callbacks start."""
+    recorder, tracer = Recorder(), RecordingTracer()
     with pytest.raises(TypeError, match=argument):
-        caller.invoke(model, "hi", config={"callbacks": [keeper, tracer]}, **{argument: SECRET})
-    assert_hidden(*keeper.told, *tracer.runs)
+        caller.invoke(model, "hi", config={"callbacks": [recorder, tracer]}, **{argument: SECRET})
+    assert recorder.texts == tracer.runs == []
 
 
-def test_a_proxys_password_is_not_shown(caller) -> None:
-    """A proxy that cannot be reached is an error without its password."""
+def test_the_password_of_the_users_own_proxy_is_not_shown(caller) -> None:
+    """In the error for a proxy that cannot be reached."""
     proxy = f"http://user:{PASSWORD}@127.0.0.1:9"
     model = ChatSegmindGPT4Turbo(
         api_key=SECRET,
@@ -168,8 +164,8 @@ def test_a_proxys_password_is_not_shown(caller) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated and will be removed:DeprecationWarning")
-def test_a_proxys_password_is_not_shown_where_it_sends_it_back(caller: Caller, monkeypatch) -> None:
-    """One that the environment names may answer with all that it was sent."""
+def test_the_password_of_the_environments_proxy_is_masked(caller: Caller, monkeypatch) -> None:
+    """In the body of a proxy that echoes the request."""
 
     def echo(connection: Connection) -> None:
         connection.send(answer(connection.server.requests[-1].head, status="407 Log in"))
@@ -188,16 +184,16 @@ def test_a_proxys_password_is_not_shown_where_it_sends_it_back(caller: Caller, m
 @pytest.mark.parametrize(
     "fields",
     [
-        pytest.param({"segmind_api_key": SECRET, "temperature": "x"}, id="another field"),
-        pytest.param({"api_key": SECRET + "\n"}, id="the key itself"),
-        pytest.param({"base_url": f"ftp://u:{PASSWORD}@host"}, id="the base URL"),
-        pytest.param({"default_headers": {"a": TOKEN + "\n"}}, id="a header"),
-        pytest.param({"default_headers": [TOKEN]}, id="headers of another type"),
-        pytest.param({"api_keys": SECRET}, id="a misspelt name"),
+        pytest.param({"segmind_api_key": SECRET, "temperature": "x"}, id="invalid temperature"),
+        pytest.param({"api_key": SECRET + "\n"}, id="invalid key"),
+        pytest.param({"base_url": f"ftp://u:{PASSWORD}@host"}, id="invalid base URL"),
+        pytest.param({"default_headers": {"a": TOKEN + "\n"}}, id="invalid header"),
+        pytest.param({"default_headers": [TOKEN]}, id="headers of a wrong type"),
+        pytest.param({"api_keys": SECRET}, id="misspelt argument"),
     ],
 )
-def test_a_refused_argument_is_not_shown(fields) -> None:
-    """Pydantic would show the input; it is told not to."""
+def test_the_error_for_an_invalid_argument_contains_no_secret(fields) -> None:
+    """By default pydantic shows the input."""
     with pytest.raises((ValueError, TypeError)) as caught:
         ChatSegmindGPT4Turbo(**fields)
     assert_hidden(caught.value, repr(caught.value), *traceback.format_exception(caught.value))

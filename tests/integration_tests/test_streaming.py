@@ -1,4 +1,4 @@
-"""All ways to call agree on text, usage and metadata; the reply arrives as one last chunk."""
+"""All methods return the same text, usage and metadata; a stream is one chunk."""
 
 import asyncio
 from typing import Any
@@ -19,17 +19,17 @@ REPLY = {
         "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
     },
 }
-"""The same to the byte for every way to call."""
+"""The response to every request."""
 
 
 @pytest.fixture(autouse=True)
 def same_reply(gateway) -> None:
-    """Answer every request alike."""
+    """Answer every request with the same response."""
     gateway.script(lambda request: REPLY)
 
 
 def merge(chunks: list[AIMessageChunk]) -> AIMessageChunk:
-    """Add chunks up."""
+    """Return the sum of chunks."""
     merged = chunks[0]
     for chunk in chunks[1:]:
         merged += chunk
@@ -37,13 +37,13 @@ def merge(chunks: list[AIMessageChunk]) -> AIMessageChunk:
 
 
 def get_facts(message: AIMessage) -> dict[str, Any]:
-    """Take what must agree out of a message; only v1 events add their format's version."""
+    """Return what must be the same in all messages; only v1 events add an output version."""
     metadata = {k: v for k, v in message.response_metadata.items() if k != "output_version"}
     return {"text": message.text, "usage": message.usage_metadata, "metadata": metadata}
 
 
 async def collect_v2(model) -> AIMessage:
-    """Take the last message of the v2 events."""
+    """Return the last message of the v2 events."""
     events = [event async for event in model.astream_events("hi", version="v2")]
     assert [event["event"] for event in events] == [
         "on_chat_model_start",
@@ -54,14 +54,14 @@ async def collect_v2(model) -> AIMessage:
 
 
 async def collect_v3(model) -> AIMessage:
-    """Take the message of the asynchronous v3 events."""
+    """Return the message of the asynchronous v3 events."""
     stream = await model.astream_events("hi", version="v3")
     return await stream.output
 
 
 @pytest.mark.parametrize("output_version", [None, "v1"])
-def test_all_ways_to_call_agree(create_model, output_version) -> None:
-    """Nothing is lost or doubled on any path."""
+def test_all_methods_return_the_same_message(create_model, output_version) -> None:
+    """Nothing is lost or doubled by any of them."""
     model = create_model(output_version=output_version)
     expected = get_facts(model.invoke("hi"))
     assert expected["metadata"] == {
@@ -77,7 +77,7 @@ def test_all_ways_to_call_agree(create_model, output_version) -> None:
     async def astream() -> AIMessageChunk:
         return merge([chunk async for chunk in model.astream("hi")])
 
-    ways = {
+    messages = {
         "ainvoke": asyncio.run(model.ainvoke("hi")),
         "batch": model.batch(["hi"])[0],
         "abatch": asyncio.run(model.abatch(["hi"]))[0],
@@ -90,20 +90,20 @@ def test_all_ways_to_call_agree(create_model, output_version) -> None:
         "stream_events v3": model.stream_events("hi", version="v3").output,
         "astream_events v3": asyncio.run(collect_v3(model)),
     }
-    assert {way: get_facts(message) for way, message in ways.items()} == dict.fromkeys(
-        ways, expected
+    assert {name: get_facts(message) for name, message in messages.items()} == dict.fromkeys(
+        messages, expected
     )
 
 
-def test_a_stream_is_one_chunk_that_is_the_last(caller, create_model) -> None:
-    """The endpoint does not stream, and says so by its only chunk."""
+def test_a_stream_is_one_chunk_marked_as_the_last(caller, create_model) -> None:
+    """The endpoint does not stream."""
     (chunk,) = caller.stream(create_model(), "hi")
     assert isinstance(chunk, AIMessageChunk)
     assert (chunk.text, chunk.chunk_position) == ("one two", "last")
 
 
 class Tokens(BaseCallbackHandler):
-    """Keeps the tokens that LangChain tells of."""
+    """Records the tokens that LangChain reports."""
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
@@ -112,15 +112,15 @@ class Tokens(BaseCallbackHandler):
         self.tokens.append(token)
 
 
-def test_the_reply_is_told_as_one_token(caller, create_model) -> None:
-    """Handlers of tokens see the text once."""
+def test_on_llm_new_token_fires_once_with_the_reply(caller, create_model) -> None:
+    """As it does for a stream of one chunk."""
     tokens = Tokens()
     caller.stream(create_model(), "hi", config={"callbacks": [tokens]})
     assert tokens.tokens == ["one two"]
 
 
-def test_the_reply_is_told_under_v3_events_too(create_model) -> None:
-    """LangChain leaves telling to the model there, sync and async."""
+def test_on_llm_new_token_fires_under_v3_events(create_model) -> None:
+    """Where LangChain leaves it to the model, sync and async."""
     tokens = Tokens()
     model = create_model(callbacks=[tokens])
     assert model.stream_events("hi", version="v3").output.text == "one two"
@@ -128,8 +128,8 @@ def test_the_reply_is_told_under_v3_events_too(create_model) -> None:
     assert tokens.tokens == ["one two"] * 2
 
 
-def test_usage_totals_are_right_on_every_path(caller, create_model) -> None:
-    """LangChain's own counter sees each call once."""
+def test_usage_callbacks_count_each_call_once(caller, create_model) -> None:
+    """Whichever method makes it."""
     model = create_model()
     chain = ChatPromptTemplate.from_template("{text}") | model | StrOutputParser()
     with get_usage_metadata_callback() as usage:
@@ -140,13 +140,13 @@ def test_usage_totals_are_right_on_every_path(caller, create_model) -> None:
     assert usage.usage_metadata["gpt-4-turbo"]["total_tokens"] == 5 * 5
 
 
-async def test_the_async_path_is_native(create_model, monkeypatch) -> None:
-    """No call is handed to a thread, once the certificates are read."""
+async def test_asynchronous_calls_use_no_thread(create_model, monkeypatch) -> None:
+    """Once the certificates are read."""
     await create_model().ainvoke("hi")
     loop = asyncio.get_running_loop()
-    handed_over: list[object] = []
-    monkeypatch.setattr(loop, "run_in_executor", lambda *args: handed_over.append(args))
+    thread_calls: list[object] = []
+    monkeypatch.setattr(loop, "run_in_executor", lambda *args: thread_calls.append(args))
     await create_model().ainvoke("hi")
     async for _ in create_model().astream("hi"):
         pass
-    assert handed_over == []
+    assert thread_calls == []

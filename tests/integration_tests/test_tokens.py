@@ -1,4 +1,4 @@
-"""Tokens of what is sent, and conversations that do not fit."""
+"""Tokens of a request, and conversations that exceed the context."""
 
 import sys
 
@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim_messages
 
 from langchain_segmind import SegmindContextOverflowError
-from langchain_segmind._chat import tokens as _tokens
+from langchain_segmind._chat import tokens
 
 PROFILE = {"max_input_tokens": 100}
 LONG = ("word " * 200).strip()
@@ -17,9 +17,9 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-@pytest.mark.parametrize("tools", [None, [], [add]], ids=["no tools", "none bound", "a tool"])
-def test_a_conversation_is_counted_as_it_is_sent(create_model, gateway, tools) -> None:
-    """With what describes the tools, by OpenAI's rule for messages."""
+@pytest.mark.parametrize("tools", [None, [], [add]], ids=["none", "empty list", "tool"])
+def test_the_count_of_a_conversation_is_that_of_its_request(create_model, gateway, tools) -> None:
+    """Including the instructions for tools, by OpenAI's rule for messages."""
     model = create_model()
     messages = [SystemMessage("Be brief."), HumanMessage("What is 2 + 3?"), AIMessage("5")]
     counted = model.get_num_tokens_from_messages(messages, tools)
@@ -29,8 +29,8 @@ def test_a_conversation_is_counted_as_it_is_sent(create_model, gateway, tools) -
     assert counted == 3 + sum(4 + model.get_num_tokens(content) for content in sent)
 
 
-def test_messages_can_be_trimmed_by_the_model(create_model) -> None:
-    """What fits stays."""
+def test_trim_messages_accepts_the_model_as_counter(create_model) -> None:
+    """It keeps the last messages that fit."""
     messages = [HumanMessage("one " * 50), AIMessage("two " * 50), HumanMessage("three")]
     kept = trim_messages(
         messages, max_tokens=20, token_counter=create_model(), strategy="last", start_on="human"
@@ -39,8 +39,8 @@ def test_messages_can_be_trimmed_by_the_model(create_model) -> None:
     assert create_model().get_num_tokens_from_messages([]) == 0
 
 
-def test_a_users_own_counter_counts(create_model) -> None:
-    """LangChain's field is respected."""
+def test_custom_get_token_ids_replaces_the_counter(create_model) -> None:
+    """For texts and for messages."""
     model = create_model(custom_get_token_ids=lambda text: list(range(len(text.split()))))
     assert model.get_num_tokens("one two three") == 3
     assert model.get_token_ids("one two") == [0, 1]
@@ -48,10 +48,10 @@ def test_a_users_own_counter_counts(create_model) -> None:
 
 
 class TestContext:
-    """A profile says what a model's context holds."""
+    """The profile has the size of a model's context."""
 
-    def test_too_much_is_refused_before_it_is_paid_for(self, caller, create_model, gateway) -> None:
-        """The error is the one that summarizing middleware waits for."""
+    def test_a_prompt_beyond_the_context_is_not_sent(self, caller, create_model, gateway) -> None:
+        """The error is the one that summarizing middleware handles."""
         model = create_model(profile=PROFILE)
         with pytest.raises(SegmindContextOverflowError, match="207 tokens.*100.*nothing was sent"):
             caller.invoke(model, LONG)
@@ -60,27 +60,27 @@ class TestContext:
     @pytest.mark.parametrize(
         ("fields", "arguments"),
         [
-            pytest.param({"check_context": False}, {}, id="turned off"),
-            pytest.param({}, {"model": "gpt-4o"}, id="of another model"),
-            pytest.param({"profile": {}}, {}, id="unknown"),
+            pytest.param({"check_context": False}, {}, id="check_context off"),
+            pytest.param({}, {"model": "gpt-4o"}, id="another model"),
+            pytest.param({"profile": {}}, {}, id="empty profile"),
         ],
     )
-    def test_what_is_not_known_to_be_too_much_is_sent(
+    def test_a_prompt_for_an_unknown_context_is_sent(
         self, create_model, gateway, fields, arguments
     ) -> None:
-        """The server may know better."""
+        """The server decides."""
         model = create_model(**{"profile": PROFILE, **fields})
         model.invoke(LONG, **arguments)
         assert len(gateway.requests) == 1
 
-    def test_an_estimate_refuses_nothing(self, create_model, gateway, monkeypatch) -> None:
-        """Without the library the number is not known."""
+    def test_an_estimate_does_not_stop_a_prompt(self, create_model, gateway, monkeypatch) -> None:
+        """Without the tokenizer the exact count is unknown."""
         monkeypatch.setitem(sys.modules, "bpe_openai", None)
-        monkeypatch.setattr(_tokens, "_load", _tokens._load.__wrapped__)
+        monkeypatch.setattr(tokens, "_load", tokens._load.__wrapped__)
         create_model(profile=PROFILE).invoke(LONG)
         assert len(gateway.requests) == 1
 
-    def test_many_bytes_of_few_tokens_are_sent(self, create_model, gateway) -> None:
-        """The length of a text says only when there is no need to count."""
+    def test_a_prompt_within_the_context_is_sent(self, create_model, gateway) -> None:
+        """Although it has more characters than the context has tokens."""
         create_model(profile=PROFILE).invoke("word " * 50)
         assert len(gateway.requests) == 1

@@ -347,10 +347,11 @@ def test_redirects_are_not_followed(caller: Caller, status: int) -> None:
         location = other.get_url(host="localhost")
         redirect = answer(b"", f"location: {location}", status=f"{status} Moved")
         with RawServer([redirect]) as server:
-            with pytest.raises(SegmindResponseError, match="localhost"):
+            with pytest.raises(SegmindResponseError, match="localhost.*not followed") as caught:
                 caller.invoke(connect(caller, server), "hi")
             assert len(server.requests) == 1
         assert other.count_connections() == 0
+    assert caught.value.status_code == status
 
 
 # --- Idle connections ---

@@ -1,11 +1,10 @@
-"""The model: what it takes, what it sends, and what LangChain asks it."""
+"""The model's fields, requests, replies and LangChain hooks."""
 
 import asyncio
 import json
 import traceback
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -28,7 +27,7 @@ from tests.conftest import SECRET
 
 @pytest.fixture(autouse=True)
 def fresh_environment() -> Iterator[None]:
-    """Read proxies and certificates anew, as a new process does."""
+    """Read proxies and certificates again, as a new process does."""
     close()
     yield
     close()
@@ -37,7 +36,7 @@ def fresh_environment() -> Iterator[None]:
 class TestFields:
     """Arguments of the constructor."""
 
-    def test_names_and_aliases_are_the_same(self) -> None:
+    def test_a_field_has_the_same_value_by_name_and_alias(self) -> None:
         """Users of other packages find the names they know."""
         by_name = ChatSegmind(
             model="gpt-4o", segmind_api_key=SECRET, segmind_api_base="https://host/v1"
@@ -45,8 +44,8 @@ class TestFields:
         by_alias = ChatSegmind(model_name="gpt-4o", api_key=SECRET, base_url="https://host/v1")
         assert by_name == by_alias
 
-    def test_the_environment_gives_the_key_and_the_base(self, monkeypatch) -> None:
-        """The two variables are read when the model is made."""
+    def test_the_environment_sets_the_key_and_the_base_url(self, monkeypatch) -> None:
+        """Both are read when the model is created."""
         monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
         monkeypatch.setenv("SEGMIND_API_BASE", "https://host/v1")
         model = ChatSegmindGPT4Turbo()
@@ -55,8 +54,8 @@ class TestFields:
         assert ChatSegmindGPT4Turbo(api_key=None).segmind_api_key == SecretStr(SECRET)
         assert ChatSegmindGPT4Turbo(base_url=None).segmind_api_base == "https://host/v1"
 
-    def test_a_blank_environment_counts_as_unset(self, monkeypatch) -> None:
-        """Compose files and shells export empty variables; keys from files end in a line feed."""
+    def test_an_empty_environment_variable_is_unset(self, monkeypatch) -> None:
+        """Compose files export empty ones; a key read from a file ends in a line feed."""
         monkeypatch.setenv("SEGMIND_API_KEY", f" {SECRET}\n")
         monkeypatch.setenv("SEGMIND_API_BASE", "")
         model = ChatSegmindGPT4Turbo()
@@ -65,14 +64,14 @@ class TestFields:
         monkeypatch.setenv("SEGMIND_API_KEY", " ")
         assert ChatSegmindGPT4Turbo().segmind_api_key is None
 
-    def test_a_base_url_of_the_environment_is_checked_at_once(self, monkeypatch) -> None:
-        """The error names the variable, since no argument was given."""
+    def test_an_invalid_base_url_in_the_environment_is_named(self, monkeypatch) -> None:
+        """By its variable, when the model is created."""
         monkeypatch.setenv("SEGMIND_API_BASE", "host/v1")
         with pytest.raises(ValidationError, match="SEGMIND_API_BASE"):
             ChatSegmindGPT4Turbo()
 
-    def test_defaults_are_those_of_the_docs(self) -> None:
-        """The slug, the base, two minutes and two retries."""
+    def test_the_defaults_are_those_of_the_docs(self) -> None:
+        """The slug, the base URL, two minutes and two retries."""
         model = ChatSegmindGPT4Turbo()
         assert model.model == "gpt-4-turbo"
         assert model.segmind_api_base == "https://api.segmind.com/v1"
@@ -82,89 +81,95 @@ class TestFields:
         "timeout",
         [pytest.param(t, id=str(t)) for t in (1, 1.5, None, httpx.Timeout(5, read=60))],
     )
-    def test_a_timeout_is_seconds_in_any_form(self, timeout) -> None:
-        """Integers, floats, httpx's own type, or none at all."""
+    def test_a_timeout_can_have_any_form(self, timeout) -> None:
+        """An int, a float, an `httpx.Timeout` or None."""
         assert ChatSegmindGPT4Turbo(timeout=timeout).timeout == timeout
 
     @pytest.mark.parametrize(
-        ("given", "real"),
+        ("fields", "name"),
         [
             pytest.param({"temprature": 0}, "temperature", id="temprature"),
             pytest.param({"apikey": SECRET}, "api_key", id="apikey"),
             pytest.param({"max_token": 5}, "max_tokens", id="max_token"),
             pytest.param({"request_timeout": 5}, "timeout", id="request_timeout"),
-            pytest.param({"frequency_penalty": 1}, "model_kwargs", id="a body key"),
+            pytest.param({"frequency_penalty": 1}, "model_kwargs", id="body key"),
         ],
     )
-    def test_a_misspelt_argument_names_the_nearest_real_one(self, given, real) -> None:
-        """Nothing that a user sets is swallowed."""
-        with pytest.raises(TypeError, match=real) as caught:
-            ChatSegmindGPT4Turbo(**given)
+    def test_the_error_for_an_unknown_argument_names_the_right_one(self, fields, name) -> None:
+        """No argument is silently ignored."""
+        with pytest.raises(TypeError, match=name) as caught:
+            ChatSegmindGPT4Turbo(**fields)
         assert SECRET not in str(caught.value)
 
-    def test_a_model_without_its_slug_is_an_error(self) -> None:
-        """The base class has no default model."""
+    def test_the_base_class_requires_a_model(self) -> None:
+        """It has no default."""
         with pytest.raises(TypeError, match="needs model=..., a slug such as 'gpt-4-turbo'"):
             ChatSegmind(api_key=SECRET)
 
-    def test_a_name_and_its_alias_together_are_an_error(self) -> None:
-        """Two values for one thing cannot both count."""
+    def test_a_field_cannot_be_set_by_name_and_alias(self) -> None:
+        """The two values can differ."""
         with pytest.raises(TypeError, match="not both"):
             ChatSegmind(model="a", model_name="b")
 
     @pytest.mark.parametrize(
-        ("given", "words"),
+        ("fields", "words"),
         [
             pytest.param({"temperature": 3}, "temperature", id="temperature"),
             pytest.param({"top_p": 1.1}, "top_p", id="top_p"),
             pytest.param({"max_tokens": 0}, "max_tokens", id="max_tokens"),
-            pytest.param({"timeout": 0}, "timeout", id="no time"),
-            pytest.param({"timeout": float("nan")}, "timeout", id="no number"),
+            pytest.param({"timeout": 0}, "timeout", id="timeout of 0"),
+            pytest.param({"timeout": float("nan")}, "timeout", id="timeout of NaN"),
             pytest.param({"max_retries": -1}, "max_retries", id="max_retries"),
-            pytest.param({"stop": ["a", ""]}, "stop string is empty", id="an empty stop"),
-            pytest.param({"model": "../get-user-credits"}, "slug", id="a path for a slug"),
-            pytest.param({"model": ""}, "slug", id="no slug"),
-            pytest.param({"base_url": "api.segmind.com"}, "scheme and a host", id="no scheme"),
-            pytest.param({"base_url": "https://"}, "scheme and a host", id="no host"),
-            pytest.param({"base_url": "https://host/v1?a=b"}, "no query", id="a query"),
-            pytest.param({"base_url": "http://\n"}, "not a base URL", id="a line feed in the URL"),
-            pytest.param({"base_url": "https://host:port/v1"}, "not a base URL", id="no port"),
-            pytest.param(
-                {"base_url": "https://host:99999/v1"}, "not a base URL", id="port too high"
-            ),
-            pytest.param({"base_url": "https://host/v1 "}, "no spaces", id="a space"),
-            pytest.param({"base_url": "https://a..b/v1"}, "not a base URL", id="an empty label"),
-            pytest.param({"base_url": "https://host/v1#a"}, "not a base URL", id="a fragment"),
-            pytest.param({"model": "a" * 200}, "slug", id="a slug without end"),
-            pytest.param({"timeout": 1e10}, "timeout", id="a timeout of centuries"),
+            pytest.param({"stop": ["a", ""]}, "stop string is empty", id="empty stop string"),
+            pytest.param({"model": "../get-user-credits"}, "slug", id="path as a slug"),
+            pytest.param({"model": ""}, "slug", id="empty slug"),
+            pytest.param({"base_url": "api.segmind.com"}, "scheme and a host", id="missing scheme"),
+            pytest.param({"base_url": "https://"}, "scheme and a host", id="missing host"),
+            pytest.param({"base_url": "https://host/v1?a=b"}, "no query", id="query"),
+            pytest.param({"base_url": "http://\n"}, "not a base URL", id="line feed in a URL"),
+            pytest.param({"base_url": "https://host:port/v1"}, "not a base URL", id="invalid port"),
+            pytest.param({"base_url": "https://host:99999/v1"}, "not a base URL", id="high port"),
+            pytest.param({"base_url": "https://host/v1 "}, "no spaces", id="space in a URL"),
+            pytest.param({"base_url": "https://a..b/v1"}, "not a base URL", id="empty host label"),
+            pytest.param({"base_url": "https://host/v1#a"}, "not a base URL", id="fragment"),
+            pytest.param({"model": "a" * 200}, "slug", id="slug too long"),
+            pytest.param({"timeout": 1e10}, "timeout", id="timeout too long"),
             pytest.param({"model_kwargs": {"messages": []}}, "input of the call", id="messages"),
-            pytest.param({"model_kwargs": {"temperature": 1}}, "pass temperature", id="a field"),
+            pytest.param({"model_kwargs": {"temperature": 1}}, "pass temperature", id="parameter"),
             pytest.param({"model_kwargs": {"n": 2}}, "batch", id="n"),
             pytest.param({"model_kwargs": {"stream": True}}, "does not stream", id="stream"),
-            pytest.param({"model_kwargs": {"x": {1}}}, "as JSON", id="no JSON"),
+            pytest.param({"model_kwargs": {"x": {1}}}, "as JSON", id="set"),
             pytest.param({"model_kwargs": {"x": float("nan")}}, "as JSON", id="NaN"),
-            pytest.param({"default_headers": {"X-API-Key": "k"}}, "segmind_api_key", id="the key"),
-            pytest.param({"default_headers": {"Host": "h"}}, "base_url", id="the host"),
-            pytest.param({"default_headers": {"a b": "c"}}, "header name", id="a blank name"),
-            pytest.param({"default_headers": {"a:b": "c"}}, "header name", id="a colon"),
+            pytest.param(
+                {"default_headers": {"X-API-Key": "k"}}, "segmind_api_key", id="key header"
+            ),
+            pytest.param({"default_headers": {"Host": "h"}}, "base_url", id="host header"),
+            pytest.param({"default_headers": {"a b": "c"}}, "header name", id="space in a name"),
+            pytest.param({"default_headers": {"a:b": "c"}}, "header name", id="colon in a name"),
             pytest.param(
                 {"default_headers": {"a": "c "}},
                 "space at its start or end",
-                id="a space in the value",
+                id="space after a value",
             ),
             pytest.param(
-                {"default_headers": {"Expect": "c"}}, "the connection sets it", id="the connection"
+                {"default_headers": {"Expect": "c"}},
+                "the connection sets it",
+                id="expect",
             ),
-            pytest.param({"default_headers": {"a": SECRET + "\n"}}, "line feed", id="a line feed"),
             pytest.param(
-                {"http_client": httpx.AsyncClient()}, "http_client", id="the wrong client"
+                {"default_headers": {"a": SECRET + "\n"}}, "line feed", id="line feed in a value"
+            ),
+            pytest.param(
+                {"http_client": httpx.AsyncClient()},
+                "http_client",
+                id="async client",
             ),
         ],
     )
-    def test_a_value_that_cannot_be_right_is_refused(self, given, words) -> None:
-        """Bad input is an error before any money is spent, and shows no secret."""
+    def test_an_invalid_value_is_refused(self, fields, words) -> None:
+        """Before anything is sent, and without showing a secret."""
         with pytest.raises(ValueError, match=words) as caught:
-            ChatSegmindGPT4Turbo(**given)
+            ChatSegmindGPT4Turbo(**fields)
         assert SECRET not in str(caught.value)
         assert "input_value" not in str(caught.value)
 
@@ -173,20 +178,20 @@ class TestFields:
         [
             pytest.param("", id="empty"),
             pytest.param("  \t", id="blank"),
-            pytest.param(SecretStr(""), id="an empty secret"),
-            pytest.param(SECRET + "\n", id="a line feed"),
-            pytest.param(SECRET + " x", id="a space"),
+            pytest.param(SecretStr(""), id="empty secret"),
+            pytest.param(SECRET + "\n", id="line feed"),
+            pytest.param(SECRET + " x", id="space"),
             pytest.param(SECRET + "é", id="non-ASCII"),
         ],
     )
-    def test_a_malformed_key_is_refused_and_not_shown(self, key) -> None:
-        """The error names the variable, never the key."""
+    def test_a_malformed_key_is_refused_without_being_shown(self, key) -> None:
+        """The error names the environment variable."""
         with pytest.raises(ValueError, match="SEGMIND_API_KEY") as caught:
             ChatSegmindGPT4Turbo(api_key=key)
         assert SECRET not in str(caught.value)
 
-    def test_fields_can_be_configured_at_run_time(self, caller, create_model, gateway) -> None:
-        """`configurable_fields` makes a new model from an old one's fields."""
+    def test_configurable_fields_apply_to_a_call(self, caller, create_model, gateway) -> None:
+        """`configurable_fields` creates a model from the fields of another."""
         model = create_model().configurable_fields(temperature=ConfigurableField(id="t"))
         caller.invoke(model.with_config(configurable={"t": 0.5}), "hi")
         assert gateway.requests[0].json["temperature"] == 0.5
@@ -195,31 +200,31 @@ class TestFields:
 class TestKey:
     """Where the key comes from."""
 
-    def test_a_missing_key_names_its_variable_before_any_request(self, caller, gateway) -> None:
-        """A newcomer's first call says what is missing."""
+    def test_the_error_for_a_missing_key_names_its_variable(self, caller, gateway) -> None:
+        """Nothing is sent."""
         with pytest.raises(SegmindAuthenticationError, match="SEGMIND_API_KEY"):
             caller.invoke(ChatSegmindGPT4Turbo(base_url=gateway.base_url), "hi")
         assert gateway.requests == []
 
     @pytest.mark.parametrize("key", ["", None, "a\nb", "schlüssel"])
-    def test_a_callable_that_gives_no_key_is_an_error(
+    def test_an_invalid_key_from_a_callable_is_an_error(
         self, caller, create_model, gateway, key
     ) -> None:
-        """What a callable returns is checked as what a user types."""
+        """It is checked as a key that is passed directly."""
         with pytest.raises(SegmindAuthenticationError, match="SEGMIND_API_KEY"):
             caller.invoke(create_model(api_key=lambda: key), "hi")
         assert gateway.requests == []
 
-    def test_a_callable_that_gives_no_text_is_an_error(self, caller, create_model) -> None:
-        """The type that came is named."""
+    def test_a_callable_that_returns_bytes_is_an_error(self, caller, create_model) -> None:
+        """The error names the type."""
         with pytest.raises(SegmindAuthenticationError, match="bytes"):
             caller.invoke(create_model(api_key=SECRET.encode), "hi")
 
     @pytest.mark.parametrize("wrap", [str, SecretStr])
-    def test_a_callable_is_asked_before_each_request(
+    def test_a_callable_is_called_before_each_request(
         self, caller, create_model, gateway, wrap
     ) -> None:
-        """Keys can be rotated while a model lives."""
+        """So that keys can be rotated."""
         keys = iter(["stale-fake-key", SECRET])
         model = create_model(api_key=lambda: wrap(next(keys)))
         with pytest.raises(SegmindAuthenticationError):
@@ -228,7 +233,7 @@ class TestKey:
         assert [r.headers["x-api-key"] for r in gateway.requests] == ["stale-fake-key", SECRET]
 
     async def test_an_async_callable_is_awaited(self, create_model) -> None:
-        """A key may come from a service."""
+        """A key can come from a service."""
 
         async def fetch_key() -> str:
             return SECRET
@@ -236,8 +241,8 @@ class TestKey:
         message = await create_model(api_key=fetch_key).ainvoke("hi")
         assert message.text == "hi"
 
-    def test_an_async_callable_in_a_sync_call_is_an_error(self, create_model) -> None:
-        """The error says which calls can await it."""
+    def test_an_async_callable_fails_in_a_sync_call(self, create_model) -> None:
+        """The error names the calls that can await it."""
 
         async def fetch_key() -> str:
             return SECRET
@@ -245,8 +250,8 @@ class TestKey:
         with pytest.raises(TypeError, match="ainvoke"):
             create_model(api_key=fetch_key).invoke("hi")
 
-    def test_a_key_may_be_assigned_later(self, caller, create_model) -> None:
-        """Assigned fields are not validated by pydantic, and work all the same."""
+    def test_a_key_can_be_assigned(self, caller, create_model) -> None:
+        """It is used by the next call, and stays secret."""
         model = create_model(api_key=None)
         model.segmind_api_key = SECRET
         assert caller.invoke(model, "hi").text == "hi"
@@ -255,10 +260,10 @@ class TestKey:
 
 
 class TestRequest:
-    """What goes over the wire."""
+    """What is sent."""
 
-    def test_only_messages_are_sent(self, caller, create_model, gateway) -> None:
-        """The endpoint documents `messages`; nothing that the user did not set is added."""
+    def test_a_request_contains_only_the_messages(self, caller, create_model, gateway) -> None:
+        """Parameters that are not set are not sent."""
         caller.invoke(create_model(), "hi")
         (request,) = gateway.requests
         assert (request.method, request.path) == ("POST", "/v1/gpt-4-turbo")
@@ -267,8 +272,8 @@ class TestRequest:
         assert request.headers["user-agent"].startswith("langchain-segmind/")
         assert request.body == b'{"messages":[{"role":"user","content":"hi"}]}'
 
-    def test_what_the_user_sets_is_sent(self, caller, create_model, gateway) -> None:
-        """Every body parameter, by the constructor."""
+    def test_parameters_that_are_set_are_sent(self, caller, create_model, gateway) -> None:
+        """All parameters of the body, set by the constructor."""
         fields = {"temperature": 0.5, "max_tokens": 9, "top_p": 0.9, "seed": 4, "stop": ["END"]}
         caller.invoke(create_model(**fields), "hi")
         assert gateway.requests[0].json == {
@@ -276,8 +281,8 @@ class TestRequest:
             **fields,
         }
 
-    def test_a_call_overrides_the_constructor(self, caller, create_model, gateway) -> None:
-        """A call's arguments count for that call only."""
+    def test_a_calls_arguments_override_the_fields(self, caller, create_model, gateway) -> None:
+        """For that call only."""
         model = create_model(temperature=1, stop="A", max_tokens=9)
         caller.invoke(model, "hi", temperature=0, stop=["B"], model="gpt-4o", max_tokens=None)
         caller.invoke(model, "hi", stop=[], model_name="gpt-4")
@@ -290,8 +295,8 @@ class TestRequest:
         ]
         assert [r.slug for r in gateway.requests] == ["gpt-4o", "gpt-4", "gpt-4-turbo"]
 
-    def test_model_kwargs_are_merged(self, caller, create_model, gateway) -> None:
-        """A call's further body keys join, and override, the constructor's."""
+    def test_the_model_kwargs_of_a_call_are_merged(self, caller, create_model, gateway) -> None:
+        """They are added to the constructor's, and override them."""
         model = create_model(model_kwargs={"presence_penalty": 1, "frequency_penalty": 1})
         caller.invoke(model, "hi", model_kwargs={"frequency_penalty": 2})
         sent = gateway.requests[0].json
@@ -300,18 +305,18 @@ class TestRequest:
     @pytest.mark.parametrize(
         ("arguments", "error", "words"),
         [
-            pytest.param({"temprature": 0}, TypeError, "temperature", id="misspelt"),
-            pytest.param({"logit": []}, TypeError, "logit", id="unknown"),
+            pytest.param({"temprature": 0}, TypeError, "temperature", id="misspelt name"),
+            pytest.param({"logit": []}, TypeError, "logit", id="unknown name"),
             pytest.param({"temperature": 3}, ValueError, "temperature", id="out of range"),
-            pytest.param({"model": "a/b"}, ValueError, "slug", id="no slug"),
-            pytest.param({"stop": ""}, ValueError, "stop string", id="an empty stop"),
+            pytest.param({"model": "a/b"}, ValueError, "slug", id="invalid slug"),
+            pytest.param({"stop": ""}, ValueError, "stop string", id="empty stop string"),
             pytest.param({"model": "a", "model_name": "b"}, TypeError, "not both", id="two models"),
         ],
     )
-    def test_a_call_checks_its_arguments(
+    def test_a_calls_arguments_are_validated(
         self, caller, create_model, gateway, arguments, error, words
     ) -> None:
-        """A call is as strict as the constructor, before any request."""
+        """As strictly as the constructor's, before anything is sent."""
         with pytest.raises(error, match=words):
             caller.invoke(create_model(), "hi", **arguments)
         assert gateway.requests == []
@@ -350,8 +355,8 @@ class TestRequest:
             create_model().invoke("hi", api_key=SECRET)
 
     @pytest.mark.parametrize("slug", ["gpt-4-turbo", "gpt-4o"])
-    def test_an_assigned_field_is_used_by_the_next_call(self, gateway, slug) -> None:
-        """Also on a model that has no profile."""
+    def test_an_assigned_field_applies_to_the_next_call(self, gateway, slug) -> None:
+        """Also on a model without a profile."""
         model = ChatSegmind(model=slug, base_url=gateway.base_url, api_key="another-fake-key")
         model.segmind_api_key = SECRET
         model.temperature = 0.5
@@ -359,8 +364,8 @@ class TestRequest:
         assert gateway.requests[0].json["temperature"] == 0.5
         assert model.segmind_api_key == SecretStr(SECRET)
 
-    def test_a_field_changed_in_place_cannot_take_over(self, create_model, gateway) -> None:
-        """Neither other messages nor another key."""
+    def test_a_field_changed_in_place_is_still_validated(self, create_model, gateway) -> None:
+        """It can replace neither the messages nor the key."""
         model = create_model(default_headers={"x": "y"})
         model.model_kwargs["messages"] = []
         with pytest.raises(ValueError, match="input of the call"):
@@ -371,15 +376,15 @@ class TestRequest:
         model.invoke("hi")
         assert gateway.requests[0].headers["x-api-key"] == SECRET
 
-    def test_text_goes_out_unescaped(self, caller, create_model, gateway) -> None:
+    def test_text_is_sent_unescaped(self, caller, create_model, gateway) -> None:
         """Non-ASCII text costs no more than its own bytes."""
         caller.invoke(create_model(), "你好, é 🙂 \u2028")
         assert "你好, é 🙂 \u2028".encode() in gateway.requests[0].body
 
-    def test_credentials_of_the_base_url_become_a_header(
+    def test_credentials_in_the_base_url_become_a_header(
         self, caller, create_model, gateway
     ) -> None:
-        """A gateway behind basic authentication works, and its path may be deeper."""
+        """For a gateway with basic authentication; its path can be deeper."""
         base = gateway.base_url.replace("http://", "http://user:pass%20word@")
         caller.invoke(create_model(base_url=base + "/"), "hi")
         (request,) = gateway.requests
@@ -387,36 +392,21 @@ class TestRequest:
         assert request.path == "/v1/gpt-4-turbo"
 
     def test_default_headers_are_sent(self, caller, create_model, gateway) -> None:
-        """A proxy's token goes with each request, the balance's included."""
+        """With each request, get_credits included."""
         model = create_model(default_headers={"X-Token": "fake-token"})
         caller.invoke(model, "hi")
         caller.get_credits(model)
         assert [r.headers["x-token"] for r in gateway.requests] == ["fake-token"] * 2
 
-    def test_a_default_header_takes_the_place_of_ours(self, caller, create_model, gateway) -> None:
-        """However it is capitalized, it is sent once."""
+    def test_a_default_header_replaces_the_packages(self, caller, create_model, gateway) -> None:
+        """It is sent once, in whatever case it is written."""
         headers = {"User-Agent": "mine", "ACCEPT-ENCODING": "identity"}
         caller.invoke(create_model(default_headers=headers), "hi")
         sent = gateway.requests[0].headers
         assert (sent["user-agent"], sent["accept-encoding"]) == ("mine", "identity")
 
-    def test_a_clients_own_settings_count_and_it_stays_open(
-        self, caller, create_model, gateway
-    ) -> None:
-        """A client that the user passes is used and never closed."""
-        client, async_client = httpx.Client(), httpx.AsyncClient()
-        client.headers["x-own"] = async_client.headers["x-own"] = "1"
-        model = create_model(http_client=client, http_async_client=async_client)
-        caller.invoke(model, "hi")
-        assert gateway.requests[0].headers["x-own"] == "1"
-        assert not client.is_closed
-        assert not async_client.is_closed
-        client.close()
-        if caller.runner:
-            caller.runner.run(async_client.aclose())
-
-    def test_a_closed_client_is_a_clear_error(self, caller, create_model) -> None:
-        """It is the caller's client, so the caller must give another."""
+    def test_a_closed_client_of_the_user_is_an_error(self, caller, create_model) -> None:
+        """Only the user can pass an open one."""
         client, async_client = httpx.Client(), httpx.AsyncClient()
         client.close()
         asyncio.run(async_client.aclose())
@@ -424,44 +414,18 @@ class TestRequest:
         with pytest.raises(ValueError, match="closed"):
             caller.invoke(model, "hi")
 
-    async def test_a_loop_that_finished_its_generators_still_works(self, create_model) -> None:
-        """Servers reload: what was closed with the loop's generators is opened anew."""
+    async def test_a_loop_still_works_after_shutdown_asyncgens(self, create_model) -> None:
+        """Servers that reload call it: connections that it closed are opened again."""
         model = create_model()
         await model.ainvoke("hi")
         await asyncio.get_running_loop().shutdown_asyncgens()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # asyncio's, of this very reuse
+            warnings.simplefilter("ignore", ResourceWarning)  # asyncio's, about this reuse
             assert (await model.ainvoke("hi")).text == "hi"
         await asyncio.get_running_loop().shutdown_asyncgens()
 
-    def test_many_threads_with_loops_of_their_own_share_a_model(
-        self, create_model, gateway
-    ) -> None:
-        """Each loop has its own connections, and each call is sent once."""
-        model = create_model(max_retries=0)
-
-        def call_on_loops_of_its_own(number: int) -> list[str]:
-            return [asyncio.run(model.ainvoke(str(number))).text for _ in range(5)]
-
-        with ThreadPoolExecutor(8) as pool:
-            replies = list(pool.map(call_on_loops_of_its_own, range(8)))
-        assert replies == [[str(number)] * 5 for number in range(8)]
-        assert len(gateway.requests) == 40
-
-    def test_the_environments_proxy_is_used(
-        self, caller, create_model, gateway, monkeypatch
-    ) -> None:
-        """`HTTP_PROXY` gets the request, unless `NO_PROXY` names the host."""
-        monkeypatch.setenv("HTTP_PROXY", gateway.base_url.removesuffix("/v1"))
-        with pytest.raises(langchain_segmind.SegmindModelNotFoundError):
-            caller.invoke(create_model(base_url="http://segmind.invalid/v1"), "hi")
-        close()
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        assert caller.invoke(create_model(), "hi").text == "hi"
-
-    def test_a_redirect_is_never_followed(self, caller, create_model, gateway) -> None:
-        """The key goes to no host that a server names, even with a client that would follow."""
+    def test_the_users_client_follows_no_redirect(self, caller, create_model, gateway) -> None:
+        """Even if it is set to: the key would be sent to any host that a server names."""
         gateway.script([{"status": 302, "headers": {"location": f"{gateway.base_url}/gpt-4"}}])
         model = create_model(
             http_client=httpx.Client(follow_redirects=True),
@@ -474,23 +438,23 @@ class TestRequest:
         if caller.runner:
             caller.runner.run(model.http_async_client.aclose())
 
-    def test_a_path_stays_as_it_is_written(self, create_model, gateway) -> None:
-        """An escaped slash in the base URL is not another level."""
+    def test_the_path_of_the_base_url_is_not_decoded(self, create_model, gateway) -> None:
+        """An escaped slash does not become a separator."""
         with pytest.raises(langchain_segmind.SegmindModelNotFoundError):
             create_model(base_url=gateway.base_url + "%2Fdeeper").invoke("hi")
 
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            pytest.param("HTTPS_PROXY", "http://u:fake-password@host:abc", id="no port"),
-            pytest.param("ALL_PROXY", "socks5://u:fake-password@host", id="SOCKS, not installed"),
-            pytest.param("SSL_CERT_FILE", "/fake-password/certificates", id="no certificates"),
+            pytest.param("HTTPS_PROXY", "http://u:fake-password@host:abc", id="invalid port"),
+            pytest.param("ALL_PROXY", "socks5://u:fake-password@host", id="SOCKS without socksio"),
+            pytest.param("SSL_CERT_FILE", "/fake-password/certificates", id="missing certificates"),
         ],
     )
-    def test_an_environment_that_cannot_work_is_named(
+    def test_an_invalid_environment_variable_is_named(
         self, caller, monkeypatch, name, value
     ) -> None:
-        """The error names the variables and shows none of their values."""
+        """Without its value."""
         monkeypatch.setenv(name, value)
         with pytest.raises(ValueError, match=name) as caught:
             caller.invoke(ChatSegmindGPT4Turbo(api_key=SECRET), "hi")
@@ -498,10 +462,10 @@ class TestRequest:
 
 
 class TestReply:
-    """What comes back."""
+    """What a call returns."""
 
-    def test_cookies_are_not_kept(self, caller, create_model, gateway) -> None:
-        """One key's session is nothing to the next."""
+    def test_cookies_are_not_stored(self, caller, create_model, gateway) -> None:
+        """A session of one key must not be used with another."""
         headers = {"set-cookie": "session=of-one-key; Path=/"}
         body = {"choices": [{"message": {"content": "ok"}}]}
         gateway.script(lambda request: {"status": 200, "headers": headers, "body": body})
@@ -509,8 +473,8 @@ class TestReply:
         caller.invoke(create_model(), "hi")
         assert ["cookie" in request.headers for request in gateway.requests] == [False] * 3
 
-    def test_half_a_character_in_a_reply_is_mended(self, caller, create_model, gateway) -> None:
-        """The reply can be sent back in the next turn."""
+    def test_a_lone_surrogate_in_a_reply_is_replaced(self, caller, create_model, gateway) -> None:
+        """So that the reply can be sent in the next turn."""
         body = '{"choices": [{"message": {"content": "half \\ud83d"}}]}'
         gateway.script([{"status": 200, "body": body}, "ok"])
         model = create_model()
@@ -518,7 +482,7 @@ class TestReply:
         assert message.text == "half \ufffd"
         assert caller.invoke(model, [HumanMessage("hi"), message]).text == "ok"
 
-    def test_a_reply_tells_what_it_cost_and_what_remains(
+    def test_a_reply_has_its_cost_and_the_remaining_credits(
         self, caller, create_model, gateway
     ) -> None:
         """The balance falls by the cost of each call."""
@@ -534,8 +498,8 @@ class TestReply:
         assert first.response_metadata["request_id"] != first.response_metadata["id"]
         assert first.id.startswith("lc_run-")
 
-    def test_stop_is_enforced_here(self, caller, create_model, gateway) -> None:
-        """The reply ends before the first stop string, whatever the endpoint does."""
+    def test_a_reply_ends_before_the_first_stop_string(self, caller, create_model, gateway) -> None:
+        """Whatever the endpoint does."""
         gateway.script(["one END two", "one END two", "one END two"])
         model = create_model(stop="END")
         message = caller.invoke(model, "hi")
@@ -544,20 +508,15 @@ class TestReply:
         assert caller.invoke(model, "hi", stop=["two"]).text == "one END "
         assert caller.invoke(model, "hi", stop=[]).text == "one END two"
 
-    def test_the_callers_messages_are_never_changed(self, caller, create_model) -> None:
-        """A history can be kept and used again."""
+    def test_the_callers_messages_are_not_changed(self, caller, create_model) -> None:
+        """A history can be reused."""
         messages = [HumanMessage([{"type": "text", "text": "hi"}], id="1", name="Ann")]
         before = [message.model_copy(deep=True) for message in messages]
         caller.invoke(create_model(), messages)
         assert messages == before
 
-    def test_a_batch_keeps_its_order(self, caller, create_model) -> None:
-        """Replies come in the order of the prompts."""
-        prompts = [f"prompt {i}" for i in range(20)]
-        assert [m.text for m in caller.batch(create_model(), prompts)] == prompts
-
-    def test_credits_are_typed(self, caller, create_model, gateway) -> None:
-        """The balance is asked for without running a model."""
+    def test_get_credits_returns_the_balance(self, caller, create_model, gateway) -> None:
+        """Without running a model."""
         balance = caller.get_credits(create_model())
         assert isinstance(balance, SegmindCredits)
         assert balance.credits == 1_000
@@ -565,14 +524,14 @@ class TestReply:
         (request,) = gateway.requests
         assert (request.method, request.path, request.body) == ("GET", "/v1/get-user-credits", b"")
 
-    def test_a_timeout_can_be_written_as_json(self) -> None:
-        """Httpx's own type is no JSON."""
+    def test_an_httpx_timeout_is_serialized_as_json(self) -> None:
+        """By pydantic, which does not know the type."""
         model = ChatSegmindGPT4Turbo(timeout=httpx.Timeout(5, read=60))
         assert json.loads(model.model_dump_json())["timeout"]["read"] == 60
 
 
 class TestLangChainHooks:
-    """What LangChain, its tracers and its agents ask a model."""
+    """What LangChain, its tracers and its agents call."""
 
     @pytest.mark.parametrize(
         "name",
@@ -586,12 +545,12 @@ class TestLangChainHooks:
             "_resolve_model_profile",
         ],
     )
-    def test_core_still_has_what_is_overridden_or_called(self, name) -> None:
-        """These are core's own: where it renames one, ours would silently be asked no more."""
+    def test_core_has_the_hooks_that_are_overridden_or_called(self, name) -> None:
+        """If core renames one, the override would silently never run."""
         assert callable(getattr(BaseChatModel, name))
 
-    def test_traces_name_the_provider_and_the_settings(self) -> None:
-        """`ls_provider` equals `model_provider`, and a call's model is the one that is named."""
+    def test_traces_have_the_provider_and_the_settings(self) -> None:
+        """`ls_provider` equals `model_provider`; a call's model replaces the field."""
         model = ChatSegmindGPT4Turbo(temperature=0.5, max_tokens=9, stop="END")
         assert model._get_ls_params() == {
             "ls_provider": "segmind",
@@ -607,15 +566,15 @@ class TestLangChainHooks:
         assert "ls_stop" not in model._get_ls_params(stop=[])
         assert model._llm_type == "segmind-chat"
 
-    def test_traces_name_the_version(self) -> None:
-        """Support can see which version made a trace."""
+    def test_traces_have_the_package_version(self) -> None:
+        """So that support can see which version made a trace."""
         versions = ChatSegmindGPT4Turbo(metadata={"mine": 1}).metadata
         assert versions["mine"] == 1
         assert versions["lc_versions"]["langchain-segmind"] == langchain_segmind.__version__
         assert "langchain-core" in versions["lc_versions"]
 
-    def test_identifying_params_are_what_changes_a_reply(self) -> None:
-        """Neither keys nor clients nor patience are among them."""
+    def test_identifying_params_are_those_that_change_a_reply(self) -> None:
+        """Neither keys nor clients nor timeouts are among them."""
         model = ChatSegmindGPT4Turbo(
             api_key=SECRET, seed=1, timeout=5, stop="END", model_kwargs={"presence_penalty": 1}
         )
@@ -628,8 +587,8 @@ class TestLangChainHooks:
             "stop": ["END"],
         }
 
-    def test_the_profile_states_the_models_facts(self) -> None:
-        """Middleware plans by it; a user's own profile wins; unknown models have none."""
+    def test_a_known_model_has_a_profile(self) -> None:
+        """A user's own replaces it; unknown models have none."""
         profile = ChatSegmindGPT4Turbo().profile
         assert profile["max_input_tokens"] == 128_000
         assert profile["max_output_tokens"] == 4_096
@@ -639,13 +598,13 @@ class TestLangChainHooks:
         assert ChatSegmindGPT4Turbo(profile=own).profile == own
         assert ChatSegmind(model="kimi-k2-instruct-0905").profile is None
 
-    def test_a_profile_is_each_models_own(self) -> None:
-        """Changing one model's profile leaves the next one's alone."""
+    def test_changing_a_profile_does_not_change_the_next_models(self) -> None:
+        """Each model has a copy."""
         ChatSegmindGPT4Turbo().profile["max_input_tokens"] = 1
         assert ChatSegmindGPT4Turbo().profile["max_input_tokens"] == 128_000
 
-    def test_a_model_survives_dump_and_load(self, monkeypatch, recwarn) -> None:
-        """LangChain's own serialization, with the key left to the environment."""
+    def test_a_model_can_be_dumped_and_loaded(self, monkeypatch, recwarn) -> None:
+        """By LangChain; the key stays in the environment."""
         monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
         model = ChatSegmindGPT4Turbo(temperature=0.5, stop=["END"], base_url="https://host/v1")
         loaded = load(

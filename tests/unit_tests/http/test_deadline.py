@@ -1,23 +1,23 @@
-"""By when a call must be over."""
+"""The time by which a call must be over."""
 
 from contextlib import suppress
 
 import pytest
 
-from langchain_segmind._http import deadline as _deadline
+from langchain_segmind._http import deadline as module
 from langchain_segmind._http.deadline import Deadline
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give a clock whose hands the test moves."""
-    hands = [100.0]
-    monkeypatch.setattr(_deadline, "monotonic", lambda: hands[0])
-    return hands
+    """Return a clock that a test sets."""
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    return now
 
 
-def test_a_deadline_comes_nearer(clock) -> None:
-    """And is past after its seconds."""
+def test_the_remaining_time_decreases(clock) -> None:
+    """It is negative once the deadline has passed."""
     deadline = Deadline(5)
     clock[0] += 3
     assert (deadline.is_set, deadline.remaining) == (True, 2)
@@ -25,8 +25,8 @@ def test_a_deadline_comes_nearer(clock) -> None:
     assert deadline.remaining == -1
 
 
-def test_a_pause_takes_nothing_of_the_time(clock) -> None:
-    """Also one that ends in an error."""
+def test_paused_time_does_not_count(clock) -> None:
+    """Even if the block raises."""
     deadline = Deadline(5)
     with suppress(KeyError), deadline.paused():
         clock[0] += 60
@@ -34,8 +34,8 @@ def test_a_pause_takes_nothing_of_the_time(clock) -> None:
     assert deadline.remaining == 5
 
 
-def test_without_seconds_there_is_no_deadline(clock) -> None:
-    """It never comes."""
+def test_a_deadline_of_none_never_passes(clock) -> None:
+    """Its remaining time is infinite."""
     deadline = Deadline(None)
     with deadline.paused():
         clock[0] += 1e9

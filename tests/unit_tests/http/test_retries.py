@@ -1,4 +1,4 @@
-"""Whether to try again, and when."""
+"""Whether a failed request is sent again, and when."""
 
 import pytest
 from tenacity import Future, RetryCallState, Retrying
@@ -23,30 +23,30 @@ from langchain_segmind.exceptions import (
         pytest.param(SegmindAPIError(), True, id="5xx"),
         pytest.param(SegmindRateLimitError(), True, id="429"),
         pytest.param(SegmindTimeoutError(status_code=408), True, id="408"),
-        pytest.param(SegmindTimeoutError(phase="connect"), True, id="not connected in time"),
-        pytest.param(SegmindTimeoutError(phase="send"), False, id="not sent in time"),
-        pytest.param(SegmindTimeoutError(phase="wait"), False, id="no answer in time"),
-        pytest.param(SegmindTimeoutError(phase="read"), False, id="half an answer in time"),
+        pytest.param(SegmindTimeoutError(phase="connect"), True, id="timeout while connecting"),
+        pytest.param(SegmindTimeoutError(phase="send"), False, id="timeout while sending"),
+        pytest.param(SegmindTimeoutError(phase="wait"), False, id="timeout while waiting"),
+        pytest.param(SegmindTimeoutError(phase="read"), False, id="timeout while reading"),
         pytest.param(SegmindConnectionError(phase="connect"), True, id="refused"),
         pytest.param(SegmindConnectionError(phase="send"), True, id="broken while sending"),
         pytest.param(SegmindConnectionError(phase="wait"), True, id="dropped before an answer"),
-        pytest.param(SegmindConnectionError(phase="read"), False, id="dropped inside the answer"),
-        pytest.param(SegmindResponseError(), False, id="no answer"),
+        pytest.param(SegmindConnectionError(phase="read"), False, id="dropped within the answer"),
+        pytest.param(SegmindResponseError(), False, id="unusable answer"),
         pytest.param(SegmindAuthenticationError(), False, id="401"),
         pytest.param(SegmindInsufficientCreditsError(), False, id="406"),
         pytest.param(SegmindContextOverflowError(), False, id="overflow"),
-        pytest.param(ValueError(), False, id="the caller's own"),
-        pytest.param(KeyboardInterrupt(), False, id="an interrupt"),
+        pytest.param(ValueError(), False, id="ValueError"),
+        pytest.param(KeyboardInterrupt(), False, id="interrupt"),
     ],
 )
-def test_only_what_cannot_have_been_billed_is_sent_again(error, expected) -> None:
-    """Segmind knows no idempotency key, so that a second POST is a second bill."""
+def test_only_requests_that_were_not_billed_are_retried(error, expected) -> None:
+    """Segmind has no idempotency keys, so a second POST can be a second bill."""
     assert RetryPolicy(Deadline()).should_retry(error) is expected
 
 
 @pytest.mark.parametrize("phase", ["send", "wait", "read"])
-def test_a_timeout_that_may_have_been_billed_is_sent_again_where_that_is_asked_for(phase) -> None:
-    """The user knows what a second bill costs, and what a lost answer does."""
+def test_retry_read_timeouts_retries_timeouts_only(phase) -> None:
+    """The user accepts a second bill for a lost answer."""
     policy = RetryPolicy(Deadline(), retry_read_timeouts=True)
     assert policy.should_retry(SegmindTimeoutError(phase=phase))
     assert not policy.should_retry(SegmindConnectionError(phase="read"))
@@ -55,21 +55,21 @@ def test_a_timeout_that_may_have_been_billed_is_sent_again_where_that_is_asked_f
 @pytest.mark.parametrize(
     ("upcoming", "seconds", "expected"),
     [
-        pytest.param(59, 60, False, id="shorter than what is left"),
-        pytest.param(61, 60, True, id="longer"),
+        pytest.param(59, 60, False, id="before the deadline"),
+        pytest.param(61, 60, True, id="after the deadline"),
         pytest.param(3600, None, False, id="no deadline"),
         pytest.param(MAX_WAIT_SECONDS + 1, None, True, id="more than a day"),
     ],
 )
-def test_a_wait_that_is_too_long_is_not_waited_for(upcoming, seconds, expected) -> None:
-    """The error comes at once and says how long to wait."""
+def test_no_attempt_begins_after_the_deadline(upcoming, seconds, expected) -> None:
+    """Nor after a day, where there is no deadline."""
     state = RetryCallState(Retrying(), None, (), {})
     state.upcoming_sleep = upcoming
     assert RetryPolicy(Deadline(seconds), max_retries=5).should_stop(state) is expected
 
 
-def test_the_attempts_are_counted() -> None:
-    """One, and as many again as is asked for."""
+def test_max_retries_limits_the_attempts() -> None:
+    """To one, and so many more."""
     state = RetryCallState(Retrying(), None, (), {})
     stops = []
     for state.attempt_number in (1, 2, 3):
@@ -78,7 +78,7 @@ def test_the_attempts_are_counted() -> None:
 
 
 def wait_after(attempt: int, error: Exception) -> float:
-    """Get the wait after an attempt that failed."""
+    """Return the wait after a failed attempt."""
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
     state.outcome = Future.construct(attempt, error, has_exception=True)
@@ -86,19 +86,19 @@ def wait_after(attempt: int, error: Exception) -> float:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "least"),
+    ("attempt", "min_wait"),
     [(1, 0.5), (2, 1), (3, 2), (4, 4), (5, 8), (6, 8), (50, 8)],
     ids=str,
 )
-def test_the_back_off_doubles_up_to_eight_seconds(attempt, least) -> None:
-    """Half a second of chance keeps many workers from coming back together."""
+def test_the_back_off_doubles_up_to_8_seconds(attempt, min_wait) -> None:
+    """Up to 0.5 s of jitter keep many workers apart."""
     waits = {wait_after(attempt, SegmindAPIError()) for _ in range(20)}
-    assert min(waits) >= least
-    assert max(waits) <= least + 0.5
+    assert min(waits) >= min_wait
+    assert max(waits) <= min_wait + 0.5
     assert len(waits) > 1
 
 
-def test_the_servers_word_goes_before_the_back_off() -> None:
-    """Also where it says not to wait at all."""
+def test_retry_after_replaces_the_back_off() -> None:
+    """Even if it is 0."""
     assert wait_after(3, SegmindRateLimitError(retry_after=0.0)) == 0
     assert wait_after(1, SegmindRateLimitError(retry_after=30)) == 30
