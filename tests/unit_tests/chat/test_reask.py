@@ -1,4 +1,4 @@
-"""One call asks until the reply is what was asked for, and counts as one."""
+"""A call is asked again until its reply meets the requirement, and counts as one call."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Even(BaseModel):
     @field_validator("number")
     @classmethod
     def check(cls, number: int) -> int:
-        """Refuse odd numbers."""
+        """Reject odd numbers."""
         if number % 2:
             raise ValueError("it is odd.")
         return number
@@ -47,36 +47,36 @@ TOOLS = create_toolset(convert_tools([add, sub]))
 CITY = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 EVEN = create_structured_output(Even)
 QUESTION = [HumanMessage("2 + 3?")]
-ASKED = Turn("user", "2 + 3?")
+FIRST_TURN = Turn("user", "2 + 3?")
 
 
 def reply(text: str | None, usage: object = None, **headers: str) -> APIResponse:
-    """Build the server's answer."""
+    """Return a response with this text."""
     body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}], "usage": usage}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return APIResponse(200, names, json.dumps(body).encode())
 
 
 def start(settings: Mapping[str, Any], messages: Sequence[BaseMessage] = QUESTION) -> Call:
-    """Start a call."""
+    """Start a call; the first `next` returns its request."""
     return run_call(messages, CallSettings(model="slug", **settings), openai.decode)
 
 
 def run(
     settings: Mapping[str, Any], *replies: APIResponse | str
 ) -> tuple[list[list[Turn]], AIMessage]:
-    """Return what was asked each time, without instructions, and the message in the end."""
-    asked = []
+    """Return the turns of each request, without instructions, and the call's message."""
+    requests = []
     call = start(settings)
     request = next(call)
     for answer in replies:
-        asked.append([turn for turn in request.turns if turn.role != "system"])
+        requests.append([turn for turn in request.turns if turn.role != "system"])
         try:
             request = call.send(reply(answer) if isinstance(answer, str) else answer)
         except StopIteration as end:
             assert answer is replies[-1]
-            return asked, end.value.generations[0].message
-    raise AssertionError("it asks for more replies")
+            return requests, end.value.generations[0].message
+    raise AssertionError("the call needs more replies")
 
 
 FORCED = {"tools": TOOLS, "tool_choice": ToolChoice("any")}
@@ -84,269 +84,231 @@ FORCED_ADD = {"tools": TOOLS, "tool_choice": ToolChoice("any", "add")}
 JSON = {"response_format": ResponseFormat()}
 CITY_JSON = {"response_format": ResponseFormat(CITY)}
 TOOLS_OR_JSON = {"tools": TOOLS, "response_format": ResponseFormat(CITY)}
-REPAIRS = {"tools": TOOLS, "on_invalid_tool_call": "retry"}
+RETRY_INVALID = {"tools": TOOLS, "on_invalid_tool_call": "retry"}
 EVEN_CALL = {
     "tools": create_toolset([EVEN.openai_tool]),
     "tool_choice": ToolChoice("any", "Even"),
     "structured_output": EVEN,
 }
 EVEN_JSON = {"response_format": ResponseFormat(EVEN.schema), "structured_output": EVEN}
+ADD = "[add(a=2, b=3)]"
 
 
-class TestEnough:
-    """Replies that end the call at once."""
+class TestAcceptedReplies:
+    """Replies that meet the requirement."""
 
     @pytest.mark.parametrize(
         ("settings", "text"),
         [
             pytest.param({}, "Five.", id="text"),
-            pytest.param({}, "", id="nothing at all"),
-            pytest.param({"tools": TOOLS}, "Five.", id="text beside tools"),
-            pytest.param({"tools": TOOLS}, "[add(a=2)]", id="a call that cannot be run"),
-            pytest.param({"tools": TOOLS}, "[add(a=2, b=3)]", id="a call"),
+            pytest.param({}, "", id="empty text"),
+            pytest.param({"tools": TOOLS}, "Five.", id="text with tools"),
+            pytest.param({"tools": TOOLS}, "[add(a=2)]", id="invalid call"),
+            pytest.param({"tools": TOOLS}, "[add(a=2, b=3)]", id="call"),
             pytest.param(FORCED, "[sub(a=2, b=3)]", id="any call"),
-            pytest.param(FORCED_ADD, "[sub(a=2, b=3), add(a=2, b=3)]", id="the call among others"),
-            pytest.param(FORCED, "[add(a=2, b=3), add(a=2)]", id="a call beside one that is not"),
+            pytest.param(FORCED_ADD, "[sub(a=2, b=3), add(a=2, b=3)]", id="forced call"),
+            pytest.param(FORCED, "[add(a=2, b=3), add(a=2)]", id="valid and invalid call"),
             pytest.param(JSON, '{"a": 1}', id="any object"),
-            pytest.param(CITY_JSON, "```json\n{'name': 'Oslo'}\n```", id="JSON in a fence"),
-            pytest.param(TOOLS_OR_JSON, '{"name": "Oslo"}', id="JSON beside tools"),
-            pytest.param(TOOLS_OR_JSON, "[add(a=2, b=3)]", id="a call in place of JSON"),
-            pytest.param(REPAIRS, "[add(a=2, b=3)]", id="a call that can be run"),
+            pytest.param(CITY_JSON, "```json\n{'name': 'Oslo'}\n```", id="fenced JSON"),
+            pytest.param(TOOLS_OR_JSON, '{"name": "Oslo"}', id="JSON with tools"),
+            pytest.param(TOOLS_OR_JSON, "[add(a=2, b=3)]", id="call instead of JSON"),
+            pytest.param(RETRY_INVALID, "[add(a=2, b=3)]", id="valid call with retry"),
             pytest.param(
-                {**REPAIRS, "parallel_tool_calls": False},
+                {**RETRY_INVALID, "parallel_tool_calls": False},
                 "[add(a=2, b=3), add(a=2)]",
-                id="the one call that is kept",
+                id="single kept call",
             ),
-            pytest.param(REPAIRS, "Five.", id="text, where calls are repaired"),
-            pytest.param(EVEN_CALL, "[Even(number=2)]", id="an object in a call"),
-            pytest.param(EVEN_CALL, "[Even(number='2')]", id="an object that is bent"),
-            pytest.param(EVEN_CALL, '{"number": 2}', id="JSON in place of the call"),
-            pytest.param(EVEN_JSON, '{"number": 2}', id="an object in JSON"),
+            pytest.param(RETRY_INVALID, "Five.", id="text with retry"),
+            pytest.param(EVEN_CALL, "[Even(number=2)]", id="object in a call"),
+            pytest.param(EVEN_CALL, "[Even(number='2')]", id="coerced object"),
+            pytest.param(EVEN_CALL, '{"number": 2}', id="JSON instead of a call"),
+            pytest.param(EVEN_JSON, '{"number": 2}', id="object in JSON"),
         ],
     )
-    def test_what_was_asked_for_is_asked_for_once(self, settings, text) -> None:
-        """The first reply is the answer."""
-        asked, message = run(settings, text)
-        assert asked == [[ASKED]]
+    def test_a_reply_that_meets_the_requirement_ends_the_call(self, settings, text) -> None:
+        """After one request."""
+        requests, message = run(settings, text)
+        assert requests == [[FIRST_TURN]]
         assert message.response_metadata["model_provider"] == "segmind"
 
     def test_the_callers_messages_are_not_changed(self) -> None:
-        """The second question stands in a list of its own."""
+        """The second request has a list of its own."""
         messages = list(QUESTION)
-        conversation = start(FORCED, messages)
-        next(conversation)
-        conversation.send(reply("Five."))
+        call = start(FORCED, messages)
+        next(call)
+        call.send(reply("Five."))
         assert messages == QUESTION
 
-    def test_a_reply_that_is_no_completion_is_an_error_at_once(self) -> None:
+    def test_a_response_without_a_completion_ends_the_call(self) -> None:
         """Asking again would cost money for the same answer."""
-        conversation = start(FORCED)
-        next(conversation)
+        call = start(FORCED)
+        next(call)
         with pytest.raises(SegmindResponseError):
-            conversation.send(APIResponse(200, {}, b"<html>"))
+            call.send(APIResponse(200, {}, b"<html>"))
 
 
-class TestAskingAgain:
+class TestReask:
     """Replies that are shown to the model with the reason."""
 
     @pytest.mark.parametrize(
-        ("settings", "first", "fault", "wanted", "second"),
+        ("settings", "first", "reason", "second"),
         [
+            pytest.param(FORCED, "Five.", "it does not call a function", ADD, id="text for a call"),
+            pytest.param(FORCED_ADD, "[sub(a=2, b=3)]", "it does not call add", ADD, id="other"),
             pytest.param(
-                FORCED,
-                "Five.",
-                "it does not call a function",
-                WRITE_CALLS,
-                "[add(a=2, b=3)]",
-                id="text for a call",
+                FORCED, "[add(a=2)]", "add: required 'b' is missing", ADD, id="incomplete call"
             ),
             pytest.param(
-                FORCED_ADD,
-                "[sub(a=2, b=3)]",
-                "it does not call add",
-                WRITE_CALLS,
-                "[add(a=2, b=3)]",
-                id="another function",
-            ),
-            pytest.param(
-                FORCED,
-                "[add(a=2)]",
-                "add: required 'b' is missing",
-                WRITE_CALLS,
-                "[add(a=2, b=3)]",
-                id="half a call",
-            ),
-            pytest.param(
-                REPAIRS,
+                RETRY_INVALID,
                 "[add(a=2, b=3), add(a=)]",
                 "add: a value is missing",
-                WRITE_CALLS,
-                "[add(a=2, b=3)]",
-                id="one call that cannot be run",
+                ADD,
+                id="invalid call",
             ),
-            pytest.param(
-                JSON, "Five.", "not valid JSON", WRITE_JSON, '{"a": 5}', id="text for JSON"
-            ),
-            pytest.param(
-                JSON, "[5]", "not a JSON object", WRITE_JSON, '{"a": 5}', id="a list for JSON"
-            ),
+            pytest.param(JSON, "Five.", "not valid JSON", '{"a": 5}', id="text for JSON"),
+            pytest.param(JSON, "[5]", "not a JSON object", '{"a": 5}', id="list for JSON"),
             pytest.param(
                 CITY_JSON,
                 '{"city": "Oslo"}',
                 "does not match the schema: required 'name' is missing",
-                WRITE_JSON,
                 '{"name": "Oslo"}',
-                id="another type",
+                id="other schema",
             ),
             pytest.param(
-                TOOLS_OR_JSON,
-                "[add(a=2)]",
-                "add: required 'b' is missing",
-                WRITE_CALLS,
-                "[add(a=2, b=3)]",
-                id="half a call where JSON would do",
+                TOOLS_OR_JSON, "[add(a=2)]", "add: required 'b' is missing", ADD, id="call or JSON"
             ),
             pytest.param(
                 EVEN_CALL,
                 "Two.",
                 "it does not call Even",
-                WRITE_CALLS,
                 "[Even(number=2)]",
-                id="text for an object",
+                id="text",
             ),
             pytest.param(
                 EVEN_CALL,
                 "[Even(number=3)]",
                 "number: Value error, it is odd",
-                WRITE_CALLS,
                 "[Even(number=2)]",
-                id="a call that a validator refuses",
+                id="call rejected by a validator",
             ),
             pytest.param(
                 EVEN_CALL,
                 "[Even(number='many')]",
                 "number: Input should be a valid integer, unable to parse string as an integer",
-                WRITE_CALLS,
                 "[Even(number=2)]",
-                id="a call of another type",
+                id="argument of a wrong type",
             ),
             pytest.param(
                 EVEN_CALL,
                 "[Even()]",
                 "Even: required 'number' is missing",
-                WRITE_CALLS,
                 "[Even(number=2)]",
-                id="a call without its argument",
+                id="missing argument",
             ),
             pytest.param(
                 EVEN_JSON,
                 '{"number": 3}',
                 "number: Value error, it is odd",
-                WRITE_JSON,
                 '{"number": 2}',
-                id="JSON that a validator refuses",
+                id="JSON rejected by a validator",
             ),
             pytest.param(
-                EVEN_JSON,
-                "null",
-                "Input should be an object",
-                WRITE_JSON,
-                '{"number": 2}',
-                id="null",
+                EVEN_JSON, "null", "Input should be an object", '{"number": 2}', id="null"
             ),
         ],
     )
-    def test_the_model_is_told_why(self, settings, first, fault, wanted, second) -> None:
-        """It sees its own reply and one sentence about it, behind the conversation."""
-        asked, message = run(settings, first, second)
-        assert asked[0] == [ASKED]
-        question = Turn("user", f"That reply cannot be used: {fault}. {wanted}")
-        assert asked[1] == [ASKED, Turn("assistant", first), question]
+    def test_the_model_sees_its_reply_and_the_reason(self, settings, first, reason, second) -> None:
+        """After the conversation, with the instruction to write calls or JSON."""
+        requests, message = run(settings, first, second)
+        assert requests[0] == [FIRST_TURN]
+        instruction = WRITE_CALLS if second.startswith("[") else WRITE_JSON
+        question = Turn("user", f"That reply cannot be used: {reason}. {instruction}")
+        assert requests[1] == [FIRST_TURN, Turn("assistant", first), question]
         assert message.tool_calls or json.loads(message.text)
 
-    def test_an_empty_reply_is_not_shown(self) -> None:
-        """There is nothing to show, and some servers refuse a message without text."""
-        asked, _ = run(JSON, reply(None), '{"a": 1}')
-        assert asked[1] == [
-            ASKED,
+    def test_an_empty_reply_is_not_sent_back(self) -> None:
+        """Some servers reject a message without text."""
+        requests, _ = run(JSON, reply(None), '{"a": 1}')
+        assert requests[1] == [
+            FIRST_TURN,
             Turn("user", f"That reply cannot be used: the reply is empty. {WRITE_JSON}"),
         ]
 
-    def test_a_call_that_was_dropped_is_shown(self) -> None:
-        """The model sees all that it wrote."""
-        asked, _ = run(FORCED_ADD, "[sub(a=1, b=2), sub(a=3, b=4)]", "[add(a=2, b=3)]")
-        assert asked[1][1].text == "[sub(a=1, b=2), sub(a=3, b=4)]"
+    def test_the_model_sees_all_calls_that_it_wrote(self) -> None:
+        """Including those that the settings drop."""
+        requests, _ = run(FORCED_ADD, "[sub(a=1, b=2), sub(a=3, b=4)]", "[add(a=2, b=3)]")
+        assert requests[1][1].text == "[sub(a=1, b=2), sub(a=3, b=4)]"
 
-    def test_it_is_asked_as_often_as_the_settings_say(self) -> None:
-        """Each question stands behind the last."""
+    def test_output_retries_limits_the_requests(self) -> None:
+        """Each reason follows the one before."""
         replies = ["one", "two", "three", '{"a": 1}']
-        asked, message = run({**JSON, "output_retries": 3}, *replies)
-        assert [len(one) for one in asked] == [1, 3, 5, 7]
-        assert [one.text for one in asked[3][1::2]] == ["one", "two", "three"]
+        requests, message = run({**JSON, "output_retries": 3}, *replies)
+        assert [len(one) for one in requests] == [1, 3, 5, 7]
+        assert [one.text for one in requests[3][1::2]] == ["one", "two", "three"]
         assert message.text == '{"a": 1}'
 
-    def test_a_call_that_stays_wrong_is_returned(self) -> None:
-        """Where no call was forced, what cannot be run is no error."""
-        asked, message = run(REPAIRS, "[add(a=2)]", "[add(b=3)]")
-        assert len(asked) == 2
+    def test_a_call_that_stays_invalid_is_returned(self) -> None:
+        """It is not an error where no call was forced."""
+        requests, message = run(RETRY_INVALID, "[add(a=2)]", "[add(b=3)]")
+        assert len(requests) == 2
         (call,) = message.invalid_tool_calls
         assert call["error"] == "required 'a' is missing"
 
 
-class TestGivingUp:
-    """Replies that are never what was asked for."""
+class TestOutputErrors:
+    """Calls whose replies never meet the requirement."""
 
     @pytest.mark.parametrize(
-        ("settings", "texts", "times", "fault"),
+        ("settings", "texts", "times", "reason"),
         [
             pytest.param(FORCED, ["a", "b"], "2 times", "it does not call a function", id="calls"),
             pytest.param(JSON, ["a", "b"], "2 times", "not valid JSON", id="JSON"),
             pytest.param(
-                {**JSON, "output_retries": 0}, ["a"], "once", "not valid JSON", id="never"
+                {**JSON, "output_retries": 0}, ["a"], "once", "not valid JSON", id="no retries"
             ),
             pytest.param(
                 EVEN_CALL,
                 ["[Even(number=1)]", "[Even(number=3)]"],
                 "2 times",
                 "number: Value error, it is odd. Reword",
-                id="a validator",
+                id="validator",
             ),
             pytest.param(
                 TOOLS_OR_JSON,
                 ["a", "[add(a=2)]"],
                 "2 times",
                 "add: required 'b' is missing",
-                id="half a call",
+                id="incomplete call",
             ),
         ],
     )
-    def test_the_error_holds_all_replies(self, settings, texts, times, fault) -> None:
-        """They were paid for, and show what went wrong."""
+    def test_the_error_contains_all_replies(self, settings, texts, times, reason) -> None:
+        """They were paid for, and show the reason."""
         replies = [reply(text, x_remaining_credits="4", x_request_id=text) for text in texts]
         with pytest.raises(SegmindOutputError) as caught:
             run(settings, *replies)
         error = caught.value
         assert str(error).startswith(f"The model was asked {times}, but its reply cannot be used")
-        assert fault in str(error)
+        assert reason in str(error)
         assert ".." not in str(error)
         assert len(error.replies) == len(texts)
         assert error.remaining_credits == 4
         assert error.request_id == texts[-1]
         assert error.is_retryable is False
 
-    def test_it_may_be_returned_all_the_same(self) -> None:
-        """Who asks for the raw reply judges it."""
+    def test_on_unmet_requirement_return_returns_the_last_reply(self) -> None:
+        """For `include_raw`, whose caller checks the reply."""
         settings = {**JSON, "on_unmet_requirement": "return"}
-        asked, message = run(settings, "one", "two")
-        assert len(asked) == 2
+        requests, message = run(settings, "one", "two")
+        assert len(requests) == 2
         assert message.text == "two"
 
 
 class TestRejectedReplies:
-    """What the model wrote before its last reply."""
+    """The metadata `rejected_replies`."""
 
-    def test_nothing_that_was_asked_for_again_is_lost(self) -> None:
-        """Where the model gives up its call, the call is still there to be seen."""
+    def test_rejected_replies_are_kept_with_their_reason(self) -> None:
+        """Even if the last reply makes no call."""
         settings = {"tools": TOOLS, "on_invalid_tool_call": "retry"}
         _, message = run(settings, "Let me see.\n[add(a=2)]", "I cannot.")
         assert (message.text, message.invalid_tool_calls) == ("I cannot.", [])
@@ -355,17 +317,17 @@ class TestRejectedReplies:
         assert rejected["invalid_tool_calls"][0]["args"] == "add(a=2)"
         assert rejected["reason"] == "add: required 'b' is missing"
 
-    def test_a_call_of_one_reply_has_none(self) -> None:
-        """It says nothing where there is nothing to say."""
+    def test_a_call_with_one_reply_has_no_rejected_replies(self) -> None:
+        """The key is absent."""
         _, message = run({"tools": TOOLS}, "[add(a=2, b=3)]")
         assert "rejected_replies" not in message.response_metadata
 
 
 class TestCosts:
-    """What several requests cost."""
+    """Usage, cost and balance of several requests."""
 
-    def test_usage_and_cost_are_summed_and_credits_are_the_last(self) -> None:
-        """The call's bill is that of all its requests."""
+    def test_usage_and_cost_are_summed_over_all_requests(self) -> None:
+        """The balance and the request id are those of the last."""
         first = reply(
             "five",
             {
@@ -396,21 +358,21 @@ class TestCosts:
         assert message.response_metadata["request_id"] == "r-2"
 
     @pytest.mark.parametrize("missing", [0, 1])
-    def test_what_one_request_does_not_tell_has_no_sum(self, missing) -> None:
-        """Half a bill would be a wrong bill."""
+    def test_there_is_no_sum_where_one_request_has_no_usage(self, missing) -> None:
+        """A partial sum would be wrong."""
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
-        told = [(usage, {"x_cost": "0.5"}), (usage, {"x_cost": "0.5"})]
-        told[missing] = (None, {})
+        reported = [(usage, {"x_cost": "0.5"}), (usage, {"x_cost": "0.5"})]
+        reported[missing] = (None, {})
         replies = [
             reply(text, usage, **headers)
-            for text, (usage, headers) in zip(("five", '{"a": 5}'), told, strict=True)
+            for text, (usage, headers) in zip(("five", '{"a": 5}'), reported, strict=True)
         ]
         _, message = run(JSON, *replies)
         assert message.usage_metadata is None
         assert "cost" not in message.response_metadata
 
-    def test_the_replies_of_an_error_keep_their_own(self) -> None:
-        """They are told one by one."""
+    def test_each_reply_of_an_error_has_its_own_usage_and_cost(self) -> None:
+        """They are not summed."""
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
         with pytest.raises(SegmindOutputError) as caught:
             run(JSON, reply("a", usage, x_cost="0.5"), reply("b", usage, x_cost="0.5"))

@@ -1,6 +1,7 @@
-"""A reply becomes a message, whatever fields it has or lacks."""
+"""A response becomes a message, whichever fields it has."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from langchain_segmind.exceptions import SegmindError, SegmindResponseError
 
 
 def read(body: object, headers: dict[str, str] | None = None, stop: tuple = ()) -> AIMessage:
-    """Read a reply's message."""
+    """Return the message of a response with this body."""
     response = APIResponse(200, headers or {}, json.dumps(body).encode())
     return read_response(response, stop=list(stop))
 
@@ -41,12 +42,12 @@ def read_response(response: APIResponse, **settings: object) -> AIMessage:
 
 
 def completion(content: object = "hi", **fields: object) -> dict:
-    """Build the smallest completion, and more."""
+    """Return the smallest completion with additional fields."""
     return {"choices": [{"message": {"content": content}}], **fields}
 
 
-def test_the_smallest_reply_has_all_the_keys_that_users_may_read() -> None:
-    """Four keys are always there, even where the server sends nothing for them."""
+def test_four_metadata_keys_are_always_present() -> None:
+    """Even if the server sends nothing for them."""
     message = read(completion())
     assert message.content == "hi"
     assert message.usage_metadata is None
@@ -59,8 +60,8 @@ def test_the_smallest_reply_has_all_the_keys_that_users_may_read() -> None:
     }
 
 
-def test_a_full_reply_keeps_everything() -> None:
-    """All that the body and the headers say is in the message."""
+def test_all_fields_of_a_response_are_kept() -> None:
+    """Those of the body and those of the headers."""
     body = {
         "id": "chat_1",
         "model": "gpt-4-turbo-2024-04-09",
@@ -112,17 +113,17 @@ def test_a_full_reply_keeps_everything() -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        pytest.param("hi", "hi", id="a string"),
+        pytest.param("hi", "hi", id="string"),
         pytest.param(None, "", id="null"),
         pytest.param("", "", id="empty"),
         pytest.param([{"type": "text", "text": "a"}, {"text": "b"}, "c"], "abc", id="parts"),
-        pytest.param([], "", id="no parts"),
-        pytest.param([{"type": "text", "text": ""}], "", id="an empty part"),
+        pytest.param([], "", id="empty list"),
+        pytest.param([{"type": "text", "text": ""}], "", id="empty part"),
         pytest.param([{"type": "thinking"}, {"type": "text", "text": "a"}], "a", id="other parts"),
     ],
 )
-def test_a_content_may_be_a_string_parts_or_null(content: object, text: str) -> None:
-    """Some backends answer in parts, and a filtered reply has none."""
+def test_a_content_can_be_a_string_parts_or_null(content: object, text: str) -> None:
+    """Some backends reply in parts; a filtered reply is null."""
     assert read(completion(content)).content == text
 
 
@@ -130,23 +131,23 @@ def test_a_content_may_be_a_string_parts_or_null(content: object, text: str) -> 
     "usage",
     [
         pytest.param(None, id="null"),
-        pytest.param([], id="a list"),
+        pytest.param([], id="list"),
         pytest.param({}, id="empty"),
-        pytest.param({"prompt_tokens": 3}, id="half of it"),
-        pytest.param({"prompt_tokens": "3", "completion_tokens": 4}, id="a text"),
+        pytest.param({"prompt_tokens": 3}, id="one count"),
+        pytest.param({"prompt_tokens": "3", "completion_tokens": 4}, id="string"),
         pytest.param({"prompt_tokens": -3, "completion_tokens": 4}, id="negative"),
-        pytest.param({"prompt_tokens": True, "completion_tokens": 4}, id="a bool"),
-        pytest.param({"prompt_tokens": 0.5, "completion_tokens": 4}, id="a fraction"),
+        pytest.param({"prompt_tokens": True, "completion_tokens": 4}, id="bool"),
+        pytest.param({"prompt_tokens": 0.5, "completion_tokens": 4}, id="fraction"),
     ],
 )
-def test_usage_is_whole_or_none(usage: object) -> None:
-    """Half a count would make totals wrong without a sign of it."""
+def test_incomplete_or_invalid_usage_is_dropped(usage: object) -> None:
+    """A partial count would make totals wrong."""
     assert create_usage_metadata(usage) is None
 
 
 @pytest.mark.parametrize("total", [None, "x", float("inf"), float("nan")])
-def test_a_missing_total_is_the_sum(total: object) -> None:
-    """The total needs no server."""
+def test_a_missing_or_invalid_total_is_the_sum(total: object) -> None:
+    """Of the tokens of prompt and reply."""
     usage = {"prompt_tokens": 3, "completion_tokens": 4.0, "total_tokens": total}
     assert create_usage_metadata(usage) == {
         "input_tokens": 3,
@@ -156,27 +157,30 @@ def test_a_missing_total_is_the_sum(total: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "fault"),
+    ("body", "reason"),
     [
-        pytest.param(b"<html>busy</html>", "is not JSON", id="a page"),
-        pytest.param(b"", "is not JSON", id="nothing"),
-        pytest.param(b"\xff\xfe", "is not JSON", id="no UTF-8"),
-        pytest.param(b"[" * 100_000, "is not JSON", id="too deep"),
-        pytest.param(b'{"n": ' + b"9" * 5_000 + b"}", "is not JSON", id="too long a number"),
-        pytest.param(b"[]", "is not a JSON object", id="a list"),
-        pytest.param(b'"hi"', "is not a JSON object", id="a string"),
+        pytest.param(b"<html>busy</html>", "is not JSON", id="HTML page"),
+        pytest.param(b"", "is not JSON", id="empty body"),
+        pytest.param(b"\xff\xfe", "is not JSON", id="invalid UTF-8"),
+        pytest.param(b'{"choices": [{"mess', "is not JSON", id="truncated JSON"),
+        pytest.param(b"[" * 100_000, "is not JSON", id="deep nesting"),
+        pytest.param(b'{"n": ' + b"9" * 5_000 + b"}", "is not JSON", id="huge number"),
+        pytest.param(b"[]", "is not a JSON object", id="list"),
+        pytest.param(b'"hi"', "is not a JSON object", id="string"),
         pytest.param(b"null", "is not a JSON object", id="null"),
-        pytest.param(b"{}", "has no choices", id="an empty object"),
-        pytest.param(b'{"error": {"message": "x"}}', "has no choices", id="an error"),
-        pytest.param(b'{"choices": []}', "has no choices", id="no choices"),
-        pytest.param(b'{"choices": {"0": 1}}', "has no choices", id="choices no list"),
-        pytest.param(b'{"choices": [null]}', "choices[0].message.content", id="choice null"),
-        pytest.param(b'{"choices": [{}]}', "choices[0].message.content", id="no message"),
-        pytest.param(b'{"choices": [{"message": "x"}]}', "content", id="message no object"),
-        pytest.param(b'{"choices": [{"message": {}}]}', "content", id="no content"),
-        pytest.param(b'{"choices": [{"message": {"content": 5}}]}', "not text", id="a number"),
+        pytest.param(b"{}", "has no choices", id="empty object"),
+        pytest.param(b'{"error": {"message": "x"}}', "has no choices", id="error"),
+        pytest.param(b'{"choices": []}', "has no choices", id="empty choices"),
+        pytest.param(b'{"choices": {"0": 1}}', "has no choices", id="choices of a wrong type"),
+        pytest.param(b'{"choices": [null]}', "choices[0].message.content", id="null choice"),
+        pytest.param(b'{"choices": [{}]}', "choices[0].message.content", id="missing message"),
+        pytest.param(b'{"choices": [{"message": "x"}]}', "content", id="message of a wrong type"),
+        pytest.param(b'{"choices": [{"message": {}}]}', "content", id="missing content"),
+        pytest.param(b'{"choices": [{"message": {"content": 5}}]}', "not text", id="number"),
         pytest.param(
-            b'{"choices": [{"message": {"content": [{}]}}]}', "without text", id="odd parts"
+            b'{"choices": [{"message": {"content": [{}]}}]}',
+            "without text",
+            id="other parts",
         ),
         pytest.param(
             b'{"content": [{"type": "text", "text": "x"}]}', "Anthropic's", id="Anthropic"
@@ -184,11 +188,11 @@ def test_a_missing_total_is_the_sum(total: object) -> None:
         pytest.param(b'{"candidates": []}', "Google's", id="Gemini"),
     ],
 )
-def test_a_reply_that_is_no_answer_is_a_typed_error(body: bytes, fault: str) -> None:
-    """Every odd 200 is a `SegmindResponseError` that quotes its start and is never retried."""
+def test_a_response_without_a_completion_is_a_typed_error(body: bytes, reason: str) -> None:
+    """It quotes the start of the body, and is not retried."""
     with pytest.raises(SegmindResponseError) as caught:
         read_response(APIResponse(200, {"x-remaining-credits": "4"}, body))
-    assert fault in str(caught.value)
+    assert reason in str(caught.value)
     assert body[:20].decode(errors="replace") in str(caught.value)
     assert caught.value.remaining_credits == 4
     assert caught.value.is_retryable is False
@@ -212,7 +216,10 @@ COMPLETIONS = st.fixed_dictionaries(
         "choices": JSON | st.lists(
             st.fixed_dictionaries({}, optional={
                 "finish_reason": JSON,
-                "message": JSON | st.fixed_dictionaries({}, optional={"content": JSON}),
+                "logprobs": JSON,
+                "message": JSON | st.fixed_dictionaries(
+                    {}, optional={"content": JSON, "refusal": JSON, "reasoning_content": JSON}
+                ),
             }), max_size=2),
     },
 )  # fmt: skip
@@ -224,8 +231,8 @@ HEADERS = st.dictionaries(
 
 
 @given(COMPLETIONS | JSON, HEADERS)
-def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str, str]) -> None:
-    """Whatever a server sends is a message or a `SegmindError`, never a KeyError."""
+def test_any_json_is_a_message_or_a_typed_error(body: object, headers: dict[str, str]) -> None:
+    """Whatever the headers are."""
     reply = APIResponse(200, headers, json.dumps(body).encode())
     try:
         message = read_response(reply)
@@ -235,35 +242,30 @@ def test_no_body_and_no_header_breaks_the_reader(body: object, headers: dict[str
 
 
 @given(st.binary(max_size=50))
-def test_no_bytes_break_the_reader(body: bytes) -> None:
-    """Neither do bytes that are no JSON."""
-    for reader in (
-        read_response,
-        create_credits,
-    ):
-        try:
-            reader(APIResponse(200, {}, body))
-        except SegmindError:
-            continue
+def test_any_bytes_are_a_message_or_a_typed_error(body: bytes) -> None:
+    """And so are those of a balance."""
+    for read_any in (read_response, create_credits):
+        with suppress(SegmindError):
+            read_any(APIResponse(200, {}, body))
 
 
 @pytest.mark.parametrize(
     ("stop", "text"),
     [
         pytest.param([], "one END two STOP", id="none"),
-        pytest.param(["absent"], "one END two STOP", id="not found"),
-        pytest.param(["STOP"], "one END two ", id="at the end"),
-        pytest.param(["STOP", "END"], "one ", id="the first in the text"),
-        pytest.param(["one"], "", id="at once"),
+        pytest.param(["absent"], "one END two STOP", id="absent"),
+        pytest.param(["STOP"], "one END two ", id="end of the text"),
+        pytest.param(["STOP", "END"], "one ", id="first in the text"),
+        pytest.param(["one"], "", id="start of the text"),
     ],
 )
 def test_a_text_ends_before_the_first_stop_string(stop: list[str], text: str) -> None:
-    """The earliest string in the text counts, not the earliest in the list."""
+    """The first in the text, not in the list."""
     assert read(completion("one END two STOP"), stop=stop).content == text
 
 
-def test_a_cut_reply_ends_with_stop() -> None:
-    """What was cut here did stop, whatever the server says."""
+def test_the_finish_reason_of_a_shortened_reply_is_stop() -> None:
+    """Whatever the server reports."""
     body = {"choices": [{"message": {"content": "a END b"}, "finish_reason": "length"}]}
     message = read(body, stop=("END",))
     assert (message.content, message.response_metadata["finish_reason"]) == ("a ", "stop")
@@ -273,13 +275,13 @@ def test_a_cut_reply_ends_with_stop() -> None:
 @pytest.mark.parametrize(
     ("text", "content"),
     [
-        pytest.param('```json\n{"a": 1}\n```', '{"a": 1}', id="a fence"),
-        pytest.param('{"a": "half \\ud83d"}', '{"a": "half \ufffd"}', id="half a character"),
-        pytest.param("I cannot tell.", "I cannot tell.", id="no JSON"),
+        pytest.param('```json\n{"a": 1}\n```', '{"a": 1}', id="fence"),
+        pytest.param('{"a": "half \\ud83d"}', '{"a": "half \ufffd"}', id="lone surrogate"),
+        pytest.param("I cannot tell.", "I cannot tell.", id="text"),
     ],
 )
-def test_json_that_was_asked_for_is_bare(text: str, content: str) -> None:
-    """It can be read, and sent back in the next turn; any other text stays as it is."""
+def test_requested_json_has_no_fence_or_lone_surrogate(text: str, content: str) -> None:
+    """Any other text is not changed."""
     settings = {"response_format": ResponseFormat(), "on_unmet_requirement": "return"}
     reply = APIResponse(200, {}, json.dumps(completion(text)).encode())
     message = read_response(reply, **settings, output_retries=0)
@@ -287,8 +289,8 @@ def test_json_that_was_asked_for_is_bare(text: str, content: str) -> None:
     assert message.text.encode()
 
 
-def test_a_chunk_carries_all_of_the_message() -> None:
-    """A stream's only chunk says what `invoke` says, and that it is the last."""
+def test_a_streams_chunk_has_all_of_the_message() -> None:
+    """And is marked as the last."""
     result = create_chat_result(Completion(text="hi"), {}, CallSettings(model="slug"))
     message, chunk = result.generations[0].message, convert_result_to_chunks(result)[0].message
     assert chunk.chunk_position == "last"
@@ -299,18 +301,18 @@ def test_a_chunk_carries_all_of_the_message() -> None:
     ("body", "bought", "free"),
     [
         pytest.param({"credits": 0.0, "free-credits": 0.0184921035}, 0.0, 0.0184921035, id="both"),
-        pytest.param({"credits": "-1.5"}, -1.5, 0.0, id="a text, and no free ones"),
+        pytest.param({"credits": "-1.5"}, -1.5, 0.0, id="string"),
     ],
 )
-def test_a_balance_is_read(body: object, bought: float, free: float) -> None:
-    """Both kinds of credits, and their sum."""
+def test_a_balance_has_bought_and_free_credits(body: object, bought: float, free: float) -> None:
+    """And their sum."""
     balance = create_credits(APIResponse(200, {}, json.dumps(body).encode()))
     assert (balance.credits, balance.free_credits) == (bought, free)
     assert balance.total == bought + free
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"x", b'{"credits": "many"}', b'{"credits": null}'])
-def test_no_balance_is_an_error(body: bytes) -> None:
-    """A balance is never guessed."""
+def test_a_response_without_a_balance_is_an_error(body: bytes) -> None:
+    """A balance is not guessed."""
     with pytest.raises(SegmindResponseError, match="does not contain a balance"):
         create_credits(APIResponse(200, {}, body))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_segmind._chat import tokens as _tokens
+from langchain_segmind._chat import tokens as module
 from langchain_segmind._chat.tokens import MAX_PART_CHARS, count_tokens, encode, is_exact
 
 PROSE = """\
@@ -34,24 +34,24 @@ EXACT = {text: count_tokens(text) for text in (PROSE, CODE, JSON, GERMAN, CHINES
 
 @pytest.fixture
 def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `bpe-openai` impossible to import."""
+    """Prevent the import of `bpe-openai`."""
     monkeypatch.setitem(sys.modules, "bpe_openai", None)
-    monkeypatch.setattr(_tokens, "_load", _tokens._load.__wrapped__)
+    monkeypatch.setattr(module, "_load", module._load.__wrapped__)
 
 
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [
         pytest.param("hello world", [15339, 1917], id="two words"),
-        pytest.param("", [], id="nothing"),
+        pytest.param("", [], id="empty text"),
         pytest.param("tiktoken is great!", [83, 1609, 5963, 374, 2294, 0], id="OpenAI's example"),
         pytest.param(
-            "<|endoftext|>", [27, 91, 8862, 728, 428, 91, 29], id="a special token's text"
+            "<|endoftext|>", [27, 91, 8862, 728, 428, 91, 29], id="text of a special token"
         ),
     ],
 )
-def test_tokens_are_openais(text: str, tokens: list[int]) -> None:
-    """Ids of cl100k_base, as OpenAI's cookbook gives them."""
+def test_the_token_ids_are_openais(text: str, tokens: list[int]) -> None:
+    """Those of cl100k_base in OpenAI's cookbook."""
     assert is_exact()
     assert encode(text) == tokens
     assert count_tokens(text) == len(tokens)
@@ -60,21 +60,21 @@ def test_tokens_are_openais(text: str, tokens: list[int]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("a" * 1_000_000, id="one letter"),
-        pytest.param(" " * 1_000_000, id="blanks"),
+        pytest.param("a" * 1_000_000, id="repeated letter"),
+        pytest.param(" " * 1_000_000, id="spaces"),
         pytest.param("🙂" * 60_000, id="emoji"),
-        pytest.param("\ud800 half a character", id="a lone surrogate"),
+        pytest.param("\ud800 half a character", id="lone surrogate"),
         pytest.param("\0" * 1_000, id="NULs"),
-        pytest.param(PROSE * 3_000, id="a million characters of prose"),
+        pytest.param(PROSE * 3_000, id="long prose"),
     ],
 )
-def test_no_text_is_too_long_or_too_odd(text: str) -> None:
-    """The library's own limits are kept."""
+def test_any_text_can_be_counted(text: str) -> None:
+    """However long or odd it is."""
     assert 0 < count_tokens(text) <= len(text.encode(errors="replace"))
 
 
-def test_a_long_text_is_cut_where_no_token_goes_on() -> None:
-    """Its parts take as many tokens as the whole."""
+def test_a_long_text_is_split_between_tokens() -> None:
+    """Its parts have as many tokens as the whole."""
     text = PROSE * (MAX_PART_CHARS // len(PROSE) + 2)
     assert len(text) > MAX_PART_CHARS
     half = len(PROSE) * (len(text) // len(PROSE) // 2)
@@ -91,19 +91,21 @@ def test_a_long_text_is_cut_where_no_token_goes_on() -> None:
         pytest.param(CHINESE, 0.33, id="Chinese"),
     ],
 )
-def test_the_estimate_is_as_good_as_it_says(without_library, text: str, share: float) -> None:
-    """Against what the library counts."""
+def test_the_estimate_is_within_its_documented_error(
+    without_library, text: str, share: float
+) -> None:
+    """Compared with the tokenizer."""
     assert not is_exact()
     assert count_tokens(text) == pytest.approx(EXACT[text], rel=share)
 
 
-def test_tokens_themselves_need_the_library(without_library) -> None:
+def test_token_ids_require_the_tokenizer(without_library) -> None:
     """The error names the extra."""
     with pytest.raises(ImportError, match="langchain-segmind\\[tokens\\]"):
         encode("hello")
 
 
 @given(st.text())
-def test_an_estimate_is_a_number_for_any_text(text: str) -> None:
-    """Also of what no pattern was thought of for."""
-    assert _tokens._estimate(text) >= 0
+def test_any_text_can_be_estimated(text: str) -> None:
+    """The estimate is never negative."""
+    assert module._estimate(text) >= 0
