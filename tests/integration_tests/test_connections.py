@@ -277,15 +277,11 @@ async def test_ssl_cert_file_is_trusted(
 
 
 @pytest.mark.usefixtures("no_leaks", "fresh_environment")
-async def test_an_unknown_certificate_authority_is_refused(create_model, tls_server) -> None:
+def test_an_unknown_certificate_authority_is_refused(caller, create_model, tls_server) -> None:
     """Nothing is sent, and the error names the cause."""
     model = create_model(base_url=tls_server.base_url, max_retries=0)
     with pytest.raises(SegmindConnectionError, match="certificate") as caught:
-        model.invoke("hi")
-    assert caught.value.phase == "connect"
-    with pytest.raises(SegmindConnectionError, match="certificate") as caught:
-        await model.ainvoke("hi")
+        caller.invoke(model, "hi")
     assert caught.value.phase == "connect"
     assert tls_server.requests == []
-    model.close()
-    await model.aclose()
+    caller.close(model)

@@ -19,7 +19,6 @@ from langchain_segmind import (
     ChatSegmindGPT4Turbo,
     SegmindAPIError,
     SegmindConnectionError,
-    SegmindError,
     SegmindRateLimitError,
     SegmindTimeoutError,
 )
@@ -43,6 +42,7 @@ from tests.support.raw_server import (
 TIMEOUT = 0.4
 HEAD = b"HTTP/1.1 200 OK\r\n"
 SLOW_BODY = [answer(b"", length=9999), trickle(b" ")]
+SLOW_CHUNKS = [HEAD + b"transfer-encoding: chunked\r\n\r\n", trickle(b"1\r\n \r\n")]
 BIG = "x" * 8_000_000
 """More than the socket buffers of both ends hold."""
 
@@ -56,41 +56,33 @@ def takes(min_seconds: float, max_seconds: float = 3.0) -> Iterator[None]:
 
 
 STALLS = [
-    pytest.param([silence], "wait", id="silent server"),
-    pytest.param([pause(0.1), HEAD, silence], "wait", id="truncated header"),
-    pytest.param([HEAD, b"x: ", trickle(b"x")], "wait", id="slow header"),
-    pytest.param([trickle(b"HTTP/1.1 102 Wait\r\n\r\n")], "wait", id="endless 1xx"),
-    pytest.param([pause(0.1), answer(b"{", length=99), silence], "read", id="truncated body"),
-    pytest.param(SLOW_BODY, "read", id="slow body"),
+    pytest.param("https", [silence], [], "connect", id="TLS handshake"),
+    pytest.param("http", [ignore], [], "send", id="unread request"),
+    pytest.param("http", [], [silence], "wait", id="silent server"),
+    pytest.param("http", [], [pause(0.1), HEAD, silence], "wait", id="truncated header"),
+    pytest.param("http", [], [HEAD, b"x: ", trickle(b"x")], "wait", id="slow header"),
+    pytest.param("http", [], [trickle(b"HTTP/1.1 102 Wait\r\n\r\n")], "wait", id="endless 1xx"),
     pytest.param(
-        [HEAD, b"transfer-encoding: chunked\r\n\r\n", trickle(b"1\r\n \r\n")],
-        "read",
-        id="slow chunks",
+        "http", [], [pause(0.1), answer(b"{", length=99), silence], "read", id="half body"
     ),
+    pytest.param("http", [], SLOW_BODY, "read", id="slow body"),
+    pytest.param("http", [], SLOW_CHUNKS, "read", id="slow chunks"),
 ]
 
 
-@pytest.mark.parametrize(("script", "phase"), STALLS)
-def test_the_timeout_ends_a_stalled_call(caller: Caller, script: Script, phase: str | None) -> None:
+@pytest.mark.parametrize(("scheme", "greeting", "script", "phase"), STALLS)
+def test_the_timeout_ends_a_stalled_call(
+    caller: Caller, scheme: str, greeting: Script, script: Script, phase: str
+) -> None:
     """After one attempt, in whichever phase the server stalls."""
-    with RawServer(script) as server:
-        model = caller.connect(server.get_url(), timeout=TIMEOUT)
+    with RawServer(script, greeting=greeting) as server:
+        model = caller.connect(server.get_url(scheme), timeout=TIMEOUT, check_context=False)
         with takes(TIMEOUT), pytest.raises(SegmindTimeoutError, match="0.4") as caught:
-            caller.invoke(model, "hi")
+            caller.invoke(model, BIG if phase == "send" else "hi")
         assert server.count_connections() == 1
     assert caught.value.phase == phase
     assert caught.value.is_retryable
     assert caught.value.__context__ is None
-
-
-def test_the_timeout_ends_a_request_that_is_not_read(caller: Caller) -> None:
-    """A body larger than all buffers, and a server that never reads."""
-    with RawServer(greeting=[ignore]) as server:
-        model = caller.connect(server.get_url(), timeout=TIMEOUT, check_context=False)
-        with takes(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-            caller.invoke(model, BIG)
-        assert server.count_connections() == 1
-    assert caught.value.phase == "send"
 
 
 def test_a_write_timeout_ends_a_request_that_is_not_read(caller: Caller) -> None:
@@ -219,14 +211,9 @@ async def test_a_timeout_error_of_the_api_key_callable_is_raised() -> None:
         await model.ainvoke("hi")
 
 
-def test_the_timeout_ends_a_tls_handshake(caller: Caller) -> None:
-    """The server accepts the connection, but never answers the ClientHello."""
-    with RawServer(greeting=[silence]) as server:
-        model = caller.connect(server.get_url("https"), timeout=TIMEOUT)
-        with takes(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-            caller.invoke(model, "hi")
-        assert server.count_connections() == 1
-    assert caught.value.phase == "connect"
+BUSY_20_MS = [answer(b"no", "retry-after-ms: 20", status="503 Busy")]
+BUSY_SLOW = [pause(0.1), answer(b"no", "retry-after-ms: 0", status="503 Busy")]
+LATE = (SegmindAPIError, SegmindTimeoutError)
 
 
 @pytest.mark.parametrize(
@@ -234,28 +221,12 @@ def test_the_timeout_ends_a_tls_handshake(caller: Caller) -> None:
     [
         pytest.param([answer(b"no", status="503 Busy")], SegmindAPIError, 1, 1, id="back-off"),
         pytest.param([close], SegmindConnectionError, 1, 1, id="closed connection"),
-        pytest.param(
-            [answer(b"no", "retry-after-ms: 20", status="503 Busy")],
-            (SegmindAPIError, SegmindTimeoutError),
-            2,
-            20,
-            id="retry-after",
-        ),
-        pytest.param(
-            [pause(0.1), answer(b"no", "retry-after-ms: 0", status="503 Busy")],
-            (SegmindAPIError, SegmindTimeoutError),
-            2,
-            4,
-            id="slow answers",
-        ),
+        pytest.param(BUSY_20_MS, LATE, 2, 20, id="retry-after"),
+        pytest.param(BUSY_SLOW, LATE, 2, 4, id="slow answers"),
     ],
 )
 def test_the_timeout_ends_retries(
-    caller: Caller,
-    script: Script,
-    error_class: type[SegmindError],
-    min_requests: int,
-    max_requests: int,
+    caller: Caller, script: Script, error_class: Any, min_requests: int, max_requests: int
 ) -> None:
     """The last error is raised where the next attempt would begin after the deadline."""
     with RawServer(script) as server:
@@ -277,20 +248,16 @@ def test_a_retry_after_beyond_the_timeout_is_an_error_at_once(caller: Caller) ->
 
 
 @pytest.mark.parametrize(
-    ("call", "script"),
-    [
-        pytest.param(lambda caller, model: caller.get_credits(model), [silence], id="get_credits"),
-        pytest.param(lambda caller, model: caller.stream(model, "hi"), SLOW_BODY, id="stream"),
-    ],
+    ("method", "arguments"), [pytest.param("get_credits", []), pytest.param("stream", ["hi"])]
 )
 def test_the_timeout_bounds_get_credits_and_stream(
-    caller: Caller, call: Callable[[Caller, Any], Any], script: Script
+    caller: Caller, method: str, arguments: list[str]
 ) -> None:
     """As it bounds `invoke`."""
-    with RawServer(script) as server:
+    with RawServer(SLOW_BODY) as server:
         model = caller.connect(server.get_url(), timeout=TIMEOUT)
         with takes(TIMEOUT), pytest.raises(SegmindTimeoutError):
-            call(caller, model)
+            getattr(caller, method)(model, *arguments)
         assert len(server.requests) == 1
 
 
@@ -317,14 +284,9 @@ def own_client(caller: Caller, **options: Any) -> Iterator[dict[str, Any]]:
         with httpx.Client(**options) as client:
             yield {"http_client": client}
         return
-    # A client belongs to the loop that creates it.
-    client = caller.runner.run(_create_async_client(options))
-    yield {"http_async_client": client}
-    caller.runner.run(client.aclose())
-
-
-async def _create_async_client(options: dict[str, Any]) -> httpx.AsyncClient:
-    return httpx.AsyncClient(**options)
+    async_client = httpx.AsyncClient(**options)
+    yield {"http_async_client": async_client}
+    caller.runner.run(async_client.aclose())
 
 
 @pytest.mark.parametrize(

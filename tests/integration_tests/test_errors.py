@@ -5,6 +5,7 @@ import socket
 import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from pydantic import SecretStr
 
 from langchain_segmind import (
     SegmindAPIError,
@@ -49,16 +50,13 @@ STATUSES = [
     (406, "Insufficient credits for these parameters", SegmindInsufficientCreditsError, 1),
     (406, "Invalid content type", SegmindInvalidRequestError, 1),
     (406, "bad parameter value", SegmindInvalidRequestError, 1),
-    (406, OVERFLOW, SegmindContextOverflowError, 1),
     (408, "no", SegmindTimeoutError, 3),
     (409, "no", SegmindInvalidRequestError, 1),
     (410, "no", SegmindModelNotFoundError, 1),
     (413, "no", SegmindInvalidRequestError, 1),
-    (413, OVERFLOW, SegmindContextOverflowError, 1),
     (422, "no", SegmindInvalidRequestError, 1),
     (429, "no", SegmindRateLimitError, 3),
     (500, "no", SegmindAPIError, 3),
-    (500, OVERFLOW, SegmindContextOverflowError, 1),
     (502, "no", SegmindAPIError, 3),
     (503, "no", SegmindAPIError, 3),
     (504, "no", SegmindAPIError, 3),
@@ -84,18 +82,9 @@ def test_each_status_has_its_error_class_and_number_of_attempts(
     assert error.__context__ is None
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param("<!doctype html><p>Bad gateway</p>", id="HTML page"),
-        pytest.param("Bad gateway", id="plain text"),
-        pytest.param({"html-message": "Bad gateway"}, id="html-message"),
-        pytest.param({"error": {"message": "Bad gateway"}}, id="OpenAI envelope"),
-    ],
-)
-def test_an_error_quotes_the_server(caller, create_model, gateway, body) -> None:
-    """In whichever envelope the message comes."""
-    gateway.script([{"status": 502, "body": body}])
+def test_an_error_quotes_the_server(caller, create_model, gateway) -> None:
+    """Where the message is in each kind of body: unit tests."""
+    gateway.script([{"status": 502, "body": "<!doctype html><p>Bad gateway</p>"}])
     with pytest.raises(SegmindAPIError, match="Bad gateway"):
         caller.invoke(create_model(max_retries=0), "hi")
 
@@ -129,11 +118,12 @@ def test_max_retries_0_means_one_attempt(caller, create_model, gateway) -> None:
     assert len(gateway.requests) == 1
 
 
-def test_the_key_is_read_for_each_attempt(caller: Caller) -> None:
+@pytest.mark.parametrize("wrap", [str, SecretStr])
+def test_the_key_is_read_for_each_attempt(caller: Caller, wrap: type) -> None:
     """A retry sends a key that was rotated since the attempt before."""
     keys = iter(["fake-key-1", "fake-key-2"])
     with RawServer([answer(b"no", status="503 Busy")], [answer()]) as server:
-        caller.invoke(caller.connect(server.get_url(), api_key=lambda: next(keys)), "hi")
+        caller.invoke(caller.connect(server.get_url(), api_key=lambda: wrap(next(keys))), "hi")
         first, second = (request.head for request in server.requests)
     assert b"x-api-key: fake-key-1" in first
     assert b"x-api-key: fake-key-2" in second

@@ -105,7 +105,7 @@ def test_a_spawned_process_calls_with_a_pickled_model(create_model, gateway) -> 
     assert not get_ports(gateway, "parent") & get_ports(gateway, "child")
 
 
-FORK_IN_A_LOOP = """
+FORK = """
 import asyncio, gc, os, sys, traceback
 from langchain_segmind import ChatSegmindGPT4Turbo
 
@@ -115,51 +115,34 @@ async def call(name):
     assert model.invoke(f"{name}, sync").text == f"{name}, sync"
     assert (await model.ainvoke(f"{name}, async")).text == f"{name}, async"
 
-def run_child():
+def fork(run):
+    child = os.fork()
+    if child:
+        return child
     try:
         gc.collect()
         for _ in range(3):
-            asyncio.run(call("child"))
+            run(call("child"))
         gc.collect()
     except BaseException:
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
-
+"""
+FORK_IN_A_LOOP = f"""{FORK}
 async def main():
     await call("parent")
-    child = os.fork()
-    if not child:
-        run_child()
-    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    _, status = await asyncio.to_thread(os.waitpid, fork(asyncio.run), 0)
     await call("parent")
     return os.waitstatus_to_exitcode(status)
 
 sys.exit(asyncio.run(main()))
 """
-
-FORK_BETWEEN_RUNS = """
-import asyncio, os, sys
-from langchain_segmind import ChatSegmindGPT4Turbo
-
-model = ChatSegmindGPT4Turbo(max_retries=0, timeout=10)
+FORK_BETWEEN_RUNS = f"""{FORK}
 runner = asyncio.Runner()
-
-def call(name):
-    assert model.invoke(f"{name}, sync").text == f"{name}, sync"
-    assert runner.run(model.ainvoke(f"{name}, async")).text == f"{name}, async"
-
-call("parent")
-child = os.fork()
-if not child:
-    try:
-        for _ in range(3):
-            call("child")
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
-_, status = os.waitpid(child, 0)
-call("parent")
+runner.run(call("parent"))
+_, status = os.waitpid(fork(runner.run), 0)
+runner.run(call("parent"))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 

@@ -78,8 +78,7 @@ class TestFields:
         assert (model.timeout, model.max_retries) == (120, 2)
 
     @pytest.mark.parametrize(
-        "timeout",
-        [pytest.param(t, id=str(t)) for t in (1, 1.5, None, httpx.Timeout(5, read=60))],
+        "timeout", [pytest.param(t, id=str(t)) for t in (1, 1.5, None, httpx.Timeout(5, read=60))]
     )
     def test_a_timeout_can_have_any_form(self, timeout) -> None:
         """An int, a float, an `httpx.Timeout` or None."""
@@ -114,57 +113,42 @@ class TestFields:
     @pytest.mark.parametrize(
         ("fields", "words"),
         [
-            pytest.param({"temperature": 3}, "temperature", id="temperature"),
-            pytest.param({"top_p": 1.1}, "top_p", id="top_p"),
-            pytest.param({"max_tokens": 0}, "max_tokens", id="max_tokens"),
-            pytest.param({"timeout": 0}, "timeout", id="timeout of 0"),
-            pytest.param({"timeout": float("nan")}, "timeout", id="timeout of NaN"),
-            pytest.param({"max_retries": -1}, "max_retries", id="max_retries"),
-            pytest.param({"stop": ["a", ""]}, "stop string is empty", id="empty stop string"),
-            pytest.param({"model": "../get-user-credits"}, "slug", id="path as a slug"),
-            pytest.param({"model": ""}, "slug", id="empty slug"),
-            pytest.param({"base_url": "api.segmind.com"}, "scheme and a host", id="missing scheme"),
-            pytest.param({"base_url": "https://"}, "scheme and a host", id="missing host"),
-            pytest.param({"base_url": "https://host/v1?a=b"}, "no query", id="query"),
-            pytest.param({"base_url": "http://\n"}, "not a base URL", id="line feed in a URL"),
-            pytest.param({"base_url": "https://host:port/v1"}, "not a base URL", id="invalid port"),
-            pytest.param({"base_url": "https://host:99999/v1"}, "not a base URL", id="high port"),
-            pytest.param({"base_url": "https://host/v1 "}, "no spaces", id="space in a URL"),
-            pytest.param({"base_url": "https://a..b/v1"}, "not a base URL", id="empty host label"),
-            pytest.param({"base_url": "https://host/v1#a"}, "not a base URL", id="fragment"),
-            pytest.param({"model": "a" * 200}, "slug", id="slug too long"),
-            pytest.param({"timeout": 1e10}, "timeout", id="timeout too long"),
-            pytest.param({"model_kwargs": {"messages": []}}, "input of the call", id="messages"),
-            pytest.param({"model_kwargs": {"temperature": 1}}, "pass temperature", id="parameter"),
-            pytest.param({"model_kwargs": {"n": 2}}, "batch", id="n"),
-            pytest.param({"model_kwargs": {"stream": True}}, "does not stream", id="stream"),
-            pytest.param({"model_kwargs": {"x": {1}}}, "as JSON", id="set"),
-            pytest.param({"model_kwargs": {"x": float("nan")}}, "as JSON", id="NaN"),
-            pytest.param(
-                {"default_headers": {"X-API-Key": "k"}}, "segmind_api_key", id="key header"
-            ),
-            pytest.param({"default_headers": {"Host": "h"}}, "base_url", id="host header"),
-            pytest.param({"default_headers": {"a b": "c"}}, "header name", id="space in a name"),
-            pytest.param({"default_headers": {"a:b": "c"}}, "header name", id="colon in a name"),
-            pytest.param(
-                {"default_headers": {"a": "c "}},
-                "space at its start or end",
-                id="space after a value",
-            ),
-            pytest.param(
-                {"default_headers": {"Expect": "c"}},
-                "the connection sets it",
-                id="expect",
-            ),
-            pytest.param(
-                {"default_headers": {"a": SECRET + "\n"}}, "line feed", id="line feed in a value"
-            ),
-            pytest.param(
-                {"http_client": httpx.AsyncClient()},
-                "http_client",
-                id="async client",
-            ),
+            ({"temperature": 3}, "temperature"),
+            ({"top_p": 1.1}, "top_p"),
+            ({"max_tokens": 0}, "max_tokens"),
+            ({"timeout": 0}, "timeout"),
+            ({"timeout": float("nan")}, "timeout"),
+            ({"timeout": 1e10}, "timeout"),
+            ({"max_retries": -1}, "max_retries"),
+            ({"stop": ["a", ""]}, "stop string is empty"),
+            ({"model": "../get-user-credits"}, "slug"),
+            ({"model": ""}, "slug"),
+            ({"model": "a" * 200}, "slug"),
+            ({"base_url": "api.segmind.com"}, "scheme and a host"),
+            ({"base_url": "https://"}, "scheme and a host"),
+            ({"base_url": "https://host/v1?a=b"}, "no query"),
+            ({"base_url": "http://\n"}, "not a base URL"),
+            ({"base_url": "https://host:port/v1"}, "not a base URL"),
+            ({"base_url": "https://host:99999/v1"}, "not a base URL"),
+            ({"base_url": "https://host/v1 "}, "no spaces"),
+            ({"base_url": "https://a..b/v1"}, "not a base URL"),
+            ({"base_url": "https://host/v1#a"}, "not a base URL"),
+            ({"model_kwargs": {"messages": []}}, "input of the call"),
+            ({"model_kwargs": {"temperature": 1}}, "pass temperature"),
+            ({"model_kwargs": {"n": 2}}, "batch"),
+            ({"model_kwargs": {"stream": True}}, "does not stream"),
+            ({"model_kwargs": {"x": {1}}}, "as JSON"),
+            ({"model_kwargs": {"x": float("nan")}}, "as JSON"),
+            ({"default_headers": {"X-API-Key": "k"}}, "segmind_api_key"),
+            ({"default_headers": {"Host": "h"}}, "base_url"),
+            ({"default_headers": {"Expect": "c"}}, "the connection sets it"),
+            ({"default_headers": {"a b": "c"}}, "header name"),
+            ({"default_headers": {"a:b": "c"}}, "header name"),
+            ({"default_headers": {"a": "c "}}, "space at its start or end"),
+            ({"default_headers": {"a": SECRET + "\n"}}, "line feed"),
+            ({"http_client": httpx.AsyncClient()}, "http_client"),
         ],
+        ids=lambda value: "" if isinstance(value, str) else str(value)[:50],
     )
     def test_an_invalid_value_is_refused(self, fields, words) -> None:
         """Before anything is sent, and without showing a secret."""
@@ -197,6 +181,11 @@ class TestFields:
         assert gateway.requests[0].json["temperature"] == 0.5
 
 
+async def fetch_key() -> str:
+    """Return the key as a service does."""
+    return SECRET
+
+
 class TestKey:
     """Where the key comes from."""
 
@@ -220,33 +209,12 @@ class TestKey:
         with pytest.raises(SegmindAuthenticationError, match="bytes"):
             caller.invoke(create_model(api_key=SECRET.encode), "hi")
 
-    @pytest.mark.parametrize("wrap", [str, SecretStr])
-    def test_a_callable_is_called_before_each_request(
-        self, caller, create_model, gateway, wrap
-    ) -> None:
-        """So that keys can be rotated."""
-        keys = iter(["stale-fake-key", SECRET])
-        model = create_model(api_key=lambda: wrap(next(keys)))
-        with pytest.raises(SegmindAuthenticationError):
-            caller.invoke(model, "hi")
-        caller.invoke(model, "hi")
-        assert [r.headers["x-api-key"] for r in gateway.requests] == ["stale-fake-key", SECRET]
-
     async def test_an_async_callable_is_awaited(self, create_model) -> None:
         """A key can come from a service."""
-
-        async def fetch_key() -> str:
-            return SECRET
-
-        message = await create_model(api_key=fetch_key).ainvoke("hi")
-        assert message.text == "hi"
+        assert (await create_model(api_key=fetch_key).ainvoke("hi")).text == "hi"
 
     def test_an_async_callable_fails_in_a_sync_call(self, create_model) -> None:
         """The error names the calls that can await it."""
-
-        async def fetch_key() -> str:
-            return SECRET
-
         with pytest.raises(TypeError, match="ainvoke"):
             create_model(api_key=fetch_key).invoke("hi")
 

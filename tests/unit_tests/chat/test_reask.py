@@ -177,13 +177,7 @@ class TestReask:
             pytest.param(
                 TOOLS_OR_JSON, "[add(a=2)]", "add: required 'b' is missing", ADD, id="call or JSON"
             ),
-            pytest.param(
-                EVEN_CALL,
-                "Two.",
-                "it does not call Even",
-                "[Even(number=2)]",
-                id="text",
-            ),
+            pytest.param(EVEN_CALL, "Two.", "it does not call Even", "[Even(number=2)]", id="text"),
             pytest.param(
                 EVEN_CALL,
                 "[Even(number=3)]",

@@ -178,9 +178,7 @@ def test_a_missing_or_invalid_total_is_the_sum(total: object) -> None:
         pytest.param(b'{"choices": [{"message": {}}]}', "content", id="missing content"),
         pytest.param(b'{"choices": [{"message": {"content": 5}}]}', "not text", id="number"),
         pytest.param(
-            b'{"choices": [{"message": {"content": [{}]}}]}',
-            "without text",
-            id="other parts",
+            b'{"choices": [{"message": {"content": [{}]}}]}', "without text", id="other parts"
         ),
         pytest.param(
             b'{"content": [{"type": "text", "text": "x"}]}', "Anthropic's", id="Anthropic"

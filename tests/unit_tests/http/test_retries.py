@@ -86,9 +86,7 @@ def wait_after(attempt: int, error: Exception) -> float:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "min_wait"),
-    [(1, 0.5), (2, 1), (3, 2), (4, 4), (5, 8), (6, 8), (50, 8)],
-    ids=str,
+    ("attempt", "min_wait"), [(1, 0.5), (2, 1), (3, 2), (4, 4), (5, 8), (6, 8), (50, 8)], ids=str
 )
 def test_the_back_off_doubles_up_to_8_seconds(attempt, min_wait) -> None:
     """Up to 0.5 s of jitter keep many workers apart."""
