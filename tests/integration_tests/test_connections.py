@@ -54,6 +54,7 @@ def test_closing_loses_no_call_of_another_thread(create_model, echo_server) -> N
         calls = [pool.submit(model.invoke, text) for text in texts]
         while not all(call.done() for call in calls):
             model.close()
+            time.sleep(0.001)  # leave time for the calls
         assert [call.result().text for call in calls] == texts
     model.close()
     assert Counter(request.text for request in echo_server.requests) == Counter(texts)
