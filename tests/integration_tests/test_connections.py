@@ -119,7 +119,7 @@ def test_a_connection_is_not_reused_after_keep_alive_seconds(
 
 
 def test_the_transport_of_a_failed_request_is_not_reused(caller, monkeypatch) -> None:
-    """Httpcore can lose track of its connection."""
+    """Its connection can be one that httpcore lost track of."""
     name = "open_async_transport" if caller.runner else "open_transport"
     open_transport = getattr(pools, name)
     opened: list[object] = []

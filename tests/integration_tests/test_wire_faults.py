@@ -210,7 +210,7 @@ def test_an_invalid_answer_is_a_typed_error(
     status: int | None,
     attempts: int,
 ) -> None:
-    """It is retried only where no part of an answer arrived: the call may have been billed."""
+    """It is retried only if its headers are incomplete, or if its status is transient."""
     with RawServer(script) as server:
         with pytest.raises(SegmindError) as caught:
             caller.invoke(connect(caller, server), "hi")
@@ -411,7 +411,7 @@ def test_a_connection_that_closes_on_reuse_costs_one_retry(caller: Caller) -> No
 
 
 def test_max_retries_0_sends_no_request_twice(caller: Caller) -> None:
-    """Httpx and httpcore do not retry either."""
+    """Nor do httpx and httpcore."""
     with RawServer([answer()], [close]) as server:
         model = caller.connect(server.get_url(), max_retries=0, timeout=8)
         caller.invoke(model, "hi")
