@@ -378,9 +378,9 @@ def test_a_read_timeout_is_retried_only_with_retry_read_timeouts(
 
 def test_an_httpx_timeout_does_not_bound_the_whole_call(caller: Caller) -> None:
     """An answer in small pieces takes longer than `httpx.Timeout`, and arrives."""
-    steps = [step for byte in ANSWER[-8:] for step in (pause(0.05), bytes([byte]))]
+    steps = [step for byte in ANSWER[-8:] for step in (pause(0.1), bytes([byte]))]
     with RawServer([answer(ANSWER[:-8], length=len(ANSWER)), *steps]) as server:
-        model = caller.connect(server.get_url(), timeout=httpx.Timeout(0.3))
+        model = caller.connect(server.get_url(), timeout=httpx.Timeout(0.7))
         assert caller.invoke(model, "hi").text == "pong"
         assert len(server.requests) == 1
 

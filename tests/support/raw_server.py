@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -18,7 +19,7 @@ from typing import Self
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "pong"}}]}'
 """The body of a valid answer."""
 
-MAX_WAIT_SECONDS = 30.0
+MAX_WAIT_SECONDS = 20.0
 """How long a failing test waits for something that does not happen."""
 
 
@@ -142,6 +143,7 @@ class RawServer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(MAX_WAIT_SECONDS)
             with self._accepted:
                 self._client_ports.append(address[1])
                 number = len(self._client_ports)
@@ -235,10 +237,12 @@ def trickle(*parts: bytes, every: float = 0.02) -> Step:
     """Send the parts over and over, with a pause after each."""
 
     def step(connection: Connection) -> None:
-        while True:
+        end = time.monotonic() + MAX_WAIT_SECONDS
+        while time.monotonic() < end:
             for part in parts:
                 connection.send(part)
                 pause(every)(connection)
+        raise EndOfConnectionError
 
     return step
 

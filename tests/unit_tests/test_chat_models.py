@@ -349,15 +349,22 @@ class TestRequest:
         caller.invoke(create_model(), "你好, é 🙂 \u2028")
         assert "你好, é 🙂 \u2028".encode() in gateway.requests[0].body
 
+    @pytest.mark.parametrize("has_own_client", [False, True])
     def test_credentials_in_the_base_url_become_a_header(
-        self, caller, create_model, gateway
+        self, caller, create_model, gateway, has_own_client
     ) -> None:
-        """For a gateway with basic authentication; its path can be deeper."""
+        """They replace those of the user's own client; the URL's path can be deeper."""
         base = gateway.base_url.replace("http://", "http://user:pass%20word@")
-        caller.invoke(create_model(base_url=base + "/"), "hi")
+        client = httpx.Client(auth=("other", "fake-password"))
+        async_client = httpx.AsyncClient(auth=("other", "fake-password"))
+        clients = {"http_client": client, "http_async_client": async_client}
+        model = create_model(base_url=base + "/", **(clients if has_own_client else {}))
+        caller.invoke(model, "hi")
         (request,) = gateway.requests
         assert request.headers["authorization"] == "Basic dXNlcjpwYXNzIHdvcmQ="
         assert request.path == "/v1/gpt-4-turbo"
+        client.close()
+        (caller.runner or asyncio).run(async_client.aclose())
 
     def test_default_headers_are_sent(self, caller, create_model, gateway) -> None:
         """With each request, get_credits included."""
