@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_segmind import SegmindConnectionError
+from langchain_segmind import SegmindConnectionError, SegmindTimeoutError
 from langchain_segmind._http import pools
 from langchain_segmind._http.pools import PerRequestPool
-from tests.support.raw_server import RawServer, answer, close
+from tests.support.raw_server import RawServer, answer, close, trickle
 from tests.support.servers import EchoServer
 
 # --- Closing ---
@@ -253,11 +253,17 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tls_server(certificates: Path) -> Iterator[EchoServer]:
-    """Run a server with TLS."""
+def server_context(certificates: Path) -> ssl.SSLContext:
+    """Return the certificate of a server."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
-    with EchoServer(context=context) as server:
+    return context
+
+
+@pytest.fixture
+def tls_server(server_context: ssl.SSLContext) -> Iterator[EchoServer]:
+    """Run a server with TLS."""
+    with EchoServer(context=server_context) as server:
         yield server
 
 
@@ -286,3 +292,39 @@ def test_an_unknown_certificate_authority_is_refused(caller, create_model, tls_s
     assert caught.value.phase == "connect"
     assert tls_server.requests == []
     caller.close(model)
+
+
+def test_the_timeout_bounds_a_slow_answer_over_tls(
+    caller, certificates, server_context, fresh_environment
+) -> None:
+    """Each read is short, but all of them together take too long."""
+    fresh_environment.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
+    slow = [b"HTTP/1.1 200 OK\r\nx: ", trickle(b"x")]
+    with RawServer([answer()], slow, context=server_context) as server:
+        model = caller.connect(server.get_url("https"), timeout=5)
+        assert caller.invoke(model, "hi").text == "pong"
+        start = time.monotonic()
+        with pytest.raises(SegmindTimeoutError):
+            caller.invoke(model.model_copy(update={"timeout": 0.3}), "hi")
+        assert time.monotonic() - start < 3
+        caller.close(model)
+
+
+async def test_certificates_are_read_in_another_thread(
+    create_model, tls_server, fresh_environment, certificates, monkeypatch
+) -> None:
+    """So that the event loop does not block."""
+    fresh_environment.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
+    threads: list[threading.Thread] = []
+    prepare = pools.prepare
+
+    def record_thread(route: pools.Route) -> None:
+        threads.append(threading.current_thread())
+        prepare(route)
+
+    monkeypatch.setattr(pools, "prepare", record_thread)
+    model = create_model(base_url=tls_server.base_url)
+    assert (await model.ainvoke("hi")).text == "hi"
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+    await model.aclose()

@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -214,6 +215,27 @@ def test_30_event_loops_leave_nothing_open(create_model) -> None:
     for _ in range(30):
         asyncio.run(model.ainvoke("hi"))
     assert count_descriptors() <= before + 5
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_an_event_loop_that_was_not_shut_down_is_freed(create_model) -> None:
+    """Once another loop makes a call."""
+    model = create_model()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(model.ainvoke("hi"))
+    loop.close()
+    reference = weakref.ref(loop)
+    del loop
+    asyncio.run(model.ainvoke("hi"))
+    gc.collect()
+    assert reference() is None
+
+
+def test_the_end_of_a_process_closes_its_connections(run_script, gateway, capfd) -> None:
+    """Python's development mode reports those that are still open."""
+    code = "from langchain_segmind import ChatSegmindGPT4Turbo as M; M().invoke('hi')"
+    run_script(code, gateway.base_url, PYTHONDEVMODE="1")
+    assert capfd.readouterr().err == ""
 
 
 @needs_proc

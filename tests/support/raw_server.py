@@ -9,6 +9,7 @@ import contextlib
 import re
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -80,17 +81,21 @@ class RawServer:
     Args:
         scripts: The script for each request.
         greeting: The script for each new connection, before its first request is read.
+        context: The server's TLS certificate; None for plain HTTP.
 
     Attributes:
         requests: The requests, oldest first.
         stopped: Set once the server stops.
     """
 
-    def __init__(self, *scripts: Script, greeting: Script = ()) -> None:
+    def __init__(
+        self, *scripts: Script, greeting: Script = (), context: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[RecordedRequest] = []
         self.stopped = threading.Event()
         self._scripts = scripts
         self._greeting = greeting
+        self._context = context
         self._lock = threading.Lock()
         self._accepted = threading.Condition()
         self._client_ports: list[int] = []
@@ -155,6 +160,8 @@ class RawServer:
             thread.start()
 
     def _serve(self, sock: socket.socket, number: int) -> None:
+        if self._context:
+            sock = self._context.wrap_socket(sock, server_side=True)
         connection = Connection(self, sock, number)
         with contextlib.suppress(OSError, EndOfConnectionError):
             self._play(connection, self._greeting)
