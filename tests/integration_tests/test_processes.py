@@ -231,13 +231,6 @@ def test_an_event_loop_that_was_not_shut_down_is_freed(create_model) -> None:
     assert reference() is None
 
 
-def test_the_end_of_a_process_closes_its_connections(run_script, gateway, capfd) -> None:
-    """Python's development mode reports those that are still open."""
-    code = "from langchain_segmind import ChatSegmindGPT4Turbo as M; M().invoke('hi')"
-    run_script(code, gateway.base_url, PYTHONDEVMODE="1")
-    assert capfd.readouterr().err == ""
-
-
 @needs_proc
 def test_creating_a_model_opens_nothing(create_model, gateway) -> None:
     """No connection, no file, no request."""
