@@ -1,7 +1,6 @@
 """Send a call's requests: attempts within a deadline, synchronous and asynchronous alike."""
 
 import asyncio
-import atexit
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -26,7 +25,6 @@ from langchain_segmind.exceptions import SegmindError, SegmindRateLimitError
 THREAD_POOLS = ThreadPools()
 ASYNC_POOLS = AsyncPools()
 
-atexit.register(THREAD_POOLS.close)
 if hasattr(os, "register_at_fork"):
     # Two processes that read from one connection get each other's responses.
     os.register_at_fork(after_in_child=THREAD_POOLS.forget)

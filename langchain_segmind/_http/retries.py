@@ -1,8 +1,8 @@
 """Whether to send a request again, and when.
 
-A POST that got any part of a response may have run and been billed: it is never sent again. The
-same holds for one that timed out, unless `retry_read_timeouts` is set. Segmind has no idempotency
-keys.
+A POST whose response began may have run and been billed: once the headers have arrived, it is
+never sent again. Nor is one that timed out, unless `retry_read_timeouts` is set. Segmind has no
+idempotency keys.
 """
 
 import logging
