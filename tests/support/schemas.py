@@ -1,6 +1,7 @@
 """Schemas of every kind that users pass, each with a value that matches it."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -16,6 +17,18 @@ from pydantic import (
     field_validator,
 )
 from typing_extensions import TypedDict as TypedDictOfExtensions
+
+STRING, INTEGER, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+BOOLEAN, NULL = {"type": "boolean"}, {"type": "null"}
+
+
+def make_tool(
+    name: str, required: Sequence[str] = (), *, strict: bool = False, **properties: object
+) -> dict:
+    """Return a tool as OpenAI's dict."""
+    parameters = {"type": "object", "properties": properties, "required": [*required]}
+    function = {"name": name, "parameters": parameters, "strict": strict}
+    return {"type": "function", "function": function}
 
 
 class Color(Enum):

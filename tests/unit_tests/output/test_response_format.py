@@ -1,5 +1,6 @@
 """JSON is requested by instructions, and read from what models make of them."""
 
+import contextlib
 import json
 
 import pytest
@@ -12,15 +13,15 @@ from langchain_segmind._output.response_format import (
     parse_response_format,
     read_json,
 )
+from tests.support.schemas import INTEGER, STRING
 
 CITY = {
     "type": "object",
     "title": "City",
     "description": "A place.",
-    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+    "properties": {"name": STRING, "people": INTEGER},
     "required": ["name"],
 }
-ANYTHING = {"type": "object", "properties": {"x": {}}}
 
 
 class TestParse:
@@ -37,14 +38,6 @@ class TestParse:
                 ResponseFormat(CITY),
                 id="a schema",
             ),
-            pytest.param(
-                {
-                    "type": "json_schema",
-                    "json_schema": {"name": "city", "schema": CITY, "strict": True},
-                },
-                ResponseFormat(CITY),
-                id="a strict one",
-            ),
             pytest.param(ResponseFormat(CITY), ResponseFormat(CITY), id="one that was read"),
         ],
     )
@@ -56,15 +49,9 @@ class TestParse:
         "given_format",
         [
             pytest.param("json_object", id="a name"),
-            pytest.param({"type": "json"}, id="another type"),
             pytest.param({}, id="an empty dict"),
-            pytest.param({"type": "json_schema"}, id="no schema"),
             pytest.param({"type": "json_schema", "schema": CITY}, id="a schema one level up"),
-            pytest.param(
-                {"type": "json_schema", "json_schema": {"name": "x", "schema": None}}, id="null"
-            ),
             pytest.param(CITY, id="a bare schema"),
-            pytest.param(dict, id="a class"),
         ],
     )
     def test_unknown_form_is_refused(self, given_format) -> None:
@@ -113,17 +100,6 @@ class TestInstructions:
         assert "one JSON value of the type below" in instructions
         assert instructions.endswith("\n\n# A place.\n{\n name: str,\n people?: int,\n}")
 
-    def test_recursive_type_is_named(self) -> None:
-        """It has a definition and one description."""
-        node = {
-            "type": "object",
-            "description": "A tree.",
-            "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/Node"}}},
-        }
-        schema = {"$defs": {"Node": node}, "$ref": "#/$defs/Node"}
-        instructions = ResponseFormat(schema).render_instructions(with_tools=False)
-        assert instructions.endswith("\n\n# A tree.\nNode = {\n children?: list[Node],\n}\nNode")
-
     def test_calls_take_precedence_over_json(self) -> None:
         """JSON replaces plain text, not a call."""
         instructions = ResponseFormat().render_instructions(with_tools=True)
@@ -135,20 +111,13 @@ class TestInstructions:
     ("text", "value"),
     [
         pytest.param('{"a": 1}', {"a": 1}, id="bare"),
-        pytest.param(' \n{"a": 1}\r\n ', {"a": 1}, id="blanks around it"),
         pytest.param('\ufeff{"a": 1}', {"a": 1}, id="a byte order mark"),
-        pytest.param('{"a": true, "b": null}', {"a": True, "b": None}, id="JSON's constants"),
         pytest.param('[{"a": 1}]', [{"a": 1}], id="a list"),
-        pytest.param("null", None, id="null"),
         pytest.param('"text"', "text", id="a string"),
         pytest.param('{"a": "\\ud83d\\ude42 é"}', {"a": "🙂 é"}, id="escapes"),
-        pytest.param('{"a": "one\ntwo\tthree"}', {"a": "one\ntwo\tthree"}, id="a line feed within"),
         pytest.param('```json\n{"a": 1}\n```', {"a": 1}, id="a fence"),
-        pytest.param('```\n{"a": 1}\n```', {"a": 1}, id="a fence without a language"),
         pytest.param('Here:\n```json\n{"a": 1}\n```\nDone.', {"a": 1}, id="text around a fence"),
-        pytest.param('```json\n{"a": 1}\n', {"a": 1}, id="a fence that does not end"),
         pytest.param('```json\n{"a": 1}```', {"a": 1}, id="a fence that ends in its line"),
-        pytest.param('  ```json\n  {"a": 1}\n  ```', {"a": 1}, id="an indented fence"),
         pytest.param(
             '{"a": "```py\\nx\\n```"}', {"a": "```py\nx\n```"}, id="a fence within a string"
         ),
@@ -175,17 +144,10 @@ def test_json_is_read_from_common_forms(text, value) -> None:
         pytest.param(" \n\ufeff", "empty", id="blanks"),
         pytest.param("I cannot tell.", "not valid JSON", id="prose"),
         pytest.param('Sure! {"a": 1}', "not valid JSON", id="JSON behind prose"),
-        pytest.param('{"a": 1} Done.', "not valid JSON", id="prose behind JSON"),
         pytest.param('{"a": 1} {"a": 2}', "not valid JSON", id="two objects"),
-        pytest.param('{"a": 1}\n{"a": 2}', "not valid JSON", id="two lines"),
         pytest.param('```\n{"a": 1}\n```\n```\n{"a": 2}\n```', "not valid JSON", id="two fences"),
-        pytest.param('{"a": 1', "not valid JSON", id="half an object"),
-        pytest.param('```json\n{"a": ', "not valid JSON", id="half a fence"),
-        pytest.param('{"a": NaN}', "not valid JSON", id="not a number"),
         pytest.param('{"a": ...}', "not valid JSON", id="a value left out"),
-        pytest.param('{"a": name}', "not valid JSON", id="a variable"),
         pytest.param('{"a": 1 + 1}', "not valid JSON", id="a calculation"),
-        pytest.param('{"a": 1, // one\n "b": 2}', "not valid JSON", id="a comment"),
         pytest.param('{"a": ' + "9" * 5_000 + "}", "not valid JSON", id="too long a number"),
         pytest.param("[" * 100_000, "not valid JSON", id="too deep"),
         pytest.param("'text'", "not valid JSON", id="Python's string"),
@@ -202,7 +164,6 @@ def test_other_text_is_refused(text, reason) -> None:
     [
         pytest.param('```json\n{"a":   1}\n```', '{"a": 1}', id="a fence"),
         pytest.param("{'a': None}", '{"a": null}', id="a Python literal"),
-        pytest.param('{"a": "é"}', '{"a": "é"}', id="as it is written"),
     ],
 )
 def test_reply_becomes_bare_json(text, bare) -> None:
@@ -218,51 +179,29 @@ def test_json_object_refuses_other_json(text) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        pytest.param('{"name": "Oslo", "people": 7}', {"name": "Oslo", "people": 7}, id="a match"),
-        pytest.param('{"name": "Oslo", "people": "7"}', {"name": "Oslo", "people": 7}, id="a text"),
-        pytest.param('{"name": "Oslo", "people": 7.0}', {"name": "Oslo", "people": 7}, id="7.0"),
-        pytest.param(
-            '{"name": "Oslo", "people": null}', {"name": "Oslo"}, id="null for an optional key"
-        ),
-        pytest.param('{"name": "Oslo", "more": 1}', {"name": "Oslo", "more": 1}, id="more keys"),
-    ],
+    ("people", "coerced"), [('"7"', {"people": 7}), ("7.0", {"people": 7}), ("null", {})]
 )
-def test_values_are_coerced_to_the_schema(text, value) -> None:
+def test_values_are_coerced_to_the_schema(people, coerced) -> None:
     """If that keeps their meaning."""
-    assert json.loads(ResponseFormat(CITY).read(text)) == value
+    text = f'{{"name": "Oslo", "people": {people}, "more": 1}}'
+    assert json.loads(ResponseFormat(CITY).read(text)) == {"name": "Oslo", **coerced, "more": 1}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("{}", id="a field is missing"),
-        pytest.param('{"name": ["Oslo"]}', id="a wrong type"),
-        pytest.param('{"name": "Oslo", "people": "many"}', id="a word for a number"),
-        pytest.param('[{"name": "Oslo"}]', id="a list"),
-        pytest.param("null", id="null"),
-    ],
-)
+@pytest.mark.parametrize("text", ["{}", '{"name": ["Oslo"]}', '[{"name": "Oslo"}]', "null"])
 def test_mismatch_is_refused(text) -> None:
     """The JSON is not of the requested type."""
     with pytest.raises(ValueError, match="does not match the schema"):
         ResponseFormat(CITY).read(text)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [pytest.param("1e999", id="infinity"), pytest.param("[" * 800 + "]" * 800, id="many levels")],
-)
-@pytest.mark.parametrize("wanted", [ResponseFormat(), ResponseFormat(ANYTHING)], ids=["any", "x"])
-def test_infinity_and_depth_are_refused_or_kept(wanted, value) -> None:
-    """They raise nothing but a ValueError."""
-    try:
-        bare = wanted.read(f'{{"x": {value}}}')
-    except ValueError:
-        return
-    assert value.startswith("[")
-    assert json.loads(bare)
+@pytest.mark.parametrize("schema", [None, {"type": "object", "properties": {"x": {}}}])
+def test_value_that_json_cannot_hold_is_refused(schema) -> None:
+    """Infinity is an error, and many levels raise no RecursionError."""
+    wanted = ResponseFormat(schema)
+    with pytest.raises(ValueError, match="JSON"):
+        wanted.read('{"x": 1e999}')
+    with contextlib.suppress(ValueError):
+        assert json.loads(wanted.read(f'{{"x": {"[" * 800 + "]" * 800}}}'))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

@@ -40,7 +40,6 @@ from tests.support.schemas import (
     Album,
     Box,
     Cat,
-    Color,
     Dog,
     Even,
     Exact,
@@ -185,14 +184,10 @@ class TestSchemas:
         ("schema", "reason"),
         [
             pytest.param(5, "unknown kind", id="a number"),
-            pytest.param("Person", "unknown kind", id="a name"),
-            pytest.param(Person(**PERSON), "unknown kind", id="an instance"),
-            pytest.param(Color, "unknown kind", id="an Enum"),
             pytest.param(int, "unknown kind", id="a type"),
             pytest.param(list[int], "wrap a list", id="a generic type"),
             pytest.param(Cat | Dog, "unknown kind", id="a union"),
             pytest.param({}, "has no properties", id="an empty dict"),
-            pytest.param({"title": "City"}, "has no properties", id="a title alone"),
             pytest.param({"parameters": 5}, "is not a dict", id="no schema"),
             pytest.param(Ring, "contains itself; use a pydantic class", id="a recursive dict"),
         ],
@@ -231,10 +226,6 @@ class TestSchemas:
         with pytest.raises(ValueError, match="is not an object.* method='json_schema'"):
             _ = output.openai_tool
 
-    def test_root_model_is_read_from_json(self) -> None:
-        """A list of numbers can be an answer."""
-        assert create_structured_output(Numbers).convert([1, "2"]) == Numbers([1, 2])
-
     @pytest.mark.parametrize("schema", [Person, Point, Joke, JSON_SCHEMA, Box[int]])
     def test_structured_output_can_be_pickled(self, schema) -> None:
         """Worker processes get the whole runnable."""
@@ -259,9 +250,7 @@ class TestMismatches:
             pytest.param(
                 Person, {"name": 5, "age": "x"}, "^name: .*; age: .*; address: ", id="several"
             ),
-            pytest.param(Person, {**PERSON, "color": "green"}, "'red' or 'blue'", id="an enum"),
             pytest.param(Person, [PERSON], "^Input should be an object$", id="a list"),
-            pytest.param(Person, None, "^Input should be an object$", id="null"),
             pytest.param(Even, {"number": 3}, "^number: Value error, it is odd.$", id="validator"),
             pytest.param(Even, {"number": 7}, "^KeyError: 'seven'$", id="a validator that fails"),
             pytest.param(
@@ -270,14 +259,12 @@ class TestMismatches:
                 "^more: Extra inputs are not permitted$",
                 id="an extra key",
             ),
-            pytest.param(Exact, {"day": "May", "number": 5}, "^day: ", id="a word for a date"),
             pytest.param(
                 Owner,
                 {"pet": {"kind": "cat", "lives": 9}, "other": {"kind": "bird"}},
                 "other: Input tag 'bird'",
                 id="an unknown alternative",
             ),
-            pytest.param(Box[int], {"value": "many"}, "^value: ", id="a generic class"),
             pytest.param(Point, {"y": 1}, "^x: Field required$", id="a dataclass"),
             pytest.param(Track, {"title": "a"}, "^artist: Field required$", id="a TypedDict"),
             pytest.param(
@@ -289,8 +276,6 @@ class TestMismatches:
                 "does not match the schema: required 'name' is missing",
                 id="a missing key",
             ),
-            pytest.param(JSON_SCHEMA, {"name": []}, "name: expected string", id="a wrong type"),
-            pytest.param(JSON_SCHEMA, [{"name": "a"}], "expected object", id="a list for a dict"),
             pytest.param(
                 {**JSON_SCHEMA, "additionalProperties": False},
                 {"name": "a", "more": 1},

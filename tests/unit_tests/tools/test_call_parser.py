@@ -10,24 +10,16 @@ from langchain_segmind._tools.call_parser import (
     RawCall,
     convert_json_to_calls,
 )
-from langchain_segmind._tools.literal_parser import Expression
 from langchain_segmind._tools.tools import create_toolset
-
-
-def tool(name: str, *properties: str) -> dict:
-    """Return a tool with arguments of any type."""
-    parameters = {"type": "object", "properties": {one: {} for one in properties}}
-    return {"type": "function", "function": {"name": name, "parameters": parameters}}
-
+from tests.support.schemas import make_tool
 
 TOOLS = create_toolset(
     [
-        tool("add", "a", "b"),
-        tool("stop"),
-        tool("math.gcd", "x"),
-        tool("Box[int]", "in the box", "a=b"),
-        tool("odd (x)", "user-id", "from"),
-        tool("say 'hi'", ""),
+        make_tool("add", a={}, b={}),
+        make_tool("stop"),
+        make_tool("Box[int]", **{"in the box": {}, "a=b": {}}),
+        make_tool("odd (x)", **{"user-id": {}, "from": {}}),
+        make_tool("say 'hi'", **{"": {}}),
     ]
 )
 
@@ -54,13 +46,7 @@ def get_calls(calls: list[RawCall]) -> list[tuple[str, dict]]:
 @pytest.mark.parametrize(
     ("text", "calls"),
     [
-        pytest.param("[add(a=1, b='x')]", [("add", {"a": 1, "b": "x"})], id="one"),
         pytest.param("[stop(), add(a=1)]", [("stop", {}), ("add", {"a": 1})], id="two"),
-        pytest.param("[\n  add(\n    a=1,\n  ),\n]\n", [("add", {"a": 1})], id="over lines"),
-        pytest.param("[math.gcd(x=[1, {'a': None}])]", [("math.gcd", {"x": [1, {"a": None}]})]),
-        pytest.param(
-            "['Box[int]'('in the box'=1)]", [("Box[int]", {"in the box": 1})], id="quoted"
-        ),
         pytest.param("[Box[int](in the box=1)]", [("Box[int]", {"in the box": 1})], id="unquoted"),
         pytest.param("[Box[int](a=b=1)]", [("Box[int]", {"a=b": 1})], id="an equals sign"),
         pytest.param("[odd (x)(user-id=1, from=2)]", [("odd (x)", {"user-id": 1, "from": 2})]),
@@ -71,7 +57,6 @@ def get_calls(calls: list[RawCall]) -> list[tuple[str, dict]]:
         pytest.param("[nope(a=1), stop()]", [("nope", {"a": 1}), ("stop", {})], id="unknown tool"),
         pytest.param("['no pe'(a=1)]", [("no pe", {"a": 1})], id="an unknown tool in quotes"),
         pytest.param("[add (a = 1)]", [("add", {"a": 1})], id="blanks"),
-        pytest.param("[add(a=')]', b='[add(')]", [("add", {"a": ")]", "b": "[add("})], id="data"),
     ],
 )
 def test_list_of_calls_needs_no_repair(text, calls) -> None:
@@ -108,42 +93,15 @@ def test_double_star_dict_is_unpacked() -> None:
     assert get_calls(read_list("[stop({})]")) == [("stop", {})]
 
 
-def test_expression_is_kept_as_text() -> None:
-    """The schema decides later what it means."""
-    [call] = read_list("[add(a=1/6, b=[x.y, f('a, b')])]")
-    assert call.arguments == {"a": "1/6", "b": ["x.y", "f('a, b')"]}
-    assert isinstance(call.arguments["a"], Expression)
+OTHER_LISTS = [
+    *["", "[", "[,]", "[add]", "[1, 2]", "['add']", "[{'a': 1}]", "[{add}]"],
+    *["[add(a=1) stop()]", "[add(a=1), 5]", "[add(a=1), and more", "[(add(a=1))]", "[[add(a=1)]]"],
+    *["[x=add(a=1)]", "[not add(a=1)]"],
+    *["[nope(1)]", "[nope(a=1, 2)]", "[nope(a==1)]", "[nope(a=)]", "[nope(a=1, a=2)]", "[nope(a=1"],
+]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[",
-        "[]",
-        "[,]",
-        "add",
-        "[add]",
-        "[1, 2]",
-        "['add']",
-        "[add(a=1) stop()]",
-        "[add(a=1) for x in y]",
-        "[add(a=1), 5]",
-        "[add(a=1), and more",
-        "[nope(1)]",
-        "[nope(a=1, 2)]",
-        "[nope(a==1)]",
-        "[nope(a=)]",
-        "[nope(a=1, a=2)]",
-        "[nope(a=1",
-        "[(add(a=1))]",
-        "[[add(a=1)]]",
-        "[x=add(a=1)]",
-        "[not add(a=1)]",
-        "[{'a': 1}]",
-        "[{add}]",
-    ],
-)
+@pytest.mark.parametrize("text", OTHER_LISTS)
 def test_other_lists_are_not_calls(text) -> None:
     """Lists of other values, and inexact calls of unknown tools."""
     with pytest.raises(NoCallError):
@@ -168,12 +126,9 @@ def test_known_only_refuses_unknown_tools_and_json(text) -> None:
         pytest.param("[add(1, 2, 3)]", "has no name", id="too many positions"),
         pytest.param("[stop(1)]", "has no name", id="a tool without arguments"),
         pytest.param("[add(**5)]", "expected a dict", id="stars before a number"),
-        pytest.param("[add(a=[1 : 2])]", "expected ']'", id="a broken list"),
         pytest.param("[add(a=x b=1)]", "a comma is missing", id="no comma"),
-        pytest.param("[add(a='x' y, b='z')]", "where a string ends", id="two ways to read it"),
         pytest.param("[add(a='x' + y + 'z')]", "where a string ends", id="a sum of strings"),
         pytest.param("[add(a=" + "[" * 60 + "]" * 60 + ")]", "nested", id="too deep"),
-        pytest.param("[odd (x)(from==1)]", "expected '='", id="an odd name"),
         pytest.param("['odd (x)'(from=)]", "a value is missing", id="an odd name in quotes"),
         pytest.param("[add(a=...]", "the reply ends inside the call", id="an unclosed call"),
     ],
@@ -205,16 +160,13 @@ def test_twentieth_unreadable_call_takes_the_rest() -> None:
 @pytest.mark.parametrize(
     ("text", "complete", "rest"),
     [
-        pytest.param("[stop()", 1, None, id="before the bracket"),
         pytest.param("[stop(), ", 1, None, id="after a comma"),
         pytest.param("[stop(", 0, "stop(", id="after an opener"),
         pytest.param("[stop(), add", 1, "add", id="after a name"),
         pytest.param("[stop(), ad", 1, "ad", id="inside a name"),
         pytest.param("[stop(), 'odd (", 1, "'odd (", id="inside a name in quotes"),
         pytest.param("[stop(), add(a=1", 1, "add(a=1", id="after a value"),
-        pytest.param("[stop(), add(a='x, ", 1, "add(a='x,", id="inside a string"),
         pytest.param('[{"stop": {}}, {"name": "add', 1, '{"name": "add', id="inside JSON"),
-        pytest.param('[{"name": "add", "args": {"a', 0, '{"name": "add", "args": {"a', id="in its"),
     ],
 )
 def test_cut_list_keeps_its_complete_calls(text, complete, rest) -> None:
@@ -229,7 +181,6 @@ def test_cut_list_keeps_its_complete_calls(text, complete, rest) -> None:
     ("text", "calls"),
     [
         pytest.param("add(a=1)", [("add", {"a": 1})], id="one"),
-        pytest.param("stop()\nadd(a=1)\n", [("stop", {}), ("add", {"a": 1})], id="on lines"),
         pytest.param("stop(), stop()", [("stop", {})] * 2, id="separated by a comma"),
         pytest.param('{"stop": {}}\n{"add": {"a": 1}}', [("stop", {}), ("add", {"a": 1})]),
     ],
@@ -303,7 +254,7 @@ def test_json_objects_are_read_as_calls(value) -> None:
 )
 def test_argument_can_be_named_input_or_args(value, arguments) -> None:
     """The providers' formats take precedence."""
-    tools = create_toolset([tool("say", "input", "args")])
+    tools = create_toolset([make_tool("say", input={}, args={})])
     assert get_calls(convert_json_to_calls(value, "", tools)) == [("say", arguments)]
 
 
@@ -312,9 +263,7 @@ def test_argument_can_be_named_input_or_args(value, arguments) -> None:
     [
         pytest.param({}, id="nothing"),
         pytest.param([], id="a list"),
-        pytest.param({"name": "nope", "arguments": {}}, id="an unknown tool"),
         pytest.param({"name": "add"}, id="a name alone"),
-        pytest.param({"name": "add", "arguments": [1]}, id="a list of arguments"),
         pytest.param({"name": "add", "input": "five"}, id="words for arguments"),
         pytest.param({"name": "add", "arguments": {}, "result": 5}, id="a report"),
         pytest.param({"name": "add", "description": "Adds.", "parameters": {}}, id="a description"),
@@ -329,7 +278,6 @@ def test_argument_can_be_named_input_or_args(value, arguments) -> None:
         pytest.param(
             {"function": {"name": "add", "arguments": {}}, "why": "It helps."}, id="an explanation"
         ),
-        pytest.param({"tool_calls": []}, id="no calls"),
         pytest.param({"tool_calls": [{"add": {}}], "content": "Now."}, id="text beside calls"),
         pytest.param({"tool_calls": [{"add": {}}, {"nope": {}}]}, id="an unknown tool among calls"),
         pytest.param({"add": {}, "stop": {}}, id="two tools for keys"),
@@ -351,10 +299,8 @@ def test_json_about_tools_is_not_a_call(value) -> None:
             '{"name": "add", "arguments": "{\\"a\\": "}', "not valid JSON", id="text, cut"
         ),
         pytest.param('{"name": "add", "arguments": {"a": 1: 2}}', "expected '}'", id="colons"),
-        pytest.param('{"name": "add", "arguments": {"a": 1', "the reply ends", id="cut"),
         pytest.param('{"add": {"a": 1', "the reply ends", id="a tool for a key, cut"),
         pytest.param('{"id": "x", "function": {"name": "add", "argu', "the reply ends", id="inner"),
-        pytest.param('{"tool_calls": [{"name": "add", "argu', "the reply ends", id="in a list"),
         pytest.param(
             '{"tool_calls": [{"add": {"a" 1}}, {"stop": {}}]}', "expected '}'", id="a broken list"
         ),

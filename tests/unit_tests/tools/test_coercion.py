@@ -11,7 +11,8 @@ from langchain_segmind._tools.coercion import (
     coerce_arguments,
 )
 from langchain_segmind._tools.literal_parser import Expression, Scanner, UnreadableError
-from langchain_segmind._tools.tools import Tool, create_toolset
+from langchain_segmind._tools.tools import create_toolset
+from tests.support.schemas import BOOLEAN, INTEGER, NULL, NUMBER, STRING, make_tool
 
 
 def coerce(value: object, schema: object, root: dict | None = None) -> tuple[object, list[str]]:
@@ -20,20 +21,19 @@ def coerce(value: object, schema: object, root: dict | None = None) -> tuple[obj
     return coercer.coerce(value, schema), coercer.coercions
 
 
+def coerce_call(arguments: dict, required: list[str], **properties: object) -> Coerced:
+    """Return the coerced arguments of a call of a tool with these properties."""
+    return coerce_arguments(
+        arguments, create_toolset([make_tool("f", required, **properties)])["f"]
+    )
+
+
 def coerce_and_match(value: object, schema: object) -> tuple[object, bool]:
     """Return a coerced value and whether it matches the schema."""
     coerced = coerce_value(value, schema)
     return coerced.value, not coerced.mismatches
 
 
-def create_tool(**parameters: object) -> Tool:
-    """Return a tool with the given keys in its schema."""
-    function = {"name": "f", "parameters": {"type": "object", **parameters}}
-    return create_toolset([{"type": "function", "function": function}])["f"]
-
-
-STRING, INTEGER, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
-BOOLEAN, NULL = {"type": "boolean"}, {"type": "null"}
 LIST, DICT = {"type": "array"}, {"type": "object"}
 PERSON = {
     "type": "object",
@@ -46,23 +46,17 @@ PERSON = {
     ("value", "schema"),
     [
         pytest.param("5", STRING, id="text"),
-        pytest.param(5, INTEGER, id="an integer"),
         pytest.param(5, NUMBER, id="an integer for a number"),
         pytest.param(5.5, NUMBER, id="a number"),
-        pytest.param(True, BOOLEAN, id="a boolean"),
-        pytest.param(None, NULL, id="null"),
-        pytest.param([1, "a"], LIST, id="a list"),
         pytest.param({"a": [1]}, DICT, id="a dict"),
         pytest.param(["5"], {"items": STRING}, id="items"),
         pytest.param(
             [1, "a", 2], {"prefixItems": [INTEGER, STRING], "items": INTEGER}, id="prefix items"
         ),
-        pytest.param({"name": "A", "age": 5}, PERSON, id="an object"),
         pytest.param({"name": "A", "more": [1]}, PERSON, id="another key"),
         pytest.param("b", {"enum": ["a", "b"]}, id="a choice"),
         pytest.param(None, {"enum": ["a", None]}, id="null among the choices"),
         pytest.param("5", {"anyOf": [INTEGER, STRING]}, id="the second alternative"),
-        pytest.param("5", {"type": ["integer", "string"]}, id="the second type"),
         pytest.param("5", {}, id="anything"),
         pytest.param(5, True, id="no schema"),
         pytest.param([5], {"type": "unknown"}, id="an unknown type"),
@@ -84,20 +78,14 @@ def test_matching_value_is_not_changed(value, schema) -> None:
         pytest.param("2.5e3", NUMBER, 2500.0, "text_to_number", id="text to a number"),
         pytest.param("5", NUMBER, 5, "text_to_number", id="text to a whole number"),
         pytest.param(5, STRING, "5", "number_to_text", id="a number to text"),
-        pytest.param(5.5, STRING, "5.5", "number_to_text", id="a float to text"),
         pytest.param("True", BOOLEAN, True, "text_to_boolean", id="text to True"),
         pytest.param("false", BOOLEAN, False, "text_to_boolean", id="text to False"),
         pytest.param("[1, 2]", LIST, [1, 2], "literal_in_text", id="text to a list"),
-        pytest.param('{"a": null}', DICT, {"a": None}, "literal_in_text", id="text to a dict"),
         pytest.param("1", {**INTEGER, "enum": [1]}, 1, "text_to_number", id="text to a choice"),
-        pytest.param(1, {**STRING, "enum": ["1"]}, "1", "number_to_text", id="number to a choice"),
         pytest.param("5", {"anyOf": [NULL, INTEGER]}, 5, "text_to_number", id="an alternative"),
         pytest.param(Expression("1/4"), NUMBER, 0.25, "calculation", id="a calculation"),
         pytest.param(
             Expression("2*3"), {"anyOf": [INTEGER, NULL]}, 6, "calculation", id="a whole one"
-        ),
-        pytest.param(
-            Expression("1/4"), STRING, "1/4", "expression_as_text", id="a calculation as text"
         ),
         pytest.param(Expression("x"), STRING, "x", "expression_as_text", id="a variable's name"),
         pytest.param(Expression("x"), {}, "x", "expression_as_text", id="a variable for anything"),
@@ -120,18 +108,13 @@ def test_equivalent_value_is_coerced(value, schema, coerced, name) -> None:
         pytest.param("5.5", INTEGER, id="half an integer in text"),
         pytest.param("1e999", NUMBER, id="more than a float holds"),
         pytest.param(True, INTEGER, id="a boolean for an integer"),
-        pytest.param(1, BOOLEAN, id="an integer for a boolean"),
         pytest.param(True, STRING, id="a boolean for text"),
         pytest.param("yes", BOOLEAN, id="yes"),
         pytest.param(None, STRING, id="null for text"),
         pytest.param("", NULL, id="text for null"),
         pytest.param([1], STRING, id="a list for text"),
-        pytest.param("a", LIST, id="text for a list"),
-        pytest.param("[1", LIST, id="half a list in text"),
         pytest.param("[x]", LIST, id="a variable in a list in text"),
         pytest.param("(1, 2)", LIST, id="a tuple in text"),
-        pytest.param("[1]", DICT, id="a list in text for a dict"),
-        pytest.param("c", {"enum": ["a", "b"]}, id="another choice"),
         pytest.param("A", {"enum": ["a", "b"]}, id="a choice in another case"),
         pytest.param(1, {"enum": [True]}, id="one for True"),
         pytest.param([], {"anyOf": [STRING, INTEGER]}, id="a type outside the alternatives"),
@@ -189,7 +172,7 @@ def test_nested_values_are_coerced() -> None:
 def test_expressions_become_text_without_a_schema() -> None:
     """The result is JSON on every level."""
     value = {"a": [Expression("x"), {"b": Expression("y")}]}
-    for schema in ({}, STRING, {"enum": [1]}, {"anyOf": [STRING]}):
+    for schema in ({}, STRING, {"enum": [1]}, {"anyOf": [STRING]}, {"type": ""}):
         coerced, _ = coerce(value, schema)
         assert coerced == value
         assert {type(coerced["a"][0]), type(coerced["a"][1]["b"])} == {str}
@@ -197,38 +180,29 @@ def test_expressions_become_text_without_a_schema() -> None:
 
 def test_null_for_an_optional_argument_is_dropped() -> None:
     """The model means that it omits the argument; null stays where it is a value."""
-    tool = create_tool(
-        properties={
-            "text": STRING,
-            "maybe": {"anyOf": [STRING, NULL]},
-            "any": {},
-            "choice": {"enum": ["a", None]},
-            "needed": STRING,
-        },
-        required=["needed"],
+    coerced = coerce_call(
+        dict.fromkeys(["text", "maybe", "any", "choice", "needed"]),
+        ["needed"],
+        text=STRING,
+        maybe={"anyOf": [STRING, NULL]},
+        any={},
+        choice={"enum": ["a", None]},
+        needed=STRING,
     )
-    given = dict.fromkeys(["text", "maybe", "any", "choice", "needed"])
-    coerced = coerce_arguments(given, tool)
     assert coerced.value == {"maybe": None, "any": None, "choice": None, "needed": None}
     assert coerced.coercions == ["null_dropped", MISMATCH]
     assert coerced.mismatches == ["needed: expected string"]
 
 
 def test_missing_required_argument_gets_its_default() -> None:
-    """Without a default, the call is invalid."""
-    tool = create_tool(
-        properties={"a": {"type": "integer", "default": 5}, "b": STRING}, required=["a", "b"]
-    )
-    assert coerce_arguments({"b": "x"}, tool) == Coerced({"a": 5, "b": "x"}, ["default"], [])
+    """A copy, so that one call cannot change another's; without a default the call is invalid."""
+    properties = {"a": {"default": [5]}, "b": STRING}
+    coerced = coerce_call({"b": "x"}, ["a", "b"], **properties)
+    assert coerced == Coerced({"a": [5], "b": "x"}, ["default"], [])
+    coerced.value["a"].append(1)
+    assert coerce_call({"b": "x"}, ["a", "b"], **properties).value["a"] == [5]
     with pytest.raises(MissingError, match="required 'b' is missing"):
-        coerce_arguments({"a": 1}, tool)
-
-
-def test_default_is_copied() -> None:
-    """Changing the arguments of one call does not change another's."""
-    tool = create_tool(properties={"a": {"default": []}}, required=["a"])
-    coerce_arguments({}, tool).value["a"].append(1)
-    assert coerce_arguments({}, tool).value == {"a": []}
+        coerce_call({"a": 1}, ["a", "b"], **properties)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +211,6 @@ def test_default_is_copied() -> None:
         pytest.param({"age": 5}, PERSON, id="in an object"),
         pytest.param([{"age": 5}], {"items": PERSON}, id="in a list"),
         pytest.param({"x": {"age": 5}}, {"additionalProperties": PERSON}, id="in other properties"),
-        pytest.param({"age": 5}, {"anyOf": [PERSON, NULL]}, id="in an object or null"),
         pytest.param('{"age": 5}', PERSON, id="in JSON in text"),
         pytest.param({}, {"allOf": [PERSON, {"properties": {}}]}, id="in one part of all"),
         pytest.param({}, {"anyOf": [{}], **PERSON}, id="beside alternatives"),
@@ -272,7 +245,7 @@ TREE = {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Tree"}}, INTEGER]
 
 
 def test_recursive_schema_is_followed_to_the_end_of_the_value() -> None:
-    """Forty levels."""
+    """Here for forty levels."""
     value: object = "5"
     for _ in range(40):
         value = [value]
@@ -303,18 +276,13 @@ def test_hundred_levels_are_followed(levels, coercions) -> None:
     assert coerce(value, {"$ref": "#/$defs/A"}, root) == (value, coercions)
 
 
-@pytest.mark.parametrize(("others", "matches"), [(19_999, True), (20_000, False)])
-def test_twenty_thousand_alternatives_are_tried(others, matches) -> None:
-    """For a value without parts."""
-    schema = {"anyOf": [INTEGER] * others + [STRING]}
-    assert coerce_and_match("a", schema) == ("a", matches)
-
-
-@pytest.mark.parametrize(("others", "matches"), [(49, True), (50, False)])
-def test_fifty_alternatives_are_tried_for_each_part(others, matches) -> None:
-    """The limit grows with the value."""
-    schema = {"items": {"anyOf": [INTEGER] * others + [STRING]}}
-    assert coerce_and_match(["a"] * 1_000, schema)[1] is matches
+@pytest.mark.parametrize("excess", [0, 1], ids=["at the limit", "above the limit"])
+def test_number_of_alternatives_is_limited(excess) -> None:
+    """20,000 for a value without parts, and 50 for each part of one with 1,000 parts."""
+    schema = {"anyOf": [INTEGER] * (19_999 + excess) + [STRING]}
+    assert coerce_and_match("a", schema) == ("a", not excess)
+    schema = {"items": {"anyOf": [INTEGER] * (49 + excess) + [STRING]}}
+    assert coerce_and_match(["a"] * 1_000, schema)[1] is (not excess)
 
 
 @pytest.mark.parametrize(("count", "reason"), [(99, "expected integer"), (100, "matches none")])
@@ -324,23 +292,17 @@ def test_types_of_a_hundred_alternatives_are_looked_up(count, reason) -> None:
     assert mismatch.startswith(reason)
 
 
-def test_ten_mismatches_are_reported() -> None:
-    """A reason stays readable."""
+def test_long_reason_is_shortened() -> None:
+    """Ten mismatches, ten choices, and the first characters of each name and value are shown."""
     coerced = coerce_value(["x"] * 12, {"items": INTEGER})
     assert len(coerced.mismatches) == 12
     assert coerced.problem.split("; ") == [f"{index}: expected integer" for index in range(10)]
-
-
-def test_long_names_and_choices_are_shortened() -> None:
-    """A reason stays readable."""
-    schema = {
-        "properties": {
-            "n" * 81: {"enum": [*range(11)]},
-            "long": {"enum": ["c" * 300]},
-            "odd": {"type": "string", "pattern": "p" * 100},
-        }
+    properties = {
+        "n" * 81: {"enum": [*range(11)]},
+        "long": {"enum": ["c" * 300]},
+        "odd": {**STRING, "pattern": "p" * 100},
     }
-    assert coerce_value({"n" * 81: "x", "long": "x", "odd": "x"}, schema).mismatches == [
+    assert coerce_value(dict.fromkeys(properties, "x"), {"properties": properties}).mismatches == [
         f"{'n' * 80}: expected one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
         f"long: expected one of '{'c' * 199}",
         f"odd: must meet pattern='{'p' * 79}",
@@ -353,47 +315,42 @@ def test_integers_of_a_hundred_digits_are_converted(digits, matches) -> None:
     assert coerce_and_match("9" * digits, INTEGER)[1] is matches
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": ["integer", 5]},
-        {"type": "object", "properties": 5, "required": [["a"], 5]},
-        {"type": "array", "items": [STRING]},
-        {"enum": []},
-        {"anyOf": [5, None]},
-        {"prefixItems": 5, "items": 5},
-    ],
-)
-def test_malformed_schema_is_ignored(schema) -> None:
+MALFORMED = [
+    {"type": ["integer", 5]},
+    {"type": "object", "properties": 5, "required": [["a"], 5]},
+    {"type": "array", "items": [STRING]},
+    {"enum": []},
+    {"anyOf": [5, None]},
+    {"prefixItems": 5, "items": 5},
+]
+
+
+@pytest.mark.parametrize("schema", MALFORMED)
+def test_malformed_schema_changes_no_value(schema) -> None:
     """Tools come from third parties."""
     for value in (5, "a", [1], {"a": 1}, None, Expression("x")):
         assert coerce(value, schema)[0] == value
 
 
-@pytest.mark.parametrize(
-    ("schema", "good", "bad"),
-    [
-        pytest.param({"type": "integer", "minimum": 5}, 5, 4, id="minimum"),
-        pytest.param({"type": "number", "exclusiveMinimum": 5}, 5.1, 5, id="open minimum"),
-        pytest.param({"type": "integer", "maximum": 5}, 5, 6, id="maximum"),
-        pytest.param({"type": "number", "exclusiveMaximum": 5}, 4.9, 5, id="open maximum"),
-        pytest.param({"type": "number", "multipleOf": 0.1}, 0.3, 0.35, id="multiple"),
-        pytest.param({"type": "string", "minLength": 2}, "ab", "a", id="minimum length"),
-        pytest.param({"type": "string", "maxLength": 2}, "ab", "abc", id="maximum length"),
-        pytest.param({"type": "string", "pattern": "^a+$"}, "aa", "b", id="pattern"),
-        pytest.param({"type": "array", "minItems": 1}, [1], [], id="minimum of items"),
-        pytest.param({"type": "array", "maxItems": 1}, [1], [1, 2], id="maximum of items"),
-        pytest.param({"type": "array", "uniqueItems": True}, [1, "1"], [1, 1], id="unique items"),
-        pytest.param({"type": "object", "minProperties": 1}, {"a": 1}, {}, id="minimum of keys"),
-        pytest.param({"type": "object", "maxProperties": 0}, {}, {"a": 1}, id="maximum of keys"),
-        pytest.param(
-            {"patternProperties": {"^x": {"type": "integer"}}, "additionalProperties": False},
-            {"x1": 5},
-            {"y": 5},
-            id="a pattern of keys",
-        ),
-    ],
-)
+CONSTRAINTS = [
+    ({"type": "integer", "minimum": 5}, 5, 4),
+    ({"type": "number", "exclusiveMinimum": 5}, 5.1, 5),
+    ({"type": "integer", "maximum": 5}, 5, 6),
+    ({"type": "number", "exclusiveMaximum": 5}, 4.9, 5),
+    ({"type": "number", "multipleOf": 0.1}, 0.3, 0.35),
+    ({"type": "string", "minLength": 2}, "ab", "a"),
+    ({"type": "string", "maxLength": 2}, "ab", "abc"),
+    ({"type": "string", "pattern": "^a+$"}, "aa", "b"),
+    ({"type": "array", "minItems": 1}, [1], []),
+    ({"type": "array", "maxItems": 1}, [1], [1, 2]),
+    ({"type": "array", "uniqueItems": True}, [1, "1"], [1, 1]),
+    ({"type": "object", "minProperties": 1}, {"a": 1}, {}),
+    ({"type": "object", "maxProperties": 0}, {}, {"a": 1}),
+    ({"patternProperties": {"^x": INTEGER}, "additionalProperties": False}, {"x": 5}, {"y": 5}),
+]
+
+
+@pytest.mark.parametrize(("schema", "good", "bad"), CONSTRAINTS, ids=lambda value: str(value)[:30])
 def test_constraints_are_checked(schema, good, bad) -> None:
     """A value that violates one stays and is a mismatch."""
     assert coerce_and_match(good, schema) == (good, True)
@@ -401,22 +358,18 @@ def test_constraints_are_checked(schema, good, bad) -> None:
 
 
 @pytest.mark.parametrize(
-    "schema",
+    ("schema", "value"),
     [
-        pytest.param({"type": "string", "pattern": "(?<name"}, id="a malformed pattern"),
-        pytest.param({"type": "string", "minLength": "2"}, id="a length as text"),
-        pytest.param({"type": "string", "pattern": 5}, id="a number as pattern"),
-        pytest.param({"type": "string", "minimum": 5}, id="a range of texts"),
+        pytest.param({**STRING, "pattern": "(?<name"}, "a", id="a malformed pattern"),
+        pytest.param({**STRING, "minLength": "2"}, "a", id="a length as text"),
+        pytest.param({**STRING, "pattern": 5}, "a", id="a number as pattern"),
+        pytest.param({**STRING, "minimum": 5}, "a", id="a range of texts"),
+        pytest.param({**INTEGER, "multipleOf": 0}, 5, id="a multiple of zero"),
     ],
 )
-def test_malformed_constraint_is_ignored(schema) -> None:
+def test_malformed_constraint_is_ignored(schema, value) -> None:
     """Schemas come from third parties."""
-    assert coerce_and_match("a", schema) == ("a", True)
-
-
-def test_multiple_of_zero_is_ignored() -> None:
-    """There is no division by zero."""
-    assert coerce_and_match(5, {"type": "integer", "multipleOf": 0}) == (5, True)
+    assert coerce_and_match(value, schema) == (value, True)
 
 
 @pytest.mark.parametrize(
@@ -429,7 +382,6 @@ def test_multiple_of_zero_is_ignored() -> None:
             [], {"anyOf": [STRING, INTEGER]}, "matches none of the allowed types", id="alternatives"
         ),
         pytest.param([], {"anyOf": [STRING, NULL]}, "expected string", id="all but null"),
-        pytest.param({"name": "A", "age": "x"}, PERSON, "age: expected integer", id="a field"),
         pytest.param(
             {"people": [{"name": "A"}, {"name": []}]},
             {"properties": {"people": {"items": PERSON}}},
@@ -471,11 +423,9 @@ def test_mismatch_says_where_and_why(value, schema, reason) -> None:
     ("schema", "value"),
     [
         pytest.param(STRING, "3.10", id="text"),
-        pytest.param({"anyOf": [STRING, NULL]}, "3.10", id="text or null"),
         pytest.param({"enum": ["3.9", "3.10"]}, "3.10", id="a choice"),
         pytest.param(NUMBER, 3.1, id="a number"),
         pytest.param({"anyOf": [STRING, NUMBER]}, 3.1, id="text or a number"),
-        pytest.param({}, 3.1, id="anything"),
     ],
 )
 def test_number_keeps_its_digits_where_text_is_expected(schema, value) -> None:
@@ -488,7 +438,8 @@ def test_number_keeps_its_digits_where_text_is_expected(schema, value) -> None:
 def test_every_number_literal_keeps_its_text(text) -> None:
     """A part number, a color, a size."""
     assert coerce(Scanner(text).read_value(), STRING)[0] == text
-    assert type(coerce(Scanner(text).read_value(), {})[0]) in {int, float}
+    for schema in ({}, {"type": ""}):
+        assert type(coerce(Scanner(text).read_value(), schema)[0]) in {int, float}
 
 
 @pytest.mark.parametrize("text", ["2024-1-2", "555-1234"])
@@ -502,13 +453,6 @@ def test_choice_is_copied() -> None:
     choice = {"k": [1]}
     coerce({"k": [1]}, {"enum": [choice]})[0]["k"].append(2)
     assert choice == {"k": [1]}
-
-
-def test_unknown_type_gives_plain_json() -> None:
-    """Expressions become text and number literals numbers."""
-    value = Scanner("[foo, 3.10]").read_value()
-    assert coerce(value, {"items": {"type": ""}})[0] == ["foo", 3.1]
-    assert [type(one) for one in coerce(value, {"items": {"type": ""}})[0]] == [str, float]
 
 
 @pytest.mark.parametrize("levels", [300, 700, 900])

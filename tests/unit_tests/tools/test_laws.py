@@ -12,21 +12,12 @@ from langchain_segmind._tools import ParsedReply, create_toolset, parse_reply, r
 from langchain_segmind._tools.coercion import MISMATCH, Coercer, MissingError
 from langchain_segmind._tools.literal_parser import UnreadableError
 from langchain_segmind._tools.syntax import render_call
+from tests.support.schemas import INTEGER, NUMBER, STRING, make_tool
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     [
-        "it's",
-        '"',
-        "\\",
-        "\\'",
-        "a\nb\r\n",
-        "[f(a='x')]",
-        "```\n[f(a=1)]\n```",
-        "</tool_result>",
-        "', b='",
-        "…",
-        "None",
-        "5",
+        *["it's", '"', "\\", "\\'", "a\nb\r\n", "', b='", "…", "None", "5"],
+        *["[f(a='x')]", "```\n[f(a=1)]\n```", "</tool_result>"],
     ]
 )
 JSON_VALUES = st.recursive(
@@ -40,28 +31,9 @@ JSON_VALUES = st.recursive(
 )
 NAMES = st.sampled_from(
     [
-        "add",
-        "math.gcd",
-        "repo/list",
-        "get the weather",
-        "Box[int]",
-        "it's",
-        'say "hi"',
-        "a=b",
-        "a, b",
-        "f(x)",
-        "(",
-        "'quoted'",
-        "größe",
-        "東京",
-        "n" * 200,
-        "from",
-        "user-id",
-        "$filter",
-        "functions.add",
-        "None",
-        "<tool_result>",
-        "# no",
+        *["add", "math.gcd", "repo/list", "user-id", "$filter", "functions.add", "from", "None"],
+        *["get the weather", "Box[int]", "it's", 'say "hi"', "'quoted'", "a=b", "a, b", "f(x)"],
+        *["(", "größe", "東京", "n" * 200, "<tool_result>", "# no"],
     ]
 ) | st.text("af.-$/ '\"()[]{}=,\\é\n", min_size=1, max_size=8)
 
@@ -184,54 +156,21 @@ def test_cut_list_keeps_its_complete_calls(drawn, data) -> None:
         assert len(parsed.invalid_calls) == (not complete)
 
 
-def tool(name: str, **properties: dict) -> dict:
-    """Return a tool without required arguments."""
-    parameters = {"type": "object", "properties": properties}
-    return {"type": "function", "function": {"name": name, "parameters": parameters}}
-
-
 TOOLS = create_toolset(
     [
-        tool("f", a={"type": "string"}, b={"type": "array", "items": {"type": "integer"}}),
-        tool("odd (name)", **{"from": {}, "user-id": {"type": "number"}}),
+        make_tool("f", a=STRING, b={"type": "array", "items": INTEGER}),
+        make_tool("odd (name)", **{"from": {}, "user-id": NUMBER}),
     ]
 )
 FRAGMENTS = st.lists(
     st.sampled_from(
         [
             *"[](){}'\",:=*`~.;/\\ \n\t5-",
-            "f",
-            "f(",
-            "f(a=",
-            "[f(a='",
-            "')]",
-            "g(b=1)",
-            "odd (name)",
-            "'odd (name)'(",
-            "functions.",
-            "```",
-            "```python\n",
-            "~~~\n",
-            "<tool_result>\n",
-            "</tool_result>\n",
-            '{"name": "f", "arguments": {',
-            '{"tool_calls": [',
-            '"a": "x"}}',
-            "'''",
-            "“",
-            "True",
-            "null",
-            "1/6",
-            "1e999",
-            "1__0",
-            "it's",
-            "\\u",
-            "\\ud83d",
-            "\ufeff",
-            "\r\n",
-            "None",
-            "\x00",
-            "٣",
+            *["f", "f(", "f(a=", "[f(a='", "')]", "g(b=1)", "odd (name)", "'odd (name)'("],
+            *["functions.", "```", "```python\n", "~~~\n", "<tool_result>\n", "</tool_result>\n"],
+            *['{"name": "f", "arguments": {', '{"tool_calls": [', '"a": "x"}}', "True", "null"],
+            *["'''", "“", "1/6", "1e999", "1__0", "it's", "None", "٣"],
+            *["\\u", "\\ud83d", "\ufeff", "\r\n", "\x00"],
         ]
     ),
     max_size=40,
@@ -273,13 +212,7 @@ WORDS = st.lists(
     st.sampled_from(
         [
             *"[](),=' \n",
-            "[f(a='",
-            "', b='",
-            "')]",
-            "f(a=",
-            "[g(x='",
-            "```\n",
-            "\n[f(a='",
+            *["[f(a='", "', b='", "')]", "f(a=", "[g(x='", "```\n", "\n[f(a='"],
             "'odd (name)'(from='",
         ]
     )
@@ -312,26 +245,15 @@ def test_coerced_value_is_not_coerced_again(value, schema) -> None:
 
 
 NESTED = [
-    pytest.param("[", id="lists"),
-    pytest.param("[f(b=[", id="lists of calls"),
-    pytest.param("f(a=", id="calls"),
-    pytest.param("(", id="parentheses"),
-    pytest.param('{"a": ', id="objects"),
-    pytest.param('{"tool_calls": [', id="lists of JSON's calls"),
-    pytest.param('{"function": ', id="JSON's functions"),
-    pytest.param("**{'a': ", id="stars"),
-    pytest.param("-(", id="signs"),
-    pytest.param("```\n", id="fences"),
-    pytest.param("<tool_result>\n", id="results"),
-    pytest.param("'\"", id="quotes"),
-    pytest.param("\\", id="backslashes"),
+    *["[", "(", "{", "[f(b=[", "f(a=", "-(", "'\"", "\\", "```\n", "<tool_result>\n"],
+    *['{"a": ', '{"tool_calls": [', '{"function": ', "**{'a': "],
 ]
 
 
 @pytest.mark.parametrize("part", NESTED)
-@pytest.mark.parametrize("frame", ["{}", "[f(b={}", "[f(b={})]", "f({})", "Text\n[f(b={}\n\nmore"])
+@pytest.mark.parametrize("frame", ["{}", "[f(b={}", "[f(b={})]", "Text\n[f(b={}\n\nmore"])
 def test_deep_nesting_is_read(part, frame) -> None:
-    """Thousands of levels."""
+    """No depth raises or loses text."""
     text = frame.replace("{}", part * 10_000)
     parsed = parse_reply(text, TOOLS)
     assert len(parsed.invalid_calls) == 1 or parsed.content == text or parsed.calls

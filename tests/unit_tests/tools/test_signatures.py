@@ -8,13 +8,21 @@ from hypothesis import strategies as st
 
 from langchain_segmind._tools.signatures import render_schema, render_tools
 from langchain_segmind._tools.tools import convert_tools, create_toolset
+from tests.support.schemas import BOOLEAN, INTEGER, NULL, NUMBER, STRING
+
+
+def render_functions(description: str = "", **functions: dict) -> str:
+    """Return tools as text, given their parameters by name."""
+    tools = [
+        {"name": name, "description": description, "parameters": parameters}
+        for name, parameters in functions.items()
+    ]
+    return render_tools(list(create_toolset(convert_tools(tools)).values()))
 
 
 def render(parameters: dict, name: str = "f", description: str = "") -> str:
     """Return a tool as text."""
-    function = {"name": name, "description": description, "parameters": parameters}
-    tools = create_toolset(convert_tools([{"type": "function", "function": function}]))
-    return render_tools(list(tools.values()))
+    return render_functions(description, **{name: parameters})
 
 
 def render_parameter(schema: object, *, required: bool = True) -> str:
@@ -25,93 +33,66 @@ def render_parameter(schema: object, *, required: bool = True) -> str:
     return textwrap.dedent(written.removeprefix("f(\n").removesuffix("\n)")).removeprefix("x")
 
 
-def test_schema_is_written_as_a_type_below_its_description() -> None:
-    """The types that it names come first."""
-    written = render_schema(
-        {
-            "description": "A list.\nOf places.",
-            "type": "array",
-            "items": {"$ref": "#/$defs/City"},
-            "minItems": 1,
-            "$defs": {"City": {"properties": {"name": {"type": "string"}}}},
-        }
-    )
-    assert written == textwrap.dedent(
-        """\
-        City = {
-         name?: str,
-        }
-        # A list.
-        # Of places. (at least 1 items)
-        list[City]"""
-    )
-
-
 def test_additional_arguments_are_written_with_their_type() -> None:
     """Without a type, they are left out."""
-    schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+    schema = {"type": "object", "additionalProperties": INTEGER}
     assert render(schema) == "f(\n **others: int,\n)"
     assert render({**schema, "additionalProperties": True}) == "f()"
 
 
 def test_tool_is_written_as_a_signature_below_its_description() -> None:
     """As in Python."""
+    properties = {
+        "city": {**STRING, "description": "Where."},
+        "unit": {"enum": ["C", "F"], "default": "C"},
+        "days": INTEGER,
+    }
     written = render(
-        {
-            "type": "object",
-            "properties": {
-                "city": {"type": "string", "description": "Where."},
-                "unit": {"enum": ["C", "F"], "default": "C"},
-                "days": {"type": "integer"},
-            },
-            "required": ["city"],
-        },
+        {"type": "object", "properties": properties, "required": ["city"]},
         name="get_weather",
         description="Get the weather.\nOf today.",
     )
-    assert written == textwrap.dedent(
-        """\
-        # Get the weather.
-        # Of today.
-        get_weather(
-         city: str, # Where.
-         unit: 'C' | 'F' = 'C',
-         days?: int,
-        )"""
+    assert written == (
+        "# Get the weather.\n# Of today.\nget_weather(\n city: str, # Where.\n"
+        " unit: 'C' | 'F' = 'C',\n days?: int,\n)"
+    )
+
+
+def test_schema_is_written_as_a_type_below_its_description() -> None:
+    """The types that it names come first."""
+    schema = {
+        "description": "A list.\nOf places.",
+        "type": "array",
+        "items": {"$ref": "#/$defs/City"},
+        "minItems": 1,
+        "$defs": {"City": {"properties": {"name": STRING}}},
+    }
+    assert render_schema(schema) == (
+        "City = {\n name?: str,\n}\n# A list.\n# Of places. (at least 1 items)\nlist[City]"
     )
 
 
 @pytest.mark.parametrize(
     ("schema", "written"),
     [
-        pytest.param({"type": "string"}, ": str,", id="string"),
-        pytest.param({"type": "integer"}, ": int,", id="integer"),
-        pytest.param({"type": "number"}, ": float,", id="number"),
-        pytest.param({"type": "boolean"}, ": bool,", id="boolean"),
-        pytest.param({"type": "null"}, ": None,", id="null"),
-        pytest.param({}, ": any,", id="anything"),
+        pytest.param(STRING, ": str,", id="string"),
+        pytest.param(INTEGER, ": int,", id="integer"),
+        pytest.param(NUMBER, ": float,", id="number"),
+        pytest.param(BOOLEAN, ": bool,", id="boolean"),
+        pytest.param(NULL, ": None,", id="null"),
         pytest.param(True, ": any,", id="the schema true"),
         pytest.param({"type": "odd"}, ": any,", id="an unknown type"),
         pytest.param({"type": "array"}, ": list,", id="array"),
-        pytest.param(
-            {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
-            ": list[list[float]],",
-            id="arrays in an array",
-        ),
-        pytest.param(
-            {"prefixItems": [{"type": "integer"}, {"type": "string"}]}, ": [int, str],", id="tuple"
-        ),
+        pytest.param({"prefixItems": [INTEGER, STRING]}, ": [int, str],", id="tuple"),
         pytest.param({"type": "object"}, ": dict,", id="object"),
+        pytest.param({"additionalProperties": NUMBER}, ": dict[str, float],", id="a mapping"),
         pytest.param(
-            {"additionalProperties": {"type": "number"}}, ": dict[str, float],", id="a mapping"
-        ),
-        pytest.param(
-            {"properties": {"a": {"type": "integer"}, "b": {}}, "required": ["a"]},
+            {"properties": {"a": INTEGER, "b": {}}, "required": ["a"]},
             ": {\n a: int,\n b?: any,\n},",
             id="an object with properties",
         ),
         pytest.param(
-            {"properties": {"a": {}}, "additionalProperties": {"type": "string"}},
+            {"properties": {"a": {}}, "additionalProperties": STRING},
             ": {\n a?: any,\n **others: str,\n},",
             id="an object with more than its properties",
         ),
@@ -119,13 +100,11 @@ def test_tool_is_written_as_a_signature_below_its_description() -> None:
         pytest.param({"const": "only"}, ": 'only',", id="const"),
         pytest.param({"type": ["string", "null"]}, ": str | None,", id="two types"),
         pytest.param(
-            {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "integer"}]},
+            {"anyOf": [INTEGER, STRING, INTEGER]},
             ": int | str,",
             id="alternatives, each once",
         ),
-        pytest.param(
-            {"oneOf": [{"enum": ["a"]}, {"type": "null"}]}, ": 'a' | None,", id="one of two"
-        ),
+        pytest.param({"oneOf": [{"enum": ["a"]}, NULL]}, ": 'a' | None,", id="one of two"),
         pytest.param(
             {"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}, "required": ["b"]}]},
             ": {\n a?: any,\n b: any,\n},",
@@ -141,47 +120,41 @@ def test_types_are_written_as_python_types(schema, written) -> None:
 @pytest.mark.parametrize(
     ("schema", "comment"),
     [
-        pytest.param({"type": "string", "format": "date"}, "format date", id="format"),
-        pytest.param({"type": "string", "pattern": r"\d+"}, r"matches \d+", id="pattern"),
-        pytest.param({"type": "integer", "minimum": 0, "maximum": 9}, ">= 0; <= 9", id="range"),
+        pytest.param({**STRING, "pattern": r"\d+"}, r"matches \d+", id="pattern"),
+        pytest.param({**INTEGER, "minimum": 0, "maximum": 9}, ">= 0; <= 9", id="range"),
         pytest.param(
             {"exclusiveMinimum": 0, "exclusiveMaximum": 1, "multipleOf": 0.5},
             "> 0; < 1; multiple of 0.5",
             id="open range",
         ),
         pytest.param(
-            {"type": "string", "minLength": 1, "maxLength": 5},
+            {**STRING, "minLength": 1, "maxLength": 5},
             "at least 1 characters; at most 5 characters",
             id="length",
-        ),
-        pytest.param(
-            {"type": "array", "minItems": 1, "maxItems": 2, "uniqueItems": True},
-            "at least 1 items; at most 2 items; unique items",
-            id="items",
         ),
         pytest.param({"examples": ["a", 5]}, "such as 'a', 5", id="examples"),
         pytest.param(
             {"patternProperties": {"^x-": {}}}, "other keys match ^x-", id="a pattern of keys"
         ),
-        pytest.param({"not": {"type": "string"}}, "not str", id="not"),
-        pytest.param({"type": "string", "deprecated": True}, "deprecated", id="deprecated"),
+        pytest.param({"not": STRING}, "not str", id="not"),
+        pytest.param({**STRING, "deprecated": True}, "deprecated", id="deprecated"),
         pytest.param(
-            {"type": "array", "items": {"type": "string", "format": "email"}},
+            {"type": "array", "items": {**STRING, "format": "email"}},
             "each: format email",
             id="what is said of each item",
         ),
         pytest.param(
-            {"additionalProperties": {"type": "integer", "minimum": 1}},
+            {"additionalProperties": {**INTEGER, "minimum": 1}},
             "each value: >= 1",
             id="what is said of each value",
         ),
         pytest.param(
-            {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+            {"anyOf": [{**STRING, "format": "date"}, NULL]},
             "format date",
             id="what is said of the only alternative to null",
         ),
         pytest.param(
-            {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "integer", "minimum": 5}]},
+            {"anyOf": [{**STRING, "maxLength": 3}, {**INTEGER, "minimum": 5}]},
             "str: at most 3 characters; int: >= 5",
             id="what is said of each alternative",
         ),
@@ -196,7 +169,7 @@ def test_constraints_are_written_in_a_comment(schema, comment) -> None:
 
 def test_default_marks_an_argument_as_optional() -> None:
     """A required argument shows it in a comment."""
-    schema = {"type": "string", "default": "it's"}
+    schema = {**STRING, "default": "it's"}
     assert render_parameter(schema, required=False) == ': str = "it\'s",'
     assert render_parameter(schema, required=True) == ': str, # (default "it\'s")'
     assert render_parameter({"default": None}, required=False) == ": any = None,"
@@ -204,7 +177,7 @@ def test_default_marks_an_argument_as_optional() -> None:
 
 def test_every_line_of_a_description_is_a_comment() -> None:
     """None can be taken for a signature."""
-    written = render_parameter({"type": "string", "description": "one\nevil()\r\n\u2028three"})
+    written = render_parameter({**STRING, "description": "one\nevil()\r\n\u2028three"})
     assert written == ": str, # one\n# evil()\n# three"
     written = render({}, description="one\n\nevil(\n)")
     assert written == "# one\n# evil(\n# )\nf()"
@@ -220,47 +193,28 @@ def test_result_tag_in_a_tool_is_escaped() -> None:
 
 def test_referenced_type_is_written_once() -> None:
     """Tools with equal types share it."""
-    address = {"type": "object", "properties": {"street": {"type": "string"}}}
-    parameters = {
-        "type": "object",
-        "properties": {
-            "home": {"$ref": "#/$defs/Address", "description": "Where one lives."},
-            "work": {"allOf": [{"$ref": "#/$defs/Address"}]},
-        },
-        "$defs": {"Address": address},
+    properties = {
+        "home": {"$ref": "#/$defs/Address", "description": "Where one lives."},
+        "work": {"allOf": [{"$ref": "#/$defs/Address"}]},
     }
-    functions = [{"name": name, "parameters": parameters} for name in ("f", "g")]
-    tools = create_toolset([{"type": "function", "function": one} for one in functions])
-    assert render_tools(list(tools.values())) == textwrap.dedent(
-        """\
-        Address = {
-         street?: str,
-        }
-        f(
-         home?: Address, # Where one lives.
-         work?: Address,
-        )
-        g(
-         home?: Address, # Where one lives.
-         work?: Address,
-        )"""
+    definitions = {"Address": {"type": "object", "properties": {"street": STRING}}}
+    parameters = {"type": "object", "properties": properties, "$defs": definitions}
+    signature = "(\n home?: Address, # Where one lives.\n work?: Address,\n)"
+    assert render_functions(f=parameters, g=parameters) == (
+        f"Address = {{\n street?: str,\n}}\nf{signature}\ng{signature}"
     )
 
 
 def test_different_types_get_different_names() -> None:
     """Each tool brings its own definitions."""
-    functions = [
-        {
-            "name": name,
-            "parameters": {
-                "properties": {"x": {"$ref": "#/definitions/T"}},
-                "definitions": {"T": {"type": "object", "properties": {name: {}}}},
-            },
+    parameters = {
+        name: {
+            "properties": {"x": {"$ref": "#/definitions/T"}},
+            "definitions": {"T": {"type": "object", "properties": {name: {}}}},
         }
         for name in ("f", "g")
-    ]
-    tools = create_toolset([{"type": "function", "function": one} for one in functions])
-    written = render_tools(list(tools.values()))
+    }
+    written = render_functions(**parameters)
     assert "T = {\n f?: any,\n}" in written
     assert "T2 = {\n g?: any,\n}" in written
     assert "x?: T2," in written
@@ -268,10 +222,10 @@ def test_different_types_get_different_names() -> None:
 
 def test_nested_alternatives_are_written_once() -> None:
     """The comment only names them."""
-    schema: dict = {"type": "string"}
+    schema: dict = STRING
     for level in range(8):
         block = {"type": "object", "title": f"L{level}", "description": f"Level {level}."}
-        number = {"type": "object", "title": "Number", "properties": {"n": {"type": "integer"}}}
+        number = {"type": "object", "title": "Number", "properties": {"n": INTEGER}}
         schema = {"anyOf": [{**block, "properties": {"x": schema}}, number]}
     written = render_parameter(schema)
     assert written.count("n?: int") == 8
@@ -282,7 +236,7 @@ def test_properties_beside_alternatives_are_written_for_each() -> None:
     """An object that must have one of two keys still has types."""
     schema = {
         "type": "object",
-        "properties": {"a": {"type": "integer"}},
+        "properties": {"a": INTEGER},
         "anyOf": [{"required": ["a"]}, {"properties": {"b": {}}}],
     }
     assert render_schema(schema) == "{\n a: int,\n} | {\n a?: int,\n b?: any,\n}"
@@ -309,7 +263,6 @@ def test_recursive_type_names_itself() -> None:
     "schema",
     [
         pytest.param({"$ref": "#"}, id="itself"),
-        pytest.param({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, id="a ring"),
         pytest.param(
             {
                 "$ref": "#/$defs/A",
@@ -324,12 +277,7 @@ def test_recursive_type_names_itself() -> None:
             },
             id="all of itself",
         ),
-        pytest.param(
-            {"$ref": "#/$defs/A", "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}]}}},
-            id="any of itself",
-        ),
         pytest.param({"$ref": "#/nowhere"}, id="nowhere"),
-        pytest.param({"$ref": "elsewhere.json"}, id="another file"),
         pytest.param({"properties": 5, "required": "x", "anyOf": {}, "enum": 5}, id="nonsense"),
     ],
 )
@@ -342,7 +290,7 @@ def test_circular_or_unknown_reference_is_written(schema) -> None:
 @pytest.mark.parametrize(("levels", "innermost"), [(19, "str"), (20, "any")])
 def test_twenty_levels_are_written(levels, innermost) -> None:
     """Deeper types are written as `any`."""
-    schema: dict = {"type": "string"}
+    schema: dict = STRING
     for _ in range(levels):
         schema = {"type": "array", "items": schema}
     assert render_schema(schema) == "list[" * levels + innermost + "]" * levels
@@ -357,24 +305,13 @@ def test_descriptions_of_twenty_levels_are_written(levels, comment) -> None:
     assert "".join(render_schema(schema).splitlines()[:-1]) == comment
 
 
+KEYS = ["properties", "items", "anyOf", "allOf", "type"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "type",
-                    "properties",
-                    "items",
-                    "anyOf",
-                    "allOf",
-                    "enum",
-                    "$ref",
-                    "required",
-                    "default",
-                ]
-            ),
+            st.sampled_from([*KEYS, "enum", "$ref", "required", "default"]),
             inner,
             max_size=4,
         )
@@ -384,7 +321,7 @@ JSON = st.recursive(
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(["properties", "items", "anyOf", "allOf", "type"]), JSON))
+@given(st.dictionaries(st.sampled_from(KEYS), JSON))
 def test_every_schema_is_written(schema) -> None:
-    """Schemas come from third parties."""
+    """Whatever a third party sends."""
     assert isinstance(render_schema(schema), str)
