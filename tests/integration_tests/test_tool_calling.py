@@ -81,7 +81,6 @@ class TestCalls:
     @pytest.mark.parametrize(
         ("reply", "calls", "content"),
         [
-            pytest.param("[add(a=1, b=2)]", [("add", {"a": 1, "b": 2})], "", id="one"),
             pytest.param(
                 "[add(a=1, b=2), add(a=1, b=2), search(query='x')]",
                 [("add", {"a": 1, "b": 2})] * 2 + [("search", {"query": "x"})],
@@ -94,11 +93,8 @@ class TestCalls:
                 "I search.\nWait.",
                 id="text around",
             ),
-            pytest.param("[nope(x=1)]", [("nope", {"x": 1})], "", id="an unknown tool"),
-            pytest.param("[]", [], "[]", id="an empty list"),
             pytest.param("None.", [], "None.", id="None"),
             pytest.param(" Just text. ", [], " Just text. ", id="text"),
-            pytest.param("Call `[add(a=1, b=2)]`?", [], "Call `[add(a=1, b=2)]`?", id="a mention"),
             pytest.param(
                 "[search(query='東京 \\'x\\' \\n')]",
                 [("search", {"query": "東京 'x' \n"})],
@@ -141,16 +137,12 @@ class TestCalls:
         "name",
         [
             pytest.param("math.add", id="a dot"),
-            pytest.param("repo/list", id="a slash"),
             pytest.param("get weather", id="a blank"),
-            pytest.param("Box[int]", id="brackets"),
-            pytest.param("天気", id="beyond ASCII"),
-            pytest.param("x" * 200, id="200 characters"),
             pytest.param("a'b\"c", id="quotes"),
             pytest.param("f(x)", id="parentheses"),
         ],
     )
-    @pytest.mark.parametrize("argument", ["from", "user-id", "$filter", "my arg", "名", "a=b"])
+    @pytest.mark.parametrize("argument", ["user-id", "my arg", "名", "a=b"])
     def test_names_are_not_changed(self, create_model, gateway, name: str, argument: str) -> None:
         """The model writes a name as the prompt shows it."""
         parameters = {"type": "object", "properties": {argument: {"type": "integer"}}}
@@ -183,14 +175,6 @@ class TestCalls:
                 "tool_calls",
                 id="in an argument",
             ),
-            pytest.param("STOP\n[search(query='a')]", "", [], "stop", id="before a call"),
-            pytest.param(
-                "[search(query='STOP it')] STOP tail",
-                "",
-                [("search", {"query": "STOP it"})],
-                "tool_calls",
-                id="in an argument and after the call, on its line",
-            ),
             pytest.param(
                 "[search(query='a')]\nx STOP y",
                 "x",
@@ -221,7 +205,7 @@ class TestChoices:
         assert (message.content, message.tool_calls) == ("[add(a=1, b=2)]", [])
         assert "add(" not in gateway.requests[0].messages[0]["content"]
 
-    @pytest.mark.parametrize("choice", ["any", "required", True, "add", {"name": "add"}])
+    @pytest.mark.parametrize("choice", ["any", {"name": "add"}])
     def test_missing_forced_call_is_asked_for_again(
         self, caller, create_model, gateway, choice
     ) -> None:
@@ -275,37 +259,23 @@ class TestChoices:
         assert len(gateway.requests) == 3
         assert gateway.requests[2].messages[-2]["content"] == "[search(query='x')]"
 
-    def test_zero_output_retries_send_one_request(self, create_model, gateway) -> None:
-        """The user decides what to pay for."""
-        gateway.script(["No."])
-        model = create_model(output_retries=0).bind_tools([add], tool_choice="any")
-        with pytest.raises(SegmindOutputError):
-            model.invoke("go")
-
-    def test_calls_of_other_tools_are_dropped(self, create_model, gateway) -> None:
-        """They stay visible in the metadata."""
-        gateway.script(["[search(query='x'), add(a=1, b=2)]"])
-        message = create_model().bind_tools([add, search], tool_choice="add").invoke("go")
-        assert read(message) == [("add", {"a": 1, "b": 2})]
-        [dropped] = message.response_metadata["dropped_tool_calls"]
-        assert dropped["name"] == "search"
-
-    def test_parallel_tool_calls_false_keeps_the_first_call(self, create_model, gateway) -> None:
-        """The others are in the metadata, as plain JSON."""
-        gateway.script(["[add(a=1, b=2), add(a=3, b=4)]"])
-        message = create_model().bind_tools([add], parallel_tool_calls=False).invoke("go")
-        assert read(message) == [("add", {"a": 1, "b": 2})]
-        dropped = json.loads(json.dumps(message.response_metadata["dropped_tool_calls"]))
-        assert [call["args"] for call in dropped] == [{"a": 3, "b": 4}]
-        assert "one call only" in gateway.requests[0].messages[0]["content"]
+    def test_calls_that_are_not_wanted_are_dropped(self, create_model, gateway) -> None:
+        """They stay visible in the metadata, as plain JSON."""
+        gateway.script(["[search(query='x'), add(a=1, b=2)]", "[add(a=1, b=2), add(a=3, b=4)]"])
+        model = create_model()
+        forced = model.bind_tools([add, search], tool_choice="add").invoke("go")
+        single = model.bind_tools([add], parallel_tool_calls=False).invoke("go")
+        for message, arguments in ((forced, {"query": "x"}), (single, {"a": 3, "b": 4})):
+            assert read(message) == [("add", {"a": 1, "b": 2})]
+            [dropped] = json.loads(json.dumps(message.response_metadata["dropped_tool_calls"]))
+            assert dropped["args"] == arguments
+        assert "one call only" in gateway.requests[1].messages[0]["content"]
 
     @pytest.mark.parametrize(
         ("tools", "choice", "words"),
         [
             pytest.param([add], "sub", "'sub'", id="an unknown name"),
-            pytest.param([], "any", "no tools", id="any of none"),
             pytest.param([{"type": "web_search"}], None, "web_search", id="a provider's own tool"),
-            pytest.param([5], None, "cannot be bound", id="no tool"),
         ],
     )
     def test_binding_errors_are_raised_at_once(
@@ -332,15 +302,10 @@ class TestChoices:
 
 
 INVALID = [
-    pytest.param("[add(a=1, b=", "length", "ends inside", id="cut in a value"),
-    pytest.param("[add(a=1", "length", "ends inside", id="cut in a number"),
-    pytest.param("[add(a=1, b=2", "stop", "ends inside", id="no end"),
-    pytest.param("[add(a=1)]", "stop", "'b' is missing", id="an argument is missing"),
-    pytest.param("[add(a=1, a=2, b=3)]", "stop", "twice", id="an argument twice"),
+    pytest.param("[add(a=1, b=", "length", "ends inside", id="a cut call"),
+    pytest.param("[add(a=1)]", "stop", "'b' is missing", id="a missing argument"),
     pytest.param("[add(a=..., b=2)]", "stop", "not a placeholder", id="a placeholder"),
-    pytest.param("[add(1, 2, 3)]", "stop", "no name", id="too many"),
-    pytest.param('{"name": "add", "arguments": {"a": 1}}', "stop", "missing", id="JSON"),
-    pytest.param('[{"name": "add", "arguments": {"a": 1, "b"', "length", "ends", id="JSON, cut"),
+    pytest.param('[{"name": "add", "arguments": {"a": 1, "b"', "length", "ends", id="cut JSON"),
 ]
 
 
@@ -386,13 +351,6 @@ class TestInvalidCalls:
             assert message.response_metadata["finish_reason"] == "tool_calls"
             assert message.response_metadata["native_finish_reason"] == "length"
 
-    def test_invalid_calls_are_returned_by_default(self, caller, create_model, gateway) -> None:
-        """One request, with the reason beside the text."""
-        gateway.script(["[add(a=1)]"])
-        message = caller.invoke(create_model().bind_tools([add]), "go")
-        [call] = message.invalid_tool_calls
-        assert call["error"] == "required 'b' is missing"
-
     def test_invalid_calls_are_retried_on_request(self, caller, create_model, gateway) -> None:
         """The model sees what was wrong, and the whole list is replaced."""
         gateway.script(["[add(a=9, b=9), add(a=1)]", "[add(a=1, b=2)]"])
@@ -418,6 +376,7 @@ class TestInvalidCalls:
         model = create_model().bind_tools([add])
         message = model.invoke("go")
         [call] = message.invalid_tool_calls
+        assert call["error"] == "required 'b' is missing"
         error = ToolMessage("b is missing", tool_call_id=call["id"], status="error")
         model.invoke([HumanMessage("go"), message, error])
         *_, reply, result = gateway.requests[1].messages

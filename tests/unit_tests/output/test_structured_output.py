@@ -1,5 +1,6 @@
 """Schemas of every kind are described to the model, and its values become objects."""
 
+import json
 import pickle
 import sys
 import warnings
@@ -27,6 +28,8 @@ from langchain_segmind._tools import (
     ToolChoice,
     convert_tools,
     create_toolset,
+    parse_reply,
+    render_calls,
     render_instructions,
     resolve,
 )
@@ -70,11 +73,19 @@ class TestSchemas:
     """Schemas that can be passed."""
 
     @pytest.mark.parametrize(("schema", "value", "wanted"), FITTING)
-    def test_matching_value_becomes_an_object(self, schema, value, wanted) -> None:
-        """An instance of the class, or a dict."""
-        converted = create_structured_output(schema).convert(value)
-        assert converted == wanted
-        assert type(converted) is type(wanted)
+    def test_matching_reply_becomes_an_object(self, schema, value, wanted) -> None:
+        """An instance of the class, or a dict, from a call and from JSON."""
+        output = create_structured_output(schema)
+        written = render_calls([tool_call(name=output.name, args=value, id="1")])
+        parsed = parse_reply(written, create_toolset(convert_tools([output.openai_tool])))
+        assert (parsed.content, parsed.invalid_calls) == ("", [])
+        for message in (
+            AIMessage("", tool_calls=list(parsed.calls)),
+            AIMessage(parse_response_format(output.response_format).read(json.dumps(value))),
+        ):
+            read = read_structured_output(message, output)
+            assert read == wanted
+            assert type(read) is type(wanted)
 
     @pytest.mark.parametrize(("schema", "value", "wanted"), FITTING)
     def test_every_schema_is_shown_for_calls_and_for_json(self, schema, value, wanted) -> None:
