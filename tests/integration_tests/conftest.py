@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from langchain_segmind import ChatSegmindGPT4Turbo
 from tests.conftest import SECRET
 from tests.support.servers import EchoServer
 
@@ -61,3 +62,9 @@ def run_script(root: Path) -> Callable[..., None]:
         )
 
     return run
+
+
+@pytest.fixture
+def model(create_model: Callable[..., ChatSegmindGPT4Turbo]) -> ChatSegmindGPT4Turbo:
+    """Create a model without retries, so that a refused request fails at once."""
+    return create_model(max_retries=0)

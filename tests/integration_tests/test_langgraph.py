@@ -6,42 +6,31 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.prebuilt import InjectedState, ToolNode, create_react_agent, tools_condition
-from langgraph.types import Command, Send
+from langgraph.types import Command
 from pydantic import BaseModel
 
-from tests.support.scripts import get_last_message, get_offered, meet, play, show_result
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
+from tests.support.scripts import (
+    ADDING,
+    add,
+    ask,
+    get_last_message,
+    get_offered,
+    meet,
+    play,
+    show_result,
+)
 
 
 class Answer(BaseModel):
     """The answer."""
 
     number: int
-
-
-@pytest.fixture
-def model(create_model):
-    """Create a model without retries, so that a refused request fails at once."""
-    return create_model(max_retries=0)
-
-
-def ask(text: str) -> dict[str, Any]:
-    """Return a question as a graph's input."""
-    return {"messages": [HumanMessage(text)]}
-
-
-ADDING = {"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}
 
 
 # --- The prebuilt agent ---
@@ -161,30 +150,6 @@ def test_parallel_branches_send_their_requests_at_once(caller, model, gateway) -
     gateway.script(meet(len(READERS), lambda request: replies[request.messages[0]["content"]]))
     assert caller.invoke(graph.compile(), ask("My poem."))["verdict"] == "bad and good"
     assert {request.last_message for request in gateway.requests} == {"My poem."}
-
-
-class Words(TypedDict):
-    """Words and their translations."""
-
-    words: list[str]
-    translations: Annotated[list[str], operator.add]
-
-
-def test_a_map_over_many_items_keeps_their_order(caller, model, gateway) -> None:
-    """`Send` starts a branch for each item."""
-    translate = model | (lambda message: {"translations": [message.text]})
-
-    def fan_out(state: Words) -> list[Send]:
-        return [Send("translate", word) for word in state["words"]]
-
-    graph = StateGraph(Words)
-    graph.add_node("translate", translate)
-    graph.add_conditional_edges(START, fan_out, ["translate"])
-    gateway.script(lambda request: request.last_message.upper())
-    words = [f"word{number}" for number in range(20)]
-    state = caller.invoke(graph.compile(), {"words": words, "translations": []})
-    assert state["translations"] == [word.upper() for word in words]
-    assert len(gateway.requests) == 20
 
 
 # --- Several agents ---

@@ -4,12 +4,13 @@ import math
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.messages import HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 from langchain_core.tools import create_retriever_tool
 from langchain_core.vectorstores import InMemoryVectorStore
+
+from tests.support.scripts import ask
 
 minilm = pytest.importorskip(
     "examples.minilm", reason="requirements/embedding.txt is not installed"
@@ -124,6 +125,6 @@ def test_an_agent_answers_from_a_search_it_calls(
     gateway.script(answer)
     search = create_retriever_tool(retriever, "search_notes", "Search the notes of the office.")
     agent = create_agent(create_model(max_retries=0), [search])
-    state = caller.invoke(agent, {"messages": [HumanMessage(question)]})
+    state = caller.invoke(agent, ask(question))
     assert words in state["messages"][-1].text
     assert [message.type for message in state["messages"]] == ["human", "ai", "tool", "ai"]

@@ -5,6 +5,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import tool
+
 from langchain_segmind.gateway import Request
 
 CALL_ID = re.compile(r' id="call_\w+"')
@@ -61,6 +64,11 @@ def write_answer(text: str = "Hello!", **headers: str) -> dict[str, Any]:
     }
 
 
+def ask(text: str) -> dict[str, Any]:
+    """Return a question as the input of an agent or a graph."""
+    return {"messages": [HumanMessage(text)]}
+
+
 def get_last_message(request: Request) -> str:
     """Return the last message's text without the random ids of calls."""
     return CALL_ID.sub("", request.last_message)
@@ -76,3 +84,19 @@ def show_result(text: str, name: str, **attributes: str | int) -> str:
     """Return a tool's result as the model sees it, without the id of its call."""
     written = "".join(f' {key}="{value}"' for key, value in attributes.items())
     return f'<tool_result name="{name}"{written}>\n{text}\n</tool_result>'
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+def get_weather(city: str) -> str:
+    """Return the weather in a city."""
+    return f"{city} is sunny."
+
+
+ADDING = {"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}
+"""Lines to `play`: a question, a call of `add`, and the answer."""
