@@ -235,9 +235,7 @@ def test_an_invalid_call_is_asked_for_again(caller, create_model, gateway) -> No
 
 def test_tool_strategy_answers_with_an_object(caller, model, gateway) -> None:
     """Its class is offered as one more function, and a call is required."""
-    gateway.script(
-        play({"Rome?": "[get_weather(city='Rome')]", SUNNY_ROME: ROME_CALL}),
-    )
+    gateway.script(play({"Rome?": "[get_weather(city='Rome')]", SUNNY_ROME: ROME_CALL}))
     agent = create_agent(model, [get_weather], response_format=ToolStrategy(City))
     state = caller.invoke(agent, ask("Rome?"))
     assert state["structured_response"] == ROME

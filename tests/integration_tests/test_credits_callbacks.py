@@ -47,10 +47,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-AGENT_SCRIPT = {
-    "1 + 1?": "[add(a=1, b=1)]",
-    show_result("2", "add"): "Two.",
-}
+AGENT_SCRIPT = {"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}
 
 
 # --- Every call is counted once ---

@@ -109,9 +109,7 @@ def summarize(request) -> Any:
 TRIGGERS = [
     pytest.param({}, 0.5, id="reported tokens"),
     pytest.param(
-        {"profile": {"max_input_tokens": 20}, "check_context": False},
-        0.9,
-        id="estimated tokens",
+        {"profile": {"max_input_tokens": 20}, "check_context": False}, 0.9, id="estimated tokens"
     ),
 ]
 
@@ -257,10 +255,7 @@ def test_tool_selector_asks_again_for_an_unknown_tool(caller, model, gateway) ->
 def test_tool_call_limit_is_reported_to_the_model(caller, model, gateway) -> None:
     """The first of two calls runs; the result of the other says that it was not run, and why."""
     limited = "Tool call limit exceeded. Do not make additional tool calls."
-    results = [
-        show_result(limited, "add", call=2, status="error"),
-        show_result("3", "add", call=1),
-    ]
+    results = [show_result(limited, "add", call=2, status="error"), show_result("3", "add", call=1)]
     script = {"Go.": "[add(a=1, b=2), add(a=3, b=4)]", "\n".join(results): "One of two."}
     gateway.script(play(script))
     limit = ToolCallLimitMiddleware(run_limit=1)

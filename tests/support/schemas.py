@@ -8,14 +8,7 @@ from enum import Enum
 from typing import Annotated, Generic, Literal, NotRequired, Optional, TypedDict, TypeVar
 
 import pytest
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    RootModel,
-    field_validator,
-)
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, field_validator
 from typing_extensions import TypedDict as TypedDictOfExtensions
 
 STRING, INTEGER, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}

@@ -35,11 +35,7 @@ def coerce_and_match(value: object, schema: object) -> tuple[object, bool]:
 
 
 LIST, DICT = {"type": "array"}, {"type": "object"}
-PERSON = {
-    "type": "object",
-    "properties": {"name": STRING, "age": INTEGER},
-    "required": ["name"],
-}
+PERSON = {"type": "object", "properties": {"name": STRING, "age": INTEGER}, "required": ["name"]}
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,7 @@ def test_schema_is_written_as_a_type_below_its_description() -> None:
         pytest.param({"const": "only"}, ": 'only',", id="const"),
         pytest.param({"type": ["string", "null"]}, ": str | None,", id="two types"),
         pytest.param(
-            {"anyOf": [INTEGER, STRING, INTEGER]},
-            ": int | str,",
-            id="alternatives, each once",
+            {"anyOf": [INTEGER, STRING, INTEGER]}, ": int | str,", id="alternatives, each once"
         ),
         pytest.param({"oneOf": [{"enum": ["a"]}, NULL]}, ": 'a' | None,", id="one of two"),
         pytest.param(
@@ -311,9 +309,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from([*KEYS, "enum", "$ref", "required", "default"]),
-            inner,
-            max_size=4,
+            st.sampled_from([*KEYS, "enum", "$ref", "required", "default"]), inner, max_size=4
         )
     ),
     max_leaves=12,
