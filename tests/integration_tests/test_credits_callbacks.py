@@ -5,8 +5,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pytest
 from langchain.agents import create_agent
@@ -31,23 +30,10 @@ from langchain_segmind import (
     SegmindUsage,
     get_segmind_credits_callback,
 )
-from tests.support.scripts import play, show_result, write_answer
+from tests.support.scripts import ADDING, add, ask, play, write_answer
 
 SLUG = "gpt-4-turbo"
 RATE_LIMITED = {"status": 429, "headers": {"retry-after": "0"}, "body": {"error": "Slow down."}}
-
-
-def get_charged(gateway: Any) -> float:
-    """Return what the gateway charged."""
-    return float(Decimal(1_000) - gateway.credits())
-
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-AGENT_SCRIPT = {"1 + 1?": "[add(a=1, b=1)]", show_result("2", "add"): "Two."}
 
 
 # --- Every call is counted once ---
@@ -73,7 +59,7 @@ def use_stream(caller, model) -> int:
 
 def use_agent(caller, model) -> int:
     """Run an agent that calls a tool."""
-    caller.invoke(create_agent(model, [add]), {"messages": [HumanMessage("1 + 1?")]})
+    caller.invoke(create_agent(model, [add]), ask("1 + 1?"))
     return 2
 
 
@@ -97,35 +83,24 @@ def use_graph(caller, model) -> int:
     return 2
 
 
-USES = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     "use",
     [use_batch, use_chain, use_stream, use_agent, use_graph],
     ids=["batch", "chain", "stream", "agent", "graph"],
 )
-
-
-@USES
-def test_block_counts_every_kind_of_call(caller, create_model, gateway, use) -> None:
-    """Its cost and balance are the gateway's."""
-    gateway.script(play(AGENT_SCRIPT) if use is use_agent else lambda request: "Fine.")
+def test_every_kind_of_call_is_counted(caller, create_model, gateway, use) -> None:
+    """By a block and by a handler of the model; cost and balance are the gateway's."""
+    gateway.script(play(ADDING) if use is use_agent else lambda request: "Fine.")
+    handler = SegmindCreditsCallbackHandler()
     with get_segmind_credits_callback() as credits_:
-        calls = use(caller, create_model())
+        calls = use(caller, create_model(callbacks=[handler]))
+    assert credits_.total == handler.total
     assert credits_.total.calls == calls == len(gateway.requests)
-    assert credits_.total.cost == pytest.approx(get_charged(gateway)) != 0
+    assert credits_.total.cost == pytest.approx(1_000 - float(gateway.credits())) != 0
     assert credits_.remaining_credits == float(gateway.credits())
     assert credits_.lowest_remaining_credits == credits_.remaining_credits
     assert not credits_.total.is_cost_estimated
     assert list(credits_.by_model) == [SLUG]
-
-
-@USES
-def test_handler_of_the_model_counts_every_kind_of_call(caller, create_model, gateway, use) -> None:
-    """Its cost is what the gateway charged."""
-    gateway.script(play(AGENT_SCRIPT) if use is use_agent else lambda request: "Fine.")
-    handler = SegmindCreditsCallbackHandler()
-    calls = use(caller, create_model(callbacks=[handler]))
-    assert handler.total.calls == calls
-    assert handler.total.cost == pytest.approx(get_charged(gateway))
 
 
 def test_handler_that_is_passed_twice_counts_a_call_once(caller, create_model) -> None:
@@ -164,12 +139,10 @@ async def test_interleaved_streams_count_for_their_own_handlers(create_model) ->
 
 def test_streamed_agent_is_counted(caller, create_model, gateway) -> None:
     """LangGraph's `messages` mode turns model calls into streams."""
-    gateway.script(play(AGENT_SCRIPT))
+    gateway.script(play(ADDING))
     handler = SegmindCreditsCallbackHandler()
-    agent = create_agent(create_model(), [add])
-    question = {"messages": [HumanMessage("1 + 1?")]}
-    config = {"callbacks": [handler]}
-    assert caller.stream(agent, question, config=config, stream_mode="messages")
+    agent, config = create_agent(create_model(), [add]), {"callbacks": [handler]}
+    assert caller.stream(agent, ask("1 + 1?"), config=config, stream_mode="messages")
     assert handler.total.calls == len(gateway.requests) == 2
 
 
@@ -253,24 +226,15 @@ def test_cached_reply_is_free_and_not_refused(caller, create_model, gateway) -> 
 # --- Retries, errors and missing prices ---
 
 
-def test_retries_are_counted(caller, create_model, gateway) -> None:
-    """One call, three requests, one of them billed."""
-    gateway.script(
-        [RATE_LIMITED, RATE_LIMITED, write_answer(x_cost="0.25", x_remaining_credits="9")]
-    )
+@pytest.mark.parametrize("method", ["invoke", "stream"])
+def test_retries_are_counted(caller, create_model, gateway, method) -> None:
+    """One call, three requests, one of them billed; LangChain fires no `on_retry` for a stream."""
+    gateway.script([RATE_LIMITED, RATE_LIMITED, write_answer(x_cost="0.25")])
     with get_segmind_credits_callback() as credits_:
-        caller.invoke(create_model(), "Hi")
+        assert getattr(caller, method)(create_model(), "Hi")
     assert credits_.total == SegmindUsage(
         calls=1, retried_requests=2, input_tokens=10, output_tokens=5, cost=0.25
     )
-
-
-def test_retries_of_a_stream_are_counted(caller, create_model, gateway) -> None:
-    """Although LangChain fires no `on_retry` event for it."""
-    gateway.script([RATE_LIMITED, write_answer(x_cost="0.25")])
-    with get_segmind_credits_callback() as credits_:
-        assert caller.stream(create_model(), "Hi")
-    assert credits_.total.retried_requests == 1
 
 
 class Joke(BaseModel):
@@ -290,20 +254,23 @@ def test_unusable_replies_are_counted(caller, create_model, gateway) -> None:
     )
 
 
-def test_success_that_is_not_a_completion_is_charged(caller, create_model, gateway) -> None:
-    """The call raises, but its price is counted."""
-    gateway.script([{"status": 200, "headers": {"x-cost": "0.25"}, "body": "<html>"}])
+@pytest.mark.parametrize(
+    ("status", "headers", "cost", "remaining"),
+    [
+        pytest.param(200, {"x-cost": "0.25"}, 0.25, None, id="a success"),
+        pytest.param(200, {"x-cost": "-5"}, 0, None, id="a negative price"),
+        pytest.param(406, {"x-remaining-credits": "0.5"}, 0, 0.5, id="an error"),
+    ],
+)
+def test_reply_without_a_completion_is_counted(
+    caller, create_model, gateway, status, headers, cost, remaining
+) -> None:
+    """The call raises, but its price and balance are read; a negative price is ignored."""
+    gateway.script([{"status": status, "headers": headers, "body": "<html>"}])
     with get_segmind_credits_callback() as credits_, pytest.raises(SegmindError):
         caller.invoke(create_model(), "Hi")
-    assert credits_.total.cost == 0.25
-
-
-def test_balance_of_an_error_is_read(caller, create_model, gateway) -> None:
-    """The refused call costs nothing."""
-    gateway.script([{"status": 406, "headers": {"x-remaining-credits": "0.5"}, "body": "No."}])
-    with get_segmind_credits_callback() as credits_, pytest.raises(SegmindError):
-        caller.invoke(create_model(), "Hi")
-    assert (credits_.remaining_credits, credits_.total) == (0.5, SegmindUsage(calls=1))
+    assert (credits_.total.calls, credits_.total.cost) == (1, cost)
+    assert credits_.remaining_credits == remaining
 
 
 def test_missing_price_is_estimated_from_the_balance(caller, create_model, gateway) -> None:
@@ -313,14 +280,6 @@ def test_missing_price_is_estimated_from_the_balance(caller, create_model, gatew
         for _ in range(3):
             caller.invoke(create_model(), "Hi")
     assert (credits_.total.cost, credits_.total.is_cost_estimated) == (0.75, True)
-
-
-def test_negative_price_is_ignored(caller, create_model, gateway) -> None:
-    """It would raise the budget."""
-    gateway.script([write_answer(x_cost="-5")])
-    with get_segmind_credits_callback() as credits_:
-        caller.invoke(create_model(), "Hi")
-    assert credits_.total.cost == 0
 
 
 def test_timeout_is_charged_by_the_next_balance(caller, create_model, gateway) -> None:
@@ -451,8 +410,8 @@ def test_block_can_end_in_another_context() -> None:
 
 
 def test_on_low_credits_is_called_once_per_fall(caller, create_model, gateway) -> None:
-    """Below the threshold, not at it, and again after a top-up."""
-    balances = ["3", "2", "1.5", "1", "5", "1.9"]
+    """Below the threshold, not at it, and again after a top-up; also by the first balance."""
+    balances = ["0.5", "3", "2", "1.5", "1", "5", "1.9"]
     gateway.script([write_answer(x_remaining_credits=balance) for balance in balances])
     warned: list[float] = []
 
@@ -463,20 +422,7 @@ def test_on_low_credits_is_called_once_per_fall(caller, create_model, gateway) -
     with get_segmind_credits_callback(low_credits=2, on_low_credits=warn):
         for _ in balances:
             caller.invoke(create_model(), "Hi")
-    assert warned == [1.5, 1.9]
-
-
-def test_on_low_credits_is_called_if_the_first_balance_is_low(
-    caller, create_model, gateway
-) -> None:
-    """By a handler that is passed to the call."""
-    gateway.script([write_answer(x_remaining_credits="0.5")])
-    warned: list[float] = []
-    handler = SegmindCreditsCallbackHandler(
-        low_credits=2, on_low_credits=lambda handler, remaining: warned.append(remaining)
-    )
-    caller.invoke(create_model(), "Hi", config={"callbacks": [handler]})
-    assert warned == [0.5]
+    assert warned == [0.5, 1.5, 1.9]
 
 
 def test_error_in_on_low_credits_does_not_fail_the_call(
@@ -496,29 +442,28 @@ def test_error_in_on_low_credits_does_not_fail_the_call(
 # --- Limits ---
 
 
-def test_call_beyond_the_budget_is_not_sent(caller, create_model, gateway) -> None:
-    """The error says what was spent, and is not retryable."""
-    gateway.script([write_answer(x_cost="0.25", x_remaining_credits="9.5")] * 3)
-    with get_segmind_credits_callback(budget=0.5) as credits_:
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"budget": 0.5}, "the budget of 0.5 credits is used up (0.5 spent)"),
+        ({"min_remaining": 9.6}, "only 9.5 credits remain (minimum 9.6)"),
+    ],
+)
+def test_call_beyond_a_limit_is_not_sent(caller, create_model, gateway, limits, reason) -> None:
+    """The error says what was spent and what remains, and is not retryable."""
+    gateway.script([write_answer(x_cost="0.25", x_remaining_credits=x) for x in ("9.75", "9.5")])
+    with get_segmind_credits_callback(**limits) as credits_:
         for _ in range(2):
             caller.invoke(create_model(), "Hi")
         with pytest.raises(SegmindBudgetExceededError) as caught:
             caller.invoke(create_model(), "Hi")
     assert len(gateway.requests) == credits_.total.calls == 2
     error = caught.value
-    assert (error.spent, error.budget, error.remaining_credits) == (0.5, 0.5, 9.5)
+    assert (error.spent, error.remaining_credits) == (0.5, 9.5)
+    assert error.budget == limits.get("budget")
+    assert error.min_remaining == limits.get("min_remaining")
     assert not error.is_retryable
-    assert "the budget of 0.5 credits is used up (0.5 spent)" in str(error)
-
-
-def test_call_below_min_remaining_is_not_sent(caller, create_model, gateway) -> None:
-    """The first call is sent, since the balance is not known before."""
-    gateway.script([write_answer(x_remaining_credits="0.75")] * 2)
-    with get_segmind_credits_callback(min_remaining=1):
-        caller.invoke(create_model(), "Hi")
-        with pytest.raises(SegmindBudgetExceededError, match=r"0\.75 credits remain") as caught:
-            caller.invoke(create_model(), "Hi")
-    assert (caught.value.min_remaining, len(gateway.requests)) == (1, 1)
+    assert reason in str(error)
 
 
 def test_refused_call_is_traced_as_failed(caller, create_model) -> None:
@@ -537,7 +482,7 @@ def test_budget_stops_an_agent(caller, create_model, gateway) -> None:
         get_segmind_credits_callback(budget=0.01) as credits_,
         pytest.raises(SegmindBudgetExceededError),
     ):
-        caller.invoke(agent, {"messages": [HumanMessage("1 + 1?")]}, {"recursion_limit": 1_000})
+        caller.invoke(agent, ask("1 + 1?"), {"recursion_limit": 1_000})
     assert 0.01 <= credits_.total.cost < 0.01 + 0.01
     assert credits_.total.calls == len(gateway.requests) > 1
 

@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -21,8 +22,8 @@ def succeed(sent: float, received: float, **reported: float) -> Receipt:
 
 
 def fail(sent: float, received: float, **reported: float) -> Receipt:
-    """Create the receipt of an error; times in seconds."""
-    return Receipt(model=MODEL, sent_at=sent, received_at=received, is_success=False, **reported)
+    """Create the receipt of an error."""
+    return replace(succeed(sent, received, **reported), is_success=False)
 
 
 def spend(*receipts: Receipt) -> Spending:
@@ -45,14 +46,6 @@ def test_cost_is_the_reported_price() -> None:
 def test_total_cost_has_no_rounding_error() -> None:
     """Ten times 0.1 is 1.0, so that a budget of 1 is used up."""
     assert spend(*[succeed(0, 1, cost=0.1)] * 10).total.cost == 1.0
-
-
-def test_missing_price_is_estimated_from_the_balance() -> None:
-    """The cost is the drop of the balance, and marked as an estimate."""
-    spending = spend(
-        succeed(0, 1, balance=10.0), succeed(2, 3, balance=9.5), succeed(4, 5, balance=9.25)
-    )
-    assert spending.total == SegmindUsage(cost=0.75, is_cost_estimated=True)
 
 
 def test_first_reply_without_a_price_is_estimated_as_free() -> None:
@@ -194,15 +187,12 @@ def test_usages_add_up_field_by_field() -> None:
     ("arguments", "message"),
     [
         pytest.param({"budget": -1}, "budget must be a number of credits, 0 or", id="negative"),
-        pytest.param({"budget": float("nan")}, "budget must be", id="NaN"),
         pytest.param({"budget": "0.5"}, "budget must be", id="string"),
         pytest.param({"budget": True}, "budget must be", id="bool"),
-        pytest.param({"min_remaining": float("inf")}, "min_remaining must be", id="infinity"),
         pytest.param(
             {"low_credits": "1", "on_low_credits": print}, "low_credits must be", id="threshold"
         ),
         pytest.param({"low_credits": 1.0}, "passed together", id="threshold alone"),
-        pytest.param({"on_low_credits": print}, "passed together", id="function alone"),
     ],
 )
 def test_invalid_limit_raises_value_error(arguments, message) -> None:
@@ -213,14 +203,7 @@ def test_invalid_limit_raises_value_error(arguments, message) -> None:
 
 def test_thresholds_of_the_balance_can_be_negative() -> None:
     """As a balance can."""
-    handler = SegmindCreditsCallbackHandler(
-        min_remaining=-1, low_credits=-0.5, on_low_credits=print
-    )
-    assert (handler.min_remaining, handler.low_credits) == (-1, -0.5)
-
-
-async def notify(handler, remaining) -> None:
-    """An asynchronous function."""
+    SegmindCreditsCallbackHandler(min_remaining=-1, low_credits=-0.5, on_low_credits=print)
 
 
 class Notifier:
@@ -229,7 +212,7 @@ class Notifier:
     async def __call__(self, handler, remaining) -> None: ...
 
 
-@pytest.mark.parametrize("function", [notify, Notifier()], ids=["function", "object"])
+@pytest.mark.parametrize("function", [Notifier().__call__, Notifier()], ids=["method", "object"])
 def test_asynchronous_on_low_credits_raises_value_error(function) -> None:
     """Its result would never be awaited."""
     with pytest.raises(ValueError, match="must not be async"):

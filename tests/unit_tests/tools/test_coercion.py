@@ -69,10 +69,8 @@ def test_matching_value_is_not_changed(value, schema) -> None:
     ("value", "schema", "coerced", "name"),
     [
         pytest.param("5", INTEGER, 5, "text_to_number", id="text to an integer"),
-        pytest.param(" -5 ", INTEGER, -5, "text_to_number", id="blanks around it"),
         pytest.param(5.0, INTEGER, 5, "float_to_integer", id="a float to an integer"),
         pytest.param("2.5e3", NUMBER, 2500.0, "text_to_number", id="text to a number"),
-        pytest.param("5", NUMBER, 5, "text_to_number", id="text to a whole number"),
         pytest.param(5, STRING, "5", "number_to_text", id="a number to text"),
         pytest.param("True", BOOLEAN, True, "text_to_boolean", id="text to True"),
         pytest.param("false", BOOLEAN, False, "text_to_boolean", id="text to False"),
@@ -114,7 +112,6 @@ def test_equivalent_value_is_coerced(value, schema, coerced, name) -> None:
         pytest.param("A", {"enum": ["a", "b"]}, id="a choice in another case"),
         pytest.param(1, {"enum": [True]}, id="one for True"),
         pytest.param([], {"anyOf": [STRING, INTEGER]}, id="a type outside the alternatives"),
-        pytest.param({"a": 1}, {"properties": {}, "additionalProperties": False}, id="a new key"),
     ],
 )
 def test_mismatch_is_kept(value, schema) -> None:
@@ -130,17 +127,11 @@ def test_mismatching_expression_becomes_its_text(schema) -> None:
     """A variable has no value here, and none is guessed."""
     coerced, coercions = coerce(Expression("x + 1"), schema)
     assert (coerced, type(coerced), coercions) == ("x + 1", str, [MISMATCH])
+    bare_word = coerce(Expression("rome"), {"enum": ["oslo"]})
+    assert bare_word == ("rome", ["expression_as_text", MISMATCH])
 
 
-def test_bare_word_must_be_one_of_the_choices() -> None:
-    """It is text, which has to match."""
-    assert coerce(Expression("rome"), {"enum": ["oslo"]}) == (
-        "rome",
-        ["expression_as_text", MISMATCH],
-    )
-
-
-@pytest.mark.parametrize("text", ["...", "…", "<city>", "....."])
+@pytest.mark.parametrize("text", ["...", "…", "<city>"])
 def test_placeholder_is_refused(text) -> None:
     """The model is asked for the value instead."""
     with pytest.raises(UnreadableError, match="expected a value, not a placeholder"):
@@ -206,8 +197,6 @@ def test_missing_required_argument_gets_its_default() -> None:
     [
         pytest.param({"age": 5}, PERSON, id="in an object"),
         pytest.param([{"age": 5}], {"items": PERSON}, id="in a list"),
-        pytest.param({"x": {"age": 5}}, {"additionalProperties": PERSON}, id="in other properties"),
-        pytest.param('{"age": 5}', PERSON, id="in JSON in text"),
         pytest.param({}, {"allOf": [PERSON, {"properties": {}}]}, id="in one part of all"),
         pytest.param({}, {"anyOf": [{}], **PERSON}, id="beside alternatives"),
     ],
@@ -242,17 +231,12 @@ TREE = {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Tree"}}, INTEGER]
 
 def test_recursive_schema_is_followed_to_the_end_of_the_value() -> None:
     """Here for forty levels."""
-    value: object = "5"
-    for _ in range(40):
-        value = [value]
-    coerced, coercions = coerce(value, {"$ref": "#/$defs/Tree"}, {"$defs": {"Tree": TREE}})
-    assert str(coerced) == str(value).replace("'", "")
-    assert coercions == ["text_to_number"]
+    schema = {"$ref": "#/$defs/Tree"}
+    coerced = coerce(nest("5", 40), schema, {"$defs": {"Tree": TREE}})
+    assert coerced == (nest(5, 40), ["text_to_number"])
 
 
-@pytest.mark.parametrize(
-    "value", [5, "x", Expression("x"), Expression("1/6"), [[[5]]], {"a": Expression("x")}]
-)
+@pytest.mark.parametrize("value", [5, Expression("1/6"), [[[5]]], {"a": Expression("x")}])
 def test_alternatives_of_a_recursive_schema_are_limited(value) -> None:
     """They multiply; beyond the limit, nothing matches."""
     twice = [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}]
@@ -262,23 +246,31 @@ def test_alternatives_of_a_recursive_schema_are_limited(value) -> None:
     assert coercions
 
 
-@pytest.mark.parametrize(("levels", "coercions"), [(100, []), (101, [MISMATCH])])
-def test_hundred_levels_are_followed(levels, coercions) -> None:
-    """A deeper value is kept and counts as a mismatch."""
-    value: list = []
-    for _ in range(levels - 1):
+def nest(value: object, levels: int) -> object:
+    """Return a value inside lists."""
+    for _ in range(levels):
         value = [value]
-    root = {"$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}}
-    assert coerce(value, {"$ref": "#/$defs/A"}, root) == (value, coercions)
+    return value
 
 
-@pytest.mark.parametrize("excess", [0, 1], ids=["at the limit", "above the limit"])
-def test_number_of_alternatives_is_limited(excess) -> None:
-    """20,000 for a value without parts, and 50 for each part of one with 1,000 parts."""
-    schema = {"anyOf": [INTEGER] * (19_999 + excess) + [STRING]}
-    assert coerce_and_match("a", schema) == ("a", not excess)
-    schema = {"items": {"anyOf": [INTEGER] * (49 + excess) + [STRING]}}
-    assert coerce_and_match(["a"] * 1_000, schema)[1] is (not excess)
+LIST_OF_ITSELF = {"$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}, "$ref": "#/$defs/A"}
+LIMITS = {
+    "20,000 alternatives": lambda n: ("a", {"anyOf": [INTEGER] * (19_999 + n) + [STRING]}),
+    "50 alternatives for each of many parts": lambda n: (
+        ["a"] * 1_000,
+        {"items": {"anyOf": [INTEGER] * (49 + n) + [STRING]}},
+    ),
+    "100 levels": lambda n: (nest([], 99 + n), LIST_OF_ITSELF),
+    "100 digits": lambda n: ("9" * (100 + n), INTEGER),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_value_beyond_a_limit_is_a_mismatch(limit) -> None:
+    """Larger ones would take too long."""
+    for excess in (0, 1):
+        value, schema = LIMITS[limit](excess)
+        assert coerce_and_match(value, schema)[1] is (excess == 0)
 
 
 @pytest.mark.parametrize(("count", "reason"), [(99, "expected integer"), (100, "matches none")])
@@ -303,12 +295,6 @@ def test_long_reason_is_shortened() -> None:
         f"long: expected one of '{'c' * 199}",
         f"odd: must meet pattern='{'p' * 79}",
     ]
-
-
-@pytest.mark.parametrize(("digits", "matches"), [(100, True), (101, False)])
-def test_integers_of_a_hundred_digits_are_converted(digits, matches) -> None:
-    """Longer ones would take quadratic time."""
-    assert coerce_and_match("9" * digits, INTEGER)[1] is matches
 
 
 MALFORMED = [
@@ -371,9 +357,6 @@ def test_malformed_constraint_is_ignored(schema, value) -> None:
 @pytest.mark.parametrize(
     ("value", "schema", "reason"),
     [
-        pytest.param("old", INTEGER, "expected integer", id="a type"),
-        pytest.param("c", {"enum": ["a", "b"]}, "expected one of 'a', 'b'", id="a choice"),
-        pytest.param(4, {"type": "integer", "minimum": 5}, "must meet minimum=5", id="range"),
         pytest.param(
             [], {"anyOf": [STRING, INTEGER]}, "matches none of the allowed types", id="alternatives"
         ),
@@ -383,12 +366,6 @@ def test_malformed_constraint_is_ignored(schema, value) -> None:
             {"properties": {"people": {"items": PERSON}}},
             "people.1.name: expected string",
             id="a field of an item",
-        ),
-        pytest.param(
-            {"people": [{}]},
-            {"properties": {"people": {"items": PERSON}}},
-            "people.0: required 'name' is missing",
-            id="a missing field of an item",
         ),
         pytest.param(
             {"more": 1},
@@ -444,20 +421,18 @@ def test_date_is_not_calculated(text) -> None:
     assert coerce(Expression(text), INTEGER) == (text, [MISMATCH])
 
 
+@pytest.mark.parametrize("levels", [300, 900])
+def test_deep_value_without_schema_is_a_mismatch(levels) -> None:
+    """It raises no RecursionError, even beside a missing key."""
+    schema = {"properties": {}, "required": ["a"]}
+    assert coerce_and_match({"b": nest([], levels)}, schema)[1] is False
+
+
 def test_choice_is_copied() -> None:
     """Changing the arguments of one call does not change another's."""
     choice = {"k": [1]}
     coerce({"k": [1]}, {"enum": [choice]})[0]["k"].append(2)
     assert choice == {"k": [1]}
-
-
-@pytest.mark.parametrize("levels", [300, 700, 900])
-def test_deep_value_without_schema_is_a_mismatch(levels) -> None:
-    """It raises no RecursionError, even beside a missing key."""
-    value: object = []
-    for _ in range(levels):
-        value = [value]
-    assert coerce_and_match({"b": value}, {"properties": {}, "required": ["a"]})[1] is False
 
 
 def test_pattern_is_matched_in_linear_time() -> None:
