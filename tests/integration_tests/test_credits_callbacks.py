@@ -446,7 +446,7 @@ def test_error_in_on_low_credits_does_not_fail_the_call(
     ("limits", "reason"),
     [
         ({"budget": 0.5}, "the budget of 0.5 credits is used up (0.5 spent)"),
-        ({"min_remaining": 9.6}, "only 9.5 credits remain (minimum 9.6)"),
+        ({"min_remaining": 9.6}, "9.5 credits remain, below min_remaining=9.6"),
     ],
 )
 def test_call_beyond_a_limit_is_not_sent(caller, create_model, gateway, limits, reason) -> None:

@@ -52,16 +52,11 @@ def test_a_react_agent_calls_tools(caller, model, gateway, is_bound) -> None:
 @pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
 def test_a_react_agent_ends_with_an_object(caller, model, gateway) -> None:
     """One more request offers the object's class as the only function."""
-    script = play(ADDING)
-
-    def answer(request) -> Any:
-        return "[Answer(number=2)]" if get_offered(request) == ["Answer"] else script(request)
-
-    gateway.script(answer)
+    gateway.script(["[add(a=1, b=1)]", "Two.", "[Answer(number=2)]"])
     agent = create_react_agent(model, [add], response_format=Answer)
     state = caller.invoke(agent, ask("1 + 1?"))
     assert state["structured_response"] == Answer(number=2)
-    assert len(gateway.requests) == 3
+    assert [get_offered(request) for request in gateway.requests] == [["add"], ["add"], ["Answer"]]
 
 
 # --- Graphs ---
@@ -175,12 +170,8 @@ def test_an_agent_can_be_a_tool_of_another(caller, model, gateway) -> None:
 
     state = caller.invoke(create_agent(model, [ask_mathematician]), ask("What is one and one?"))
     assert state["messages"][-1].text == "The mathematician says two."
-    assert [get_offered(request) for request in gateway.requests] == [
-        ["ask_mathematician"],
-        ["add"],
-        ["add"],
-        ["ask_mathematician"],
-    ]
+    offered = [get_offered(request) for request in gateway.requests]
+    assert offered == [["ask_mathematician"], ["add"], ["add"], ["ask_mathematician"]]
 
 
 def test_an_agent_hands_over_to_another(caller, model, gateway) -> None:
@@ -198,13 +189,7 @@ def test_an_agent_hands_over_to_another(caller, model, gateway) -> None:
             update={"messages": [*state["messages"], result]},
         )
 
-    def answer(request) -> Any:
-        if get_offered(request) == ["hand_over"]:
-            return "[hand_over()]"
-        is_first = get_last_message(request) == show_result("Handed over.", "hand_over")
-        return "[add(a=1, b=1)]" if is_first else "Two."
-
-    gateway.script(answer)
+    gateway.script(["[hand_over()]", "[add(a=1, b=1)]", "Two."])
     graph = StateGraph(MessagesState)
     graph.add_node(
         "receptionist", create_agent(model, [hand_over]), destinations=("mathematician",)
@@ -213,8 +198,7 @@ def test_an_agent_hands_over_to_another(caller, model, gateway) -> None:
     graph.add_edge(START, "receptionist")
     state = caller.invoke(graph.compile(), ask("1 + 1?"))
     assert state["messages"][-1].text == "Two."
-    assert [get_offered(request) for request in gateway.requests] == [
-        ["hand_over"],
-        ["add"],
-        ["add"],
-    ]
+    said = get_last_message(gateway.requests[1])
+    assert said == show_result("Handed over.", "hand_over")
+    offered = [get_offered(request) for request in gateway.requests]
+    assert offered == [["hand_over"], ["add"], ["add"]]

@@ -33,7 +33,6 @@ from tests.support.scripts import (
     CALL_ID,
     add,
     ask,
-    get_last_message,
     get_offered,
     get_weather,
     play,
@@ -180,11 +179,7 @@ def keep_last_message_on_overflow(request, handler):
 
 def test_overflow_is_caught_as_langchains_context_overflow_error(model, gateway) -> None:
     """Middleware need not know the provider."""
-
-    def answer(request) -> Any:
-        return OVERFLOWN if len(request.messages) > 1 else "Short."
-
-    gateway.script(answer)
+    gateway.script(lambda request: OVERFLOWN if len(request.messages) > 1 else "Short.")
     conversation = {"messages": [HumanMessage("Long."), AIMessage("Yes."), HumanMessage("Hm?")]}
     state = create_agent(model, middleware=[keep_last_message_on_overflow]).invoke(conversation)
     assert state["messages"][-1].text == "Short."
@@ -202,8 +197,7 @@ def test_context_editing_clears_old_tool_results(caller, model, gateway, method)
         """Read a page."""
         return f"{page}: {long}"
 
-    replies = iter(["[read(page=1)]", "[read(page=2)]", "Done."])
-    gateway.script(lambda request: next(replies))
+    gateway.script(["[read(page=1)]", "[read(page=2)]", "Done."])
     editing = ContextEditingMiddleware(
         edits=[ClearToolUsesEdit(trigger=400, keep=1)], token_count_method=method
     )
@@ -220,13 +214,8 @@ def test_context_editing_clears_old_tool_results(caller, model, gateway, method)
 
 def test_tool_selector_reduces_the_offered_tools(caller, model, gateway) -> None:
     """It asks for a list of names as structured output."""
-
-    def answer(request) -> str:
-        if get_offered(request) == ["ToolSelectionResponse"]:
-            return "[ToolSelectionResponse(tools=['add'])]"
-        return "Two." if "2" in get_last_message(request) else "[add(a=1, b=1)]"
-
-    gateway.script(answer)
+    selection = "[ToolSelectionResponse(tools=['add'])]"
+    gateway.script([selection, "[add(a=1, b=1)]", selection, "Two."])
     selector = LLMToolSelectorMiddleware(max_tools=1)
     agent = create_agent(model, [get_weather, add], middleware=[selector])
     state = caller.invoke(agent, ask("1 + 1?"))
@@ -239,14 +228,8 @@ def test_tool_selector_reduces_the_offered_tools(caller, model, gateway) -> None
 
 def test_tool_selector_asks_again_for_an_unknown_tool(caller, model, gateway) -> None:
     """A selection that does not match the schema is repeated."""
-    replies = iter(
-        [
-            "[ToolSelectionResponse(tools=['subtract'])]",
-            "[ToolSelectionResponse(tools=['add'])]",
-            "Two.",
-        ]
-    )
-    gateway.script(lambda request: next(replies))
+    selections = [f"[ToolSelectionResponse(tools=['{name}'])]" for name in ("subtract", "add")]
+    gateway.script([*selections, "Two."])
     agent = create_agent(model, [get_weather, add], middleware=[LLMToolSelectorMiddleware()])
     assert caller.invoke(agent, ask("1 + 1?"))["messages"][-1].text == "Two."
     assert get_offered(gateway.requests[-1]) == ["add"]
@@ -291,12 +274,7 @@ def test_to_do_list_is_written_by_a_tool_call(caller, model, gateway) -> None:
         {"content": "Add 1 and 1", "status": "in_progress"},
         {"content": 'Say "it\'s done"', "status": "pending"},
     ]
-
-    def answer(request) -> str:
-        is_asked = request.last_message == "1 + 1?"
-        return f"[write_todos(todos={todos!r})]" if is_asked else "Two."
-
-    gateway.script(answer)
+    gateway.script([f"[write_todos(todos={todos!r})]", "Two."])
     agent = create_agent(model, middleware=[TodoListMiddleware()])
     state = caller.invoke(agent, ask("1 + 1?"))
     assert state["todos"] == todos

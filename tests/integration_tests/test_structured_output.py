@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
-from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
+from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.exceptions import OutputParserException
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage
@@ -22,6 +22,7 @@ from langchain_segmind._tools import render_calls
 from tests.conftest import SECRET
 from tests.support.limiters import CountingLimiter
 from tests.support.schemas import JSON_SCHEMA, Even, Node, Numbers
+from tests.support.scripts import Starts
 
 METHODS = ["function_calling", "json_schema", "json_mode"]
 
@@ -54,16 +55,6 @@ def write(schema: Any, value: dict[str, Any], method: str) -> str:
     if method != "function_calling":
         return json.dumps(value)
     return render_calls([tool_call(name=create_structured_output(schema).name, args=value, id="")])
-
-
-class Starts(BaseCallbackHandler):
-    """Records the arguments of `on_chat_model_start`."""
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        self.events.append(kwargs)
 
 
 class TestObjects:
@@ -209,7 +200,7 @@ class TestReask:
         with get_usage_metadata_callback() as usage:
             result = caller.invoke(structured, "hi", {"callbacks": [starts]})
         assert (result["parsed"] if include_raw else result) == Even(number=2)
-        assert len(starts.events) == 1
+        assert len(starts.models) == 1
         assert limiter.asked == len(gateway.requests) == 2
         shown, question = gateway.requests[1].json["messages"][-2:]
         assert shown == {"role": "assistant", "content": first}
@@ -253,7 +244,7 @@ class TestReask:
         starts = Starts()
         structured = create_model().with_structured_output(Even, method=method)
         assert caller.stream(structured, "hi", {"callbacks": [starts]}) == [Even(number=2)]
-        assert len(starts.events) == 1
+        assert len(starts.models) == 1
         with pytest.raises(SegmindOutputError):
             caller.stream(structured, "hi")
 
@@ -327,8 +318,8 @@ class TestTracing:
         assert caller.invoke(structured, "hi", {"callbacks": [starts]}) == City(**OSLO)
         caller.stream(structured, "hi", {"callbacks": [starts]})
         kwargs = {"method": method} if strict is None else {"method": method, "strict": strict}
-        assert len(starts.events) == 2
-        for event in starts.events:
+        assert len(starts.models) == 2
+        for event in starts.models:
             assert event["options"]["ls_structured_output_format"] == {
                 "kwargs": kwargs,
                 "schema": convert_to_json_schema(City),
@@ -370,25 +361,8 @@ class TestRunnables:
         assert system["content"].startswith("Be brief.\n\n")
         assert user["content"] == "Oslo"
 
-    def test_a_batch_keeps_its_order(self, caller, create_model, gateway) -> None:
-        """Each input has its own object or error."""
-        gateway.script(
-            lambda request: (
-                "no"
-                if "bad" in str(request.json)
-                else write(City, {**OSLO, "name": request.last_message}, "function_calling")
-            )
-        )
-        structured = create_model().with_structured_output(City)
-        names = [str(number) for number in range(8)]
-        cities = caller.batch(structured, names)
-        assert [city.name for city in cities] == names
-        mixed = caller.batch(structured, ["1", "bad"], return_exceptions=True)
-        assert mixed[0].name == "1"
-        assert isinstance(mixed[1], SegmindOutputError)
-
     def test_a_fallback_answers_where_the_model_fails(self, caller, create_model, gateway) -> None:
-        """Because no reply matches, or because of the server's error."""
+        """Because no reply matches."""
         gateway.script(
             lambda request: (
                 write(City, OSLO, "function_calling") if request.slug == "gpt-4o" else "no"
@@ -398,14 +372,10 @@ class TestRunnables:
         structured = create_model().with_structured_output(City).with_fallbacks([fallback])
         assert caller.invoke(structured, "hi") == City(**OSLO)
         assert [request.slug for request in gateway.requests] == ["gpt-4-turbo"] * 2 + ["gpt-4o"]
-        gateway.script([{"status": 429}, write(City, OSLO, "function_calling")])
-        structured = create_model(max_retries=0).with_structured_output(City)
-        assert caller.invoke(structured.with_fallbacks([fallback]), "hi") == City(**OSLO)
 
-    def test_with_retry_repeats_the_call(self, caller, create_model, gateway) -> None:
+    def test_with_retry_repeats_the_call(self, caller, model, gateway) -> None:
         """After a parser's error, and after a server's."""
-        gateway.script(["no", "no", {"status": 429}, write(City, OSLO, "json_schema")])
-        model = create_model(max_retries=0)
+        gateway.script(["no", "no", {"status": 429}, BARE])
         structured = model.with_structured_output(City, method="json_schema").with_retry(
             retry_if_exception_type=(OutputParserException, SegmindRateLimitError),
             wait_exponential_jitter=False,

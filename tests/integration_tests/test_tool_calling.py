@@ -6,18 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
-from langchain_core.outputs import LLMResult
 from langchain_core.tools import tool
 
 from langchain_segmind import SegmindOutputError
 from tests.support.limiters import CountingLimiter
-
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
+from tests.support.scripts import Starts, add
 
 
 @tool
@@ -33,20 +27,6 @@ def read(message: AIMessage) -> list[tuple[str, dict]]:
 
 OWN = {"id", "request_id", "remaining_credits", "generation_time"}
 """What two calls tell differently."""
-
-
-class Events(BaseCallbackHandler):
-    """Counts the starts and ends of model runs, and keeps their results."""
-
-    def __init__(self) -> None:
-        self.starts = 0
-        self.results: list[LLMResult] = []
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        self.starts += 1
-
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        self.results.append(response)
 
 
 class TestCalls:
@@ -211,11 +191,11 @@ class TestChoices:
     ) -> None:
         """With the model's reply and the reason, within one run."""
         gateway.script(["I would rather talk.", "[add(a=1, b=2)]"])
-        events, limiter = Events(), CountingLimiter()
-        model = create_model(callbacks=[events], rate_limiter=limiter)
+        starts, limiter = Starts(), CountingLimiter()
+        model = create_model(callbacks=[starts], rate_limiter=limiter)
         message = caller.invoke(model.bind_tools([add, search], tool_choice=choice), "go")
         assert read(message) == [("add", {"a": 1, "b": 2})]
-        assert (events.starts, len(events.results), limiter.asked) == (1, 1, 2)
+        assert (len(starts.models), limiter.asked) == (1, 2)
         *_, reply, question = gateway.requests[1].messages
         assert reply == {"role": "assistant", "content": "I would rather talk."}
         assert question["role"] == "user"

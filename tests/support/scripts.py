@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
@@ -84,6 +85,20 @@ def show_result(text: str, name: str, **attributes: str | int) -> str:
     """Return a tool's result as the model sees it, without the id of its call."""
     written = "".join(f' {key}="{value}"' for key, value in attributes.items())
     return f'<tool_result name="{name}"{written}>\n{text}\n</tool_result>'
+
+
+class Starts(BaseCallbackHandler):
+    """Records the arguments of models' starts, and counts the starts of tools."""
+
+    def __init__(self) -> None:
+        self.models: list[dict[str, Any]] = []
+        self.tools = 0
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        self.models.append(kwargs)
+
+    def on_tool_start(self, *args: Any, **kwargs: Any) -> None:
+        self.tools += 1
 
 
 @tool
