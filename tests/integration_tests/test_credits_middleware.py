@@ -5,21 +5,16 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_segmind import SegmindBudgetExceededError
 from langchain_segmind.middleware import SegmindCreditsMiddleware
-from tests.support.scripts import write_answer
+from tests.support.scripts import add, ask, write_answer
 
 THREAD = {"configurable": {"thread_id": "1"}}
-QUESTION = {"messages": [HumanMessage("1 + 1?")]}
+QUESTION = ask("1 + 1?")
 CALL = "[add(a=1, b=1)]"
-
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
 
 
 def reply(text: str, remaining: str) -> dict[str, Any]:
@@ -28,30 +23,19 @@ def reply(text: str, remaining: str) -> dict[str, Any]:
 
 
 def test_state_has_the_costs_and_the_balance(caller, create_model, gateway) -> None:
-    """Of all model calls of the run."""
-    gateway.script([reply(CALL, "9.75"), reply("Two.", "9.5")])
+    """Of all model calls of the run, without rounding errors; the last known balance is kept."""
+    gateway.script(
+        [
+            write_answer(CALL, x_cost="0.1", x_remaining_credits="9.75"),
+            write_answer(CALL, x_cost="0.2", x_remaining_credits="9.5"),
+            write_answer("Two.", x_cost="0.25"),
+        ]
+    )
     agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])
     state = caller.invoke(agent, QUESTION)
     assert state["messages"][-1].text == "Two."
-    assert (state["credits_spent"], state["credits_remaining"]) == (0.5, 9.5)
-    assert state["run_credits_spent"] == 0.5
-
-
-def test_costs_in_the_state_have_no_rounding_error(caller, create_model, gateway) -> None:
-    """0.1 + 0.2 is 0.3."""
-    gateway.script([write_answer(CALL, x_cost="0.1"), write_answer("Two.", x_cost="0.2")])
-    agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])
-    state = caller.invoke(agent, QUESTION)
-    assert (state["credits_spent"], state["run_credits_spent"]) == (0.3, 0.3)
-
-
-def test_balance_stays_in_the_state_if_a_reply_does_not_report_it(
-    caller, create_model, gateway
-) -> None:
-    """The last known balance of the run is kept."""
-    gateway.script([reply(CALL, "9.75"), write_answer("Two.", x_cost="0.25")])
-    agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])
-    assert caller.invoke(agent, QUESTION)["credits_remaining"] == 9.75
+    assert (state["credits_spent"], state["credits_remaining"]) == (0.55, 9.5)
+    assert state["run_credits_spent"] == 0.55
 
 
 LIMITS = [

@@ -246,15 +246,6 @@ def test_tool_call_limit_is_reported_to_the_model(caller, model, gateway) -> Non
     assert state["messages"][-1].text == "One of two."
 
 
-def test_tool_call_limit_can_end_the_run(caller, model, gateway) -> None:
-    """No further request is sent."""
-    gateway.script(lambda request: "[add(a=1, b=2)]")
-    limit = ToolCallLimitMiddleware(run_limit=2, exit_behavior="end")
-    state = caller.invoke(create_agent(model, [add], middleware=[limit]), ask("Go."))
-    assert "limit" in state["messages"][-1].text
-    assert len(gateway.requests) == 3
-
-
 def test_model_call_limit_ends_the_run(caller, model, gateway) -> None:
     """With a message, or with an error."""
     gateway.script(lambda request: "[add(a=1, b=2)]")

@@ -1,6 +1,7 @@
 """Schemas of every kind are described to the model, and its values become objects."""
 
 import json
+import math
 import pickle
 import sys
 import warnings
@@ -45,7 +46,6 @@ from tests.support.schemas import (
     Cat,
     Dog,
     Even,
-    Exact,
     Joke,
     Node,
     Numbers,
@@ -74,67 +74,52 @@ class TestSchemas:
 
     @pytest.mark.parametrize(("schema", "value", "wanted"), FITTING)
     def test_matching_reply_becomes_an_object(self, schema, value, wanted) -> None:
-        """An instance of the class, or a dict, from a call and from JSON."""
+        """From a call and from JSON, and in a worker process that gets a pickled copy."""
         output = create_structured_output(schema)
+        copy = pickle.loads(pickle.dumps(output))
         written = render_calls([tool_call(name=output.name, args=value, id="1")])
         parsed = parse_reply(written, create_toolset(convert_tools([output.openai_tool])))
         assert (parsed.content, parsed.invalid_calls) == ("", [])
-        for message in (
-            AIMessage("", tool_calls=list(parsed.calls)),
-            AIMessage(parse_response_format(output.response_format).read(json.dumps(value))),
-        ):
-            read = read_structured_output(message, output)
-            assert read == wanted
-            assert type(read) is type(wanted)
+        text = parse_response_format(output.response_format).read(json.dumps(value))
+        for message in (AIMessage("", tool_calls=list(parsed.calls)), AIMessage(text)):
+            for read in (read_structured_output(message, one) for one in (output, copy)):
+                assert read == wanted
+                assert type(read) is type(wanted)
 
     @pytest.mark.parametrize(("schema", "value", "wanted"), FITTING)
-    def test_every_schema_is_shown_for_calls_and_for_json(self, schema, value, wanted) -> None:
-        """With all its names."""
+    def test_every_schema_is_shown_with_all_its_names(self, schema, value, wanted) -> None:
+        """For calls and for JSON."""
         described = create_structured_output(schema).schema
         names = get_properties(resolve(described, described)).keys() & value.keys()
-        assert all(
-            f" {name}" in description
-            for name in names
-            for description in (describe_function(schema), describe_json(schema))
-        )
+        for description in (describe_function(schema), describe_json(schema)):
+            assert all(f" {name}" in description for name in names)
 
     @pytest.mark.skipif(sys.version_info >= (3, 14), reason="pydantic 1 ends with Python 3.13")
     def test_pydantic_1_classes_are_accepted(self) -> None:
-        """Nested ones, recursive ones, and their validators."""
+        """Recursive ones, and their validators."""
         from pydantic import v1  # noqa: PLC0415 - not on every Python
 
-        class OldAddress(v1.BaseModel):
-            street: str
-
         class OldPerson(v1.BaseModel):
-            """Somebody."""
-
-            name: str
             age: int = v1.Field(ge=0)
-            address: OldAddress
             friends: list["OldPerson"] = []
 
         OldPerson.update_forward_refs(OldPerson=OldPerson)
         output = create_structured_output(OldPerson)
-        value = {"name": "Ann", "age": "5", "address": {"street": "Elm"}}
-        person = output.convert({**value, "friends": [value]})
-        assert isinstance(person, OldPerson)
-        assert isinstance(person.friends[0].address, OldAddress)
-        assert "street: str" in describe_function(OldPerson)
+        person = output.convert({"age": "5", "friends": [{"age": 6}]})
+        assert isinstance(person.friends[0], OldPerson)
+        assert "age: int" in describe_function(OldPerson)
         assert "friends: list[OldPerson] = []" in describe_json(OldPerson)
         with pytest.raises(ValueError, match="greater than or equal to 0"):
-            output.convert({**value, "age": -1})
+            output.convert({"age": -1})
 
     @pytest.mark.parametrize(
         ("schema", "name", "description"),
         [
             pytest.param(Person, "Person", "A person.\n\nWith an address.", id="a class"),
-            pytest.param(Node, "Node", "A tree.", id="a recursive class"),
             pytest.param(Box[int], "Box[int]", "", id="a generic class"),
             pytest.param(Joke, "Joke", "A joke.", id="a TypedDict"),
             pytest.param(JSON_SCHEMA, "City", "A place.", id="a JSON schema"),
             pytest.param(UNTITLED, DEFAULT_NAME, "", id="an untitled one"),
-            pytest.param(FUNCTION, "City", "A place.", id="a function"),
             pytest.param(Node.model_json_schema(), "Node", "A tree.", id="a reference"),
         ],
     )
@@ -145,10 +130,7 @@ class TestSchemas:
         assert output.openai_tool["function"]["name"] == name
         assert output.response_format["json_schema"]["name"] == name
         for line in filter(None, description.split("\n\n")):
-            assert describe_function(schema).count(f"# {line}") in {
-                1,
-                2,
-            }  # above a recursive type as well
+            assert f"# {line}" in describe_function(schema)
             assert describe_json(schema).count(f"# {line}") == 1
 
     def test_function_or_tool_is_a_schema(self) -> None:
@@ -195,7 +177,6 @@ class TestSchemas:
         ("schema", "reason"),
         [
             pytest.param(5, "unknown kind", id="a number"),
-            pytest.param(int, "unknown kind", id="a type"),
             pytest.param(list[int], "wrap a list", id="a generic type"),
             pytest.param(Cat | Dog, "unknown kind", id="a union"),
             pytest.param({}, "has no properties", id="an empty dict"),
@@ -237,16 +218,6 @@ class TestSchemas:
         with pytest.raises(ValueError, match="is not an object.* method='json_schema'"):
             _ = output.openai_tool
 
-    @pytest.mark.parametrize("schema", [Person, Point, Joke, JSON_SCHEMA, Box[int]])
-    def test_structured_output_can_be_pickled(self, schema) -> None:
-        """Worker processes get the whole runnable."""
-        output = create_structured_output(schema)
-        again = pickle.loads(pickle.dumps(output))
-        assert again.schema == output.schema
-        value = {"name": "a", "age": 1, "address": {"street": "b"}, "x": 1, "setup": "c",
-                 "value": 1}  # fmt: skip
-        assert again.convert(value) == output.convert(value)
-
 
 class TestMismatches:
     """Values that do not match the schema."""
@@ -255,21 +226,11 @@ class TestMismatches:
         ("schema", "value", "reason"),
         [
             pytest.param(Person, {**PERSON, "age": -1}, "^age: .* equal to 0$", id="a range"),
-            pytest.param(
-                Person, {**PERSON, "address": {}}, r"^address\.street: Field required$", id="nested"
-            ),
-            pytest.param(
-                Person, {"name": 5, "age": "x"}, "^name: .*; age: .*; address: ", id="several"
-            ),
+            pytest.param(Person, {**PERSON, "address": {}}, "^address.street: Field", id="nested"),
+            pytest.param(Person, {"name": 5, "age": "x"}, "^name: .*; age: .*; a", id="several"),
             pytest.param(Person, [PERSON], "^Input should be an object$", id="a list"),
             pytest.param(Even, {"number": 3}, "^number: Value error, it is odd.$", id="validator"),
             pytest.param(Even, {"number": 7}, "^KeyError: 'seven'$", id="a validator that fails"),
-            pytest.param(
-                Exact,
-                {"day": "2024-05-01", "number": 5, "more": 1},
-                "^more: Extra inputs are not permitted$",
-                id="an extra key",
-            ),
             pytest.param(
                 Owner,
                 {"pet": {"kind": "cat", "lives": 9}, "other": {"kind": "bird"}},
@@ -278,21 +239,8 @@ class TestMismatches:
             ),
             pytest.param(Point, {"y": 1}, "^x: Field required$", id="a dataclass"),
             pytest.param(Track, {"title": "a"}, "^artist: Field required$", id="a TypedDict"),
-            pytest.param(
-                Box[float], {"value": float("inf")}, "cannot be written as JSON", id="infinity"
-            ),
-            pytest.param(
-                JSON_SCHEMA,
-                {},
-                "does not match the schema: required 'name' is missing",
-                id="a missing key",
-            ),
-            pytest.param(
-                {**JSON_SCHEMA, "additionalProperties": False},
-                {"name": "a", "more": 1},
-                "more: value is not allowed here",
-                id="a key that is not there",
-            ),
+            pytest.param(Box[float], {"value": math.inf}, "written as JSON", id="infinity"),
+            pytest.param(JSON_SCHEMA, {}, "schema: required 'name' is missing", id="a JSON schema"),
         ],
     )
     def test_mismatch_says_where_and_why(self, schema, value, reason) -> None:

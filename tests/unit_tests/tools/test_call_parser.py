@@ -204,6 +204,12 @@ def test_other_text_is_not_a_bare_call(text) -> None:
 ADD = {"a": 1, "b": "x"}
 
 
+OPENAI = {"id": "x", "type": "function", "function": {"name": "add", "arguments": ADD}}
+ANTHROPIC = {"type": "tool_use", "id": "x", "name": "add", "input": ADD}
+RECIPIENT = {"recipient_name": "functions.add", "parameters": ADD}
+MESSAGE = {"role": "assistant", "content": None, "tool_calls": [{"add": ADD}]}
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -211,24 +217,12 @@ ADD = {"a": 1, "b": "x"}
         pytest.param({"name": "add", "arguments": json.dumps(ADD)}, id="arguments in text"),
         pytest.param({"name": "add", "parameters": ADD}, id="name, parameters"),
         pytest.param({"name": "add", "args": ADD}, id="LangChain's"),
-        pytest.param({"recipient_name": "functions.add", "parameters": ADD}, id="recipient"),
         pytest.param({"add": ADD}, id="the tool for a key"),
         pytest.param({"name": "add", **ADD}, id="flat"),
-        pytest.param(
-            {"id": "x", "type": "function", "function": {"name": "add", "arguments": ADD}},
-            id="OpenAI's",
-        ),
-        pytest.param(
-            {"type": "tool_use", "id": "x", "name": "add", "input": ADD}, id="Anthropic's"
-        ),
-        pytest.param({"tool_calls": [{"name": "add", "arguments": ADD}]}, id="a list"),
-        pytest.param(
-            {"tool_uses": [{"recipient_name": "functions.add", "parameters": ADD}]},
-            id="a list of this model's",
-        ),
-        pytest.param(
-            {"role": "assistant", "content": None, "tool_calls": [{"add": ADD}]}, id="a message"
-        ),
+        pytest.param(OPENAI, id="OpenAI's"),
+        pytest.param(ANTHROPIC, id="Anthropic's"),
+        pytest.param({"tool_uses": [RECIPIENT]}, id="a list of this model's"),
+        pytest.param(MESSAGE, id="a message"),
     ],
 )
 def test_json_objects_are_read_as_calls(value) -> None:
@@ -267,17 +261,9 @@ def test_argument_can_be_named_input_or_args(value, arguments) -> None:
         pytest.param({"name": "add", "input": "five"}, id="words for arguments"),
         pytest.param({"name": "add", "arguments": {}, "result": 5}, id="a report"),
         pytest.param({"name": "add", "description": "Adds.", "parameters": {}}, id="a description"),
-        pytest.param(
-            {"name": "add", "parameters": {"type": "object", "properties": {"a": {}}}},
-            id="a signature",
-        ),
-        pytest.param(
-            {"type": "function", "function": {"name": "add", "description": "", "parameters": {}}},
-            id="OpenAI's description",
-        ),
-        pytest.param(
-            {"function": {"name": "add", "arguments": {}}, "why": "It helps."}, id="an explanation"
-        ),
+        pytest.param({"name": "add", "parameters": {"type": "", "properties": {}}}, id="a schema"),
+        pytest.param({"function": {"name": "add", "description": ""}}, id="OpenAI's description"),
+        pytest.param({"function": {"name": "add", "args": {}}, "why": ""}, id="an explanation"),
         pytest.param({"tool_calls": [{"add": {}}], "content": "Now."}, id="text beside calls"),
         pytest.param({"tool_calls": [{"add": {}}, {"nope": {}}]}, id="an unknown tool among calls"),
         pytest.param({"add": {}, "stop": {}}, id="two tools for keys"),

@@ -34,6 +34,8 @@ def coerce_and_match(value: object, schema: object) -> tuple[object, bool]:
     return coerced.value, not coerced.mismatches
 
 
+CLOSED = {"properties": {}, "additionalProperties": False}
+MAYBE = {"anyOf": [NULL, INTEGER]}
 LIST, DICT = {"type": "array"}, {"type": "object"}
 PERSON = {"type": "object", "properties": {"name": STRING, "age": INTEGER}, "required": ["name"]}
 
@@ -46,9 +48,7 @@ PERSON = {"type": "object", "properties": {"name": STRING, "age": INTEGER}, "req
         pytest.param(5.5, NUMBER, id="a number"),
         pytest.param({"a": [1]}, DICT, id="a dict"),
         pytest.param(["5"], {"items": STRING}, id="items"),
-        pytest.param(
-            [1, "a", 2], {"prefixItems": [INTEGER, STRING], "items": INTEGER}, id="prefix items"
-        ),
+        pytest.param([1, "a", 2], {"prefixItems": [{}, STRING], "items": INTEGER}, id="a tuple"),
         pytest.param({"name": "A", "more": [1]}, PERSON, id="another key"),
         pytest.param("b", {"enum": ["a", "b"]}, id="a choice"),
         pytest.param(None, {"enum": ["a", None]}, id="null among the choices"),
@@ -76,16 +76,12 @@ def test_matching_value_is_not_changed(value, schema) -> None:
         pytest.param("false", BOOLEAN, False, "text_to_boolean", id="text to False"),
         pytest.param("[1, 2]", LIST, [1, 2], "literal_in_text", id="text to a list"),
         pytest.param("1", {**INTEGER, "enum": [1]}, 1, "text_to_number", id="text to a choice"),
-        pytest.param("5", {"anyOf": [NULL, INTEGER]}, 5, "text_to_number", id="an alternative"),
+        pytest.param("5", MAYBE, 5, "text_to_number", id="an alternative"),
         pytest.param(Expression("1/4"), NUMBER, 0.25, "calculation", id="a calculation"),
-        pytest.param(
-            Expression("2*3"), {"anyOf": [INTEGER, NULL]}, 6, "calculation", id="a whole one"
-        ),
+        pytest.param(Expression("2*3"), MAYBE, 6, "calculation", id="a whole calculation"),
         pytest.param(Expression("x"), STRING, "x", "expression_as_text", id="a variable's name"),
         pytest.param(Expression("x"), {}, "x", "expression_as_text", id="a variable for anything"),
-        pytest.param(
-            Expression("oslo"), {"enum": ["oslo"]}, "oslo", "expression_as_text", id="a bare word"
-        ),
+        pytest.param(Expression("a"), {"enum": ["a"]}, "a", "expression_as_text", id="a choice"),
     ],
 )
 def test_equivalent_value_is_coerced(value, schema, coerced, name) -> None:
@@ -109,6 +105,7 @@ def test_equivalent_value_is_coerced(value, schema, coerced, name) -> None:
         pytest.param([1], STRING, id="a list for text"),
         pytest.param("[x]", LIST, id="a variable in a list in text"),
         pytest.param("(1, 2)", LIST, id="a tuple in text"),
+        pytest.param("[1", LIST, id="half a list in text"),
         pytest.param("A", {"enum": ["a", "b"]}, id="a choice in another case"),
         pytest.param(1, {"enum": [True]}, id="one for True"),
         pytest.param([], {"anyOf": [STRING, INTEGER]}, id="a type outside the alternatives"),
@@ -357,34 +354,19 @@ def test_malformed_constraint_is_ignored(schema, value) -> None:
 @pytest.mark.parametrize(
     ("value", "schema", "reason"),
     [
-        pytest.param(
-            [], {"anyOf": [STRING, INTEGER]}, "matches none of the allowed types", id="alternatives"
-        ),
+        pytest.param([], {"anyOf": [STRING, INTEGER]}, "matches none of the", id="alternatives"),
         pytest.param([], {"anyOf": [STRING, NULL]}, "expected string", id="all but null"),
+        pytest.param([{}, {"name": []}], {"items": PERSON}, "0: required 'name' is", id="missing"),
         pytest.param(
             {"people": [{"name": "A"}, {"name": []}]},
             {"properties": {"people": {"items": PERSON}}},
             "people.1.name: expected string",
             id="a field of an item",
         ),
-        pytest.param(
-            {"more": 1},
-            {"properties": {}, "additionalProperties": False},
-            "more: value is not allowed here",
-            id="a new key",
-        ),
-        pytest.param(
-            {"age": Expression("x")},
-            {"properties": {"age": INTEGER}},
-            "age: expected integer",
-            id="a variable",
-        ),
-        pytest.param(
-            [Expression("...")],
-            {"items": STRING},
-            "0: expected a value, not a placeholder",
-            id="a placeholder",
-        ),
+        pytest.param({"more": 1}, CLOSED, "more: value is not allowed here", id="a new key"),
+        pytest.param({"age": Expression("x")}, PERSON, "required 'name'", id="a missing field"),
+        pytest.param([Expression("x")], {"items": INTEGER}, "0: expected int", id="a variable"),
+        pytest.param([Expression("…")], {"items": STRING}, "0: expected a value", id="placeholder"),
     ],
 )
 def test_mismatch_says_where_and_why(value, schema, reason) -> None:

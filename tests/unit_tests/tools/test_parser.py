@@ -274,6 +274,7 @@ def test_arguments_are_plain_json(name) -> None:
         pytest.param("query=#ff0000,\n limit=3", {"query": "#ff0000", "limit": 3}, id="a color"),
         pytest.param("query=foo # note\n", {"query": "foo"}, id="behind a bare word"),
         pytest.param("limit=6/2 # 'note'\n", {"limit": 3}, id="behind a calculation"),
+        pytest.param("query='a' # note\n, limit=1", {"query": "a", "limit": 1}, id="behind text"),
         pytest.param(
             "query='say 'hi' #1', limit=2\n", {"query": "say 'hi' #1", "limit": 2}, id="in text"
         ),

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from langchain_segmind._tools.signatures import render_tools
 from langchain_segmind._tools.tools import _create_toolset, convert_tools, create_toolset
-from tests.support.schemas import INTEGER
+from tests.support.schemas import INTEGER, STRING, make_tool
 
 PARAMETERS = {
     "type": "object",
@@ -185,12 +185,14 @@ class TestRefusals:
     """Tools that cannot be bound."""
 
     @pytest.mark.parametrize("kind", ["web_search_preview_2025_03_11", "mcp"])
-    def test_built_in_tool_of_another_provider_is_refused(self, kind) -> None:
+    def test_built_in_or_nameless_tool_is_refused(self, kind) -> None:
         """Nothing here can run it."""
         with pytest.raises(ValueError, match=f"built into another provider \\('{kind}'\\)"):
             convert_tools([{"type": kind, "name": kind}])
         with pytest.raises(ValueError, match="Pass a function"):
             convert_tools([{"type": "function", "function": "add"}])
+        with pytest.raises(ValueError, match="has no name"):
+            convert_tools([{"type": "function", "function": {"name": " "}}])
 
     def test_custom_tool_is_refused(self) -> None:
         """OpenAI's free-text tools have no arguments."""
@@ -228,12 +230,6 @@ class TestRefusals:
         with pytest.raises(ValueError, match="cannot be bound as a tool: no schema"):
             convert_tools([Odd])
 
-    @pytest.mark.parametrize("name", ["", " "])
-    def test_tool_without_a_name_is_refused(self, name) -> None:
-        """It could not be called."""
-        with pytest.raises(ValueError, match="has no name"):
-            convert_tools([{"type": "function", "function": {"name": name}}])
-
 
 class TestDuplicates:
     """Two tools with one name."""
@@ -245,19 +241,13 @@ class TestDuplicates:
         again = {"type": "function", "function": {**FUNCTION, "parameters": titled}}
         assert convert_tools([ADD, again, FUNCTION]) == [ADD]
 
-    def test_different_tools_with_one_name_are_refused(self) -> None:
-        """A call would be ambiguous."""
-        other = {"name": "add", "parameters": {"properties": {"c": {"type": "string"}}}}
+    @pytest.mark.parametrize("name", ["b", "title"])
+    def test_different_tools_with_one_name_are_refused(self, name) -> None:
+        """A call would be ambiguous; a property can be named title."""
+        one, other = (make_tool("add", **{name: schema}) for schema in (STRING, INTEGER))
+        assert convert_tools([one, one]) == [one]
         with pytest.raises(ValueError, match="Two different tools are named 'add'"):
-            convert_tools([ADD, other])
-
-    def test_property_named_title_is_kept(self) -> None:
-        """Tools that differ in it are different."""
-        other = {"name": "note", "parameters": {"properties": {"title": {"type": "integer"}}}}
-        same = {"name": "note", "parameters": {"properties": {"title": {"type": "string"}}}}
-        assert len(convert_tools([same, same])) == 1
-        with pytest.raises(ValueError, match="Two different"):
-            convert_tools([same, other])
+            convert_tools([one, other])
 
 
 @tool
