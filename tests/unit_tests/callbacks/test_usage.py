@@ -54,19 +54,15 @@ def test_first_reply_without_a_price_is_estimated_as_free() -> None:
 
 
 def test_top_up_is_not_a_cost() -> None:
-    """The drop is measured from the new balance."""
-    spending = spend(
-        succeed(0, 1, balance=1.0), succeed(2, 3, balance=51.0), succeed(4, 5, balance=50.5)
-    )
-    assert spending.total.cost == 0.5
-    assert spending.balance.credits == 50.5
-    assert spending.lowest == 1.0
-
-
-def test_top_up_does_not_offset_later_costs() -> None:
-    """A rise between two replies without a price leaves the drop after it as it is."""
-    spending = spend(succeed(0, 1, balance=1.0)).add_balance(Balance(51.0, 2), 2)
-    assert spending.add_receipt(succeed(3, 4, balance=50.5)).total.cost == 0.5
+    """The drop is measured from the new balance, whether a reply or the user reports it."""
+    spending = spend(succeed(0, 1, balance=1.0))
+    for topped_up in (
+        spending.add_receipt(succeed(2, 3, balance=51.0)),
+        spending.add_balance(Balance(51.0, 2), 2),
+    ):
+        after = topped_up.add_receipt(succeed(4, 5, balance=50.5))
+        assert after.total.cost == 0.5
+        assert (after.balance.credits, after.lowest) == (50.5, 1.0)
 
 
 def test_error_is_not_charged_for_concurrent_requests() -> None:
@@ -168,16 +164,11 @@ def test_usages_add_up_field_by_field() -> None:
     """In either order; one estimate makes the sum an estimate."""
     one = SegmindUsage(calls=1, retried_requests=2, input_tokens=3, output_tokens=4, cost=0.1)
     other = SegmindUsage(calls=1, input_tokens=1, cost=0.2, is_cost_estimated=True)
-    assert one + other == other + one
-    assert one + other == SegmindUsage(
-        calls=2,
-        retried_requests=2,
-        input_tokens=4,
-        output_tokens=4,
-        cost=0.3,
-        is_cost_estimated=True,
-    )
-    assert (one + other).total_tokens == 8
+    total = one + other
+    assert total == other + one
+    assert (total.calls, total.retried_requests, total.total_tokens) == (2, 2, 8)
+    assert (total.input_tokens, total.output_tokens) == (4, 4)
+    assert (total.cost, total.is_cost_estimated) == (0.3, True)
 
 
 # --- The handler ---
@@ -220,7 +211,7 @@ def test_asynchronous_on_low_credits_raises_value_error(function) -> None:
 
 
 def test_calls_are_allowed_again_after_update_balance() -> None:
-    """A handler that refuses calls gets no replies that could report the top-up."""
+    """From the minimum on; a handler that refuses calls gets no replies that report a top-up."""
     warned: list[float] = []
     handler = SegmindCreditsCallbackHandler(
         min_remaining=1, low_credits=2, on_low_credits=lambda handler, left: warned.append(left)
@@ -228,19 +219,13 @@ def test_calls_are_allowed_again_after_update_balance() -> None:
     handler.add_receipt(succeed(0, 1, cost=0.5, balance=0.5))
     with pytest.raises(SegmindBudgetExceededError, match=r"update_balance\("):
         handler.check()
-    handler.update_balance(20.0)
-    handler.check()
-    assert (handler.remaining_credits, handler.total.cost, warned) == (20.0, 0.5, [0.5])
-
-
-def test_min_remaining_itself_is_allowed_to_remain() -> None:
-    """Calls are refused below it only."""
-    handler = SegmindCreditsCallbackHandler(min_remaining=1)
-    handler.update_balance(1.0)
-    handler.check()
     handler.update_balance(0.999)
     with pytest.raises(SegmindBudgetExceededError, match=r"0\.999 credits remain"):
         handler.check()
+    handler.update_balance(1.0)
+    handler.check()
+    handler.update_balance(20.0)
+    assert (handler.remaining_credits, handler.total.cost, warned) == (20.0, 0.5, [0.5])
 
 
 def test_pickled_handler_counts_independently() -> None:

@@ -38,6 +38,7 @@ def read(text: str) -> tuple[object, list[str]]:
         pytest.param(r"'it\'s \n \u00e9 \x41 \d'", "it's \n é A \\d", id="escapes"),
         pytest.param(r"'a \\'", "a \\", id="a backslash at the end"),
         pytest.param("'a \\\nb'", "a b", id="a line that goes on"),
+        pytest.param(r"'\U00110000'", r"\U00110000", id="an escape beyond the last code point"),
         pytest.param(r"'\ud83d\ude42'", "🙂", id="JSON's two halves"),
         pytest.param("[1, 'a', [True], ]", [1, "a", [True]], id="a list"),
         pytest.param("{'a': {'b': []}}", {"a": {"b": []}}, id="a dict"),

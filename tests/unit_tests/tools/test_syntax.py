@@ -21,6 +21,7 @@ from langchain_segmind._tools.syntax import (
     ("name", "written"),
     [
         pytest.param("add", "add", id="a plain one"),
+        pytest.param("a.b-c/d", "a.b-c/d", id="dots, hyphens and slashes"),
         pytest.param("$filter", "$filter", id="a dollar"),
         pytest.param("from", "from", id="a word of Python"),
         pytest.param("größe", "größe", id="letters beyond ASCII"),
