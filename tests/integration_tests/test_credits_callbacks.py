@@ -243,9 +243,7 @@ def test_missing_price_is_estimated_from_the_balance(caller, create_model, gatew
 def test_timeout_is_charged_by_the_next_balance(caller, create_model, gateway) -> None:
     """It may have been billed, so the cost is marked as an estimate."""
     gateway.faults("ok,latency:60,ok")
-    gateway.script(
-        [write_answer(x_cost="0.25", x_remaining_credits=left) for left in ("9.75", "9")]
-    )
+    gateway.script([write_answer(x_cost="0.25", x_remaining_credits=x) for x in ("9.75", "9")])
     model = create_model(max_retries=0)
     with get_segmind_credits_callback() as credits_:
         caller.invoke(model, "Hi")
@@ -283,18 +281,6 @@ def test_failed_connection_is_not_counted(caller) -> None:
     assert credits_.total == SegmindUsage()
 
 
-async def test_stream_that_fails_before_its_request_leaves_no_handler_behind(create_model) -> None:
-    """LangChain fires no end event if the rate limiter fails."""
-    model = create_model(rate_limiter=BrokenLimiter())
-    handler = SegmindCreditsCallbackHandler()
-    with pytest.raises(ConnectionError):
-        await anext(model.astream("Hi", config={"callbacks": [handler]}))
-    working = create_model()
-    await working.ainvoke("Hi")
-    assert [part async for part in working.astream("Hi")]
-    assert handler.total.calls == 0
-
-
 class BrokenLimiter(BaseRateLimiter):
     """A rate limiter that fails."""
 
@@ -305,14 +291,17 @@ class BrokenLimiter(BaseRateLimiter):
         raise ConnectionError
 
 
-async def test_stream_does_not_take_the_handlers_of_another_one(create_model) -> None:
-    """That was created later in the same task, and failed before this one was read."""
-    stream = create_model().astream("Hi")
+async def test_stream_that_fails_before_its_request_leaves_no_handler_behind(create_model) -> None:
+    """For calls and streams of the same task; LangChain fires no end event then."""
     handler = SegmindCreditsCallbackHandler(budget=0)
-    model = create_model(rate_limiter=BrokenLimiter())
+    failing, working = create_model(rate_limiter=BrokenLimiter()), create_model()
+    created_before = working.astream("Hi")
     with pytest.raises(ConnectionError):
-        await anext(model.astream("Hi", config={"callbacks": [handler]}))
-    assert [part async for part in stream]
+        await anext(failing.astream("Hi", config={"callbacks": [handler]}))
+    await working.ainvoke("Hi")
+    for stream in (created_before, working.astream("Hi")):
+        assert [part async for part in stream]
+    assert handler.total.calls == 0
 
 
 def test_handler_of_another_providers_stream_does_not_count(create_model) -> None:

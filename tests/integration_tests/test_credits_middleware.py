@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware
-from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_segmind import SegmindBudgetExceededError
@@ -52,17 +51,24 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("limits", "reason"), LIMITS)
-def test_run_ends_with_a_message_at_a_limit(caller, create_model, gateway, limits, reason) -> None:
-    """The message states the reason, and follows the result of the last tool call."""
-    gateway.script([reply(CALL, "9.75"), reply(CALL, "9.5"), reply(CALL, "9.25")])
-    agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware(**limits)])
-    state = caller.invoke(agent, QUESTION)
-    last = state["messages"][-1]
-    assert isinstance(last, AIMessage)
-    assert last.text == f"Stopped: {reason}."
-    assert last.tool_calls == []
-    assert state["messages"][-2].type == "tool"
-    assert len(gateway.requests) == 2
+def test_run_ends_at_a_limit(caller, create_model, gateway, limits, reason) -> None:
+    """With a message after the last tool's result, or with an error of the same text."""
+    replies = [reply(CALL, "9.75"), reply(CALL, "9.5")]
+    gateway.script(replies * 2)
+    ending, raising = (
+        create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware(**one)])
+        for one in (limits, {**limits, "exit_behavior": "error"})
+    )
+    *_, result, last = caller.invoke(ending, QUESTION)["messages"]
+    assert (result.type, last.type, last.tool_calls) == ("tool", "ai", [])
+    with pytest.raises(SegmindBudgetExceededError) as caught:
+        caller.invoke(raising, QUESTION)
+    error = caught.value
+    assert last.text == str(error) == f"Stopped: {reason}."
+    assert (error.spent, error.remaining_credits) == (0.5, 9.5)
+    assert error.budget == limits.get("budget", limits.get("thread_budget"))
+    assert error.min_remaining == limits.get("min_remaining")
+    assert len(gateway.requests) == 4
 
 
 def test_run_continues_while_min_remaining_remains(caller, create_model, gateway) -> None:
@@ -71,24 +77,6 @@ def test_run_continues_while_min_remaining_remains(caller, create_model, gateway
     guard = SegmindCreditsMiddleware(min_remaining=9.5)
     agent = create_agent(create_model(), [add], middleware=[guard])
     assert caller.invoke(agent, QUESTION)["messages"][-1].text == "Two."
-
-
-@pytest.mark.parametrize(("limits", "reason"), LIMITS)
-def test_run_raises_at_a_limit_if_exit_behavior_is_error(
-    caller, create_model, gateway, limits, reason
-) -> None:
-    """The error has the same text as the message, and the figures."""
-    gateway.script([reply(CALL, "9.75"), reply(CALL, "9.5"), reply(CALL, "9.25")])
-    guard = SegmindCreditsMiddleware(**limits, exit_behavior="error")
-    agent = create_agent(create_model(), [add], middleware=[guard])
-    with pytest.raises(SegmindBudgetExceededError) as caught:
-        caller.invoke(agent, QUESTION)
-    error = caught.value
-    assert str(error) == f"Stopped: {reason}."
-    assert (error.spent, error.remaining_credits) == (0.5, 9.5)
-    assert error.budget == limits.get("budget", limits.get("thread_budget"))
-    assert error.min_remaining == limits.get("min_remaining")
-    assert len(gateway.requests) == 2
 
 
 def test_budget_is_per_run_and_thread_budget_per_thread(caller, create_model, gateway) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import pytest
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, tool
@@ -81,13 +81,6 @@ class Company(BaseModel):
     """Their employer."""
 
     staff: list[Person]
-
-
-class Pair(BaseModel):
-    """Two trees."""
-
-    left: Node
-    right: Optional[Node] = None  # noqa: UP045 - as many write it
 
 
 def get_signature(given: Any, **options: Any) -> str:
@@ -256,12 +249,6 @@ def plant(tree: Node) -> str:
     return tree.title
 
 
-@tool(args_schema=Pair)
-def compare(left: Node, right: Node | None = None) -> str:
-    """Compare two trees."""
-    return f"{left}{right}"
-
-
 TREE = "# A tree.\nNode = {\n title: str, # Its name.\n children: list[Node] = [],\n}"
 
 
@@ -279,12 +266,6 @@ class TestRecursion:
                 id="two classes that hold each other",
             ),
             pytest.param(plant, f"{TREE}\n# Plant a tree.\nplant(\n tree: Node,\n)", id="a tool"),
-            pytest.param(
-                compare,
-                f"{TREE}\n# Compare two trees.\ncompare(\n left: Node,\n"
-                " right: Node | None = None,\n)",
-                id="args_schema",
-            ),
             pytest.param(
                 StructuredTool(
                     name="plant",
