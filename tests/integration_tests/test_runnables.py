@@ -12,7 +12,6 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from langchain_core.runnables.history import RunnableWithMessageHistory
-from pydantic import BaseModel
 
 from langchain_segmind import (
     SegmindAPIError,
@@ -20,16 +19,10 @@ from langchain_segmind import (
     SegmindRateLimitError,
     SegmindResponseError,
 )
-from tests.support.scripts import ADDING, add, ask, get_offered, meet, play, refuse
+from tests.support.scripts import ADDING, add, ask, get_offered, get_weather, meet, play, refuse
 
 RATE_LIMITED = {"status": 429, "body": {"error": "Rate limit exceeded"}}
 BUSY = {"status": 503, "body": "busy"}
-
-
-class Answer(BaseModel):
-    """The answer."""
-
-    number: int
 
 
 @pytest.fixture
@@ -198,9 +191,9 @@ def test_the_cache_key_holds_the_tools(caller, create_model, gateway) -> None:
     """The same question with other tools is not a hit; an empty list equals none."""
     gateway.script(lambda request: f"{get_offered(request)}")
     model = create_model(cache=InMemoryCache())
-    models = (model, model.bind_tools([add]), model.bind_tools([Answer]), model.bind_tools([]))
+    models = (model, model.bind_tools([add]), model.bind_tools([get_weather]), model.bind_tools([]))
     texts = [caller.invoke(each, "Hi").text for each in models * 2]
-    assert texts == ["[]", "['add']", "['Answer']", "[]"] * 2
+    assert texts == ["[]", "['add']", "['get_weather']", "[]"] * 2
     assert len(gateway.requests) == 3
 
 

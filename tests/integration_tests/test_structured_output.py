@@ -16,7 +16,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from langchain_segmind import SegmindOutputError, SegmindRateLimitError
+from langchain_segmind import SegmindOutputError
 from langchain_segmind._output.structured_output import create_structured_output
 from langchain_segmind._tools import render_calls
 from tests.conftest import SECRET
@@ -343,22 +343,12 @@ class TestRunnables:
         assert user["content"] == "Oslo"
 
     def test_a_fallback_answers_where_the_model_fails(self, caller, create_model, gateway) -> None:
-        """Because no reply matches."""
+        """Because no reply matches, which is an error of LangChain's parsers."""
         gateway.script(["no", "no", f"[{CALL}]"])
         fallback = create_model(model="gpt-4o").with_structured_output(City)
         structured = create_model().with_structured_output(City).with_fallbacks([fallback])
         assert caller.invoke(structured, "hi") == City(**OSLO)
         assert [request.slug for request in gateway.requests] == ["gpt-4-turbo"] * 2 + ["gpt-4o"]
-
-    def test_with_retry_repeats_the_call(self, caller, model, gateway) -> None:
-        """After a parser's error, and after a server's."""
-        gateway.script(["no", "no", {"status": 429}, BARE])
-        structured = model.with_structured_output(City, method="json_schema").with_retry(
-            retry_if_exception_type=(OutputParserException, SegmindRateLimitError),
-            wait_exponential_jitter=False,
-        )
-        assert caller.invoke(structured, "hi") == City(**OSLO)
-        assert len(gateway.requests) == 4
 
     @pytest.mark.parametrize("method", METHODS)
     def test_a_pickled_runnable_returns_the_same_object(

@@ -233,7 +233,7 @@ def test_every_word_is_kept(text) -> None:
 @settings(deadline=None)
 @given(JSON_VALUES, SCHEMAS)
 def test_coerced_value_is_not_coerced_again(value, schema) -> None:
-    """It matches."""
+    """Its type is right then, so coercing it once more changes nothing."""
     coercer, again = Coercer({}), Coercer({})
     try:
         coerced = coercer.coerce(value, schema)

@@ -145,16 +145,11 @@ def test_nested_expressions_are_read_once() -> None:
     assert read("[" * 40 + "'a'" + "] y" * 39 + "]")[0] == ["[" * 39 + "'a'" + "] y" * 39]
 
 
-def test_fifty_levels_are_read() -> None:
-    """Up to the limit."""
-    text = "[" * 50 + "]" * 50
-    assert str(read(text)[0]) == text
-
-
-@pytest.mark.parametrize("digits", [1, 100, 3_000])
-def test_long_integer_is_exact(digits: int) -> None:
-    """Up to the limit."""
-    assert read("9" * digits) == (10**digits - 1, [])
+def test_values_up_to_the_limits_are_read() -> None:
+    """Fifty levels, and integers of 3,000 digits, which stay exact."""
+    levels = "[" * 50 + "]" * 50
+    assert str(read(levels)[0]) == levels
+    assert read("9" * 3_000) == (10**3_000 - 1, [])
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

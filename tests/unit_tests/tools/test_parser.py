@@ -89,6 +89,7 @@ def test_reply_of_calls_only_can_name_an_unknown_tool() -> None:
         pytest.param(f"I will pay.\n{CALL}", [ANA], "I will pay.", id="text above"),
         pytest.param(f"{CALL}\n\nDone!", [ANA], "Done!", id="text below"),
         pytest.param(f"A\n\n{CALL}\n\nB", [ANA], "A\nB", id="text around"),
+        pytest.param(f"A\r\n{CALL}\r\nB", [ANA], "A\nB", id="lines of another system"),
         pytest.param(f"A\n  {CALL}  \nB", [ANA], "A\nB", id="blanks around the list"),
         pytest.param(f"A\n{TWO}\nB\n{CALL}", [ANA, BOB, ANA], "A\nB", id="two lists"),
         pytest.param("A\n[\n pay(\n  to='Ana'\n )\n]\nB", [ANA], "A\nB", id="a list over lines"),
@@ -182,7 +183,7 @@ LOOKALIKES = [
 @pytest.mark.parametrize("value", LOOKALIKES)
 @pytest.mark.parametrize("write", [repr, json.dumps])
 def test_quoted_call_in_an_argument_is_data(value, write) -> None:
-    """So are fences, tags and quotes."""
+    """So are fences, tags and quotes in one."""
     assert parse(f"[search(query={write(value)})]") == ([("search", {"query": value})], "")
     assert parse(f"A\n[search(query={write(value)}), pay(to='Ana')]\nB") == (
         [("search", {"query": value}), ANA],
@@ -301,7 +302,7 @@ def test_invalid_call_stays_invalid_after_merging_chunks(name, reply) -> None:
 
 
 def test_valid_calls_beside_invalid_calls_are_kept() -> None:
-    """Each is judged alone."""
+    """Each is judged alone, and has an id of its own."""
     parsed = parse_reply("A\n[pay(to='Ana'), pay(), search(query=), pay(to='Bob', ", TOOLS)
     assert [call["args"] for call in parsed.calls] == [{"to": "Ana"}]
     assert [call["args"] for call in parsed.invalid_calls] == [
@@ -310,6 +311,7 @@ def test_valid_calls_beside_invalid_calls_are_kept() -> None:
         "pay(to='Bob',",
     ]
     assert parsed.content == "A"
+    assert len({call["id"] for call in [*parsed.calls, *parsed.invalid_calls]}) == 4
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,7 @@ def test_longest_name_is_matched_first() -> None:
 
 
 def test_equal_tools_share_one_toolset() -> None:
-    """Unused ones are dropped."""
+    """The cache has a limit, so unused ones are dropped."""
     first = create_toolset(convert_tools([add]))
     assert create_toolset(convert_tools([tool(add)])) is first
     assert create_toolset([]).fingerprint == "[]"
@@ -338,6 +338,6 @@ def test_equal_tools_share_one_toolset() -> None:
     "tools", [None, 5, "add", {"name": "add"}], ids=["None", "a number", "a text", "a dict"]
 )
 def test_single_tool_instead_of_a_list_is_refused(tools) -> None:
-    """The likeliest mistake."""
+    """Users forget the list more often than anything else."""
     with pytest.raises(ValueError, match="Pass a list of tools"):
         convert_tools(tools)
