@@ -262,6 +262,7 @@ def test_argument_can_be_named_input_or_args(value, arguments) -> None:
         pytest.param({"name": "add", "parameters": {"type": "", "properties": {}}}, id="a schema"),
         pytest.param({"function": {"name": "add", "description": ""}}, id="OpenAI's description"),
         pytest.param({"function": {"name": "add", "args": {}}, "why": ""}, id="an explanation"),
+        pytest.param({"tool_calls": []}, id="no calls"),
         pytest.param({"tool_calls": [{"add": {}}], "content": "Now."}, id="text beside calls"),
         pytest.param({"tool_calls": [{"add": {}}, {"nope": {}}]}, id="an unknown tool among calls"),
         pytest.param({"add": {}, "stop": {}}, id="two tools for keys"),
