@@ -139,6 +139,7 @@ def test_json_is_read_from_common_forms(text, value) -> None:
         pytest.param('Sure! {"a": 1}', "not valid JSON", id="JSON behind prose"),
         pytest.param('{"a": 1} {"a": 2}', "not valid JSON", id="two objects"),
         pytest.param('```\n{"a": 1}\n```\n```\n{"a": 2}\n```', "not valid JSON", id="two fences"),
+        pytest.param('{"a": NaN}', "not valid JSON", id="not a number"),
         pytest.param('{"a": ...}', "not valid JSON", id="a value left out"),
         pytest.param('{"a": 1 + 1}', "not valid JSON", id="a calculation"),
         pytest.param('{"a": ' + "9" * 5_000 + "}", "not valid JSON", id="too long a number"),

@@ -98,6 +98,7 @@ def test_equivalent_value_is_coerced(value, schema, coerced, name) -> None:
         pytest.param("5.5", INTEGER, id="half an integer in text"),
         pytest.param("1e999", NUMBER, id="more than a float holds"),
         pytest.param(True, INTEGER, id="a boolean for an integer"),
+        pytest.param(1, BOOLEAN, id="an integer for a boolean"),
         pytest.param(True, STRING, id="a boolean for text"),
         pytest.param("yes", BOOLEAN, id="yes"),
         pytest.param(None, STRING, id="null for text"),
