@@ -191,19 +191,12 @@ class TestChoices:
             assert dropped["args"] == arguments
         assert "one call only" in gateway.requests[1].messages[0]["content"]
 
-    @pytest.mark.parametrize(
-        ("tools", "choice", "words"),
-        [
-            pytest.param([add], "sub", "'sub'", id="an unknown name"),
-            pytest.param([{"type": "web_search"}], None, "web_search", id="a provider's own tool"),
-        ],
-    )
-    def test_binding_errors_are_raised_at_once(
-        self, create_model, gateway, tools, choice, words
-    ) -> None:
+    def test_binding_errors_are_raised_at_once(self, create_model, gateway) -> None:
         """Before the model is called."""
-        with pytest.raises(ValueError, match=words):
-            create_model().bind_tools(tools, tool_choice=choice)
+        with pytest.raises(ValueError, match="'sub'"):
+            create_model().bind_tools([add], tool_choice="sub")
+        with pytest.raises(ValueError, match="web_search"):
+            create_model().bind_tools([{"type": "web_search"}])
         assert gateway.requests == []
 
     def test_tools_can_be_passed_to_a_call(self, create_model, gateway) -> None:

@@ -68,7 +68,7 @@ def test_matching_value_is_not_changed(value, schema) -> None:
 @pytest.mark.parametrize(
     ("value", "schema", "coerced", "name"),
     [
-        pytest.param("5", INTEGER, 5, "text_to_number", id="text to an integer"),
+        pytest.param(" -5 ", INTEGER, -5, "text_to_number", id="text to an integer"),
         pytest.param(5.0, INTEGER, 5, "float_to_integer", id="a float to an integer"),
         pytest.param("2.5e3", NUMBER, 2500.0, "text_to_number", id="text to a number"),
         pytest.param(5, STRING, "5", "number_to_text", id="a number to text"),
@@ -107,6 +107,7 @@ def test_equivalent_value_is_coerced(value, schema, coerced, name) -> None:
         pytest.param("[x]", LIST, id="a variable in a list in text"),
         pytest.param("(1, 2)", LIST, id="a tuple in text"),
         pytest.param("[1", LIST, id="half a list in text"),
+        pytest.param("[1]", DICT, id="a list in text for a dict"),
         pytest.param("A", {"enum": ["a", "b"]}, id="a choice in another case"),
         pytest.param(1, {"enum": [True]}, id="one for True"),
         pytest.param([], {"anyOf": [STRING, INTEGER]}, id="a type outside the alternatives"),
