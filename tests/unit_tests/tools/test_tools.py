@@ -320,10 +320,10 @@ class TestRecursion:
 
 def test_longest_name_is_matched_first() -> None:
     """A name does not hide a longer one; the order of the tools is kept."""
-    tools = create_toolset([make_tool(name) for name in ("b", "a", "a.b")])
-    assert list(tools) == ["b", "a", "a.b"]
-    assert tools.tool_name.match("a.b (x=1)")[0] == "a.b"
-    assert tools.tool_name.match("a.bc(") is None
+    tools = create_toolset([make_tool(name) for name in ("b", "a", "a(b)")])
+    assert list(tools) == ["b", "a", "a(b)"]
+    assert tools.tool_name.match("a(b) (x=1)")[0] == "a(b)"
+    assert tools.tool_name.match("ab(") is None
 
 
 def test_equal_tools_share_one_toolset() -> None:
