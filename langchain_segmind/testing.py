@@ -14,9 +14,8 @@ from langchain_core.messages.tool import tool_call
 from langchain_segmind._api.endpoint import RETRY_AFTER_HEADER, APIResponse
 from langchain_segmind._tools import render_calls
 from langchain_segmind.gateway import Completion, Gateway, Request
-from langchain_segmind.gateway.backends.scripted import parse_entry
 from langchain_segmind.gateway.contract import create_error_response
-from langchain_segmind.gateway.faults import create_fault_response, parse_fault
+from langchain_segmind.gateway.faults import create_fault_response
 
 __all__ = ["SegmindTestGateway"]
 
@@ -54,6 +53,9 @@ class SegmindTestGateway:
         self._queue: deque[Completion | APIResponse] = deque()
         gateway.script(self._respond)
 
+    async def _respond(self, request: Request) -> Completion | APIResponse:  # noqa: ARG002 - scripts get the request
+        return self._queue.popleft() if self._queue else _NO_RESPONSE
+
     def reply(self, content: str, **completion: Any) -> Self:
         """Queue a reply of the model.
 
@@ -62,9 +64,10 @@ class SegmindTestGateway:
             completion: `finish_reason`, `usage` or `model`, as in a script of the gateway.
 
         Raises:
-            ValueError: An argument is unknown or not valid.
+            TypeError: An argument is unknown.
+            ValueError: `usage` is not valid.
         """
-        self._queue.append(parse_entry({"content": content, **completion}).outcome)
+        self._queue.append(Completion(content, **completion))
         return self
 
     def tool_call(
@@ -77,10 +80,7 @@ class SegmindTestGateway:
         Args:
             name: The tool's name.
             args: The tool's arguments.
-            completion: `finish_reason`, `usage` or `model`.
-
-        Raises:
-            ValueError: An argument is unknown or not valid.
+            completion: See `reply`.
         """
         call = tool_call(name=name, args=dict(args or {}), id=None)
         return self.reply(render_calls([call]), **completion)
@@ -95,16 +95,14 @@ class SegmindTestGateway:
                 default lets models retry at once; None sends the headers that Segmind sends.
 
         Raises:
-            ValueError: The fault is unknown, or is not a single response.
+            ValueError: The fault is not one of these.
         """
-        schedule = parse_fault(str(fault))
-        is_single = len(schedule.actions) == 1 and schedule.rate is None
-        response = create_fault_response(schedule.actions[0], time.time()) if is_single else None
+        response = create_fault_response(str(fault), time.time())
         if response is None:
             raise ValueError(
-                f"{fault!r} is not a single HTTP response. "
-                "For schedules, delays and dropped connections use "
-                "segmind_gateway.gateway.faults(...)."
+                f"{fault!r} is not a failure: pass a status from 300 to 599, or 'html', "
+                "'not-json', 'no-choices', 'error-body' or 'empty'. For schedules, delays and "
+                "dropped connections use segmind_gateway.gateway.faults(...)."
             )
         if retry_after is not None and response.status_code >= 400:  # noqa: PLR2004 - errors start here
             headers = {**response.headers, RETRY_AFTER_HEADER: f"{retry_after:g}"}
@@ -147,6 +145,3 @@ class SegmindTestGateway:
     def set_credits(self, amount: float) -> None:
         """Set the remaining credits."""
         self.gateway.ledger.set_balance(self.gateway.api_key, str(amount))
-
-    async def _respond(self, request: Request) -> Completion | APIResponse:  # noqa: ARG002 - scripts get the request
-        return self._queue.popleft() if self._queue else _NO_RESPONSE

@@ -5,8 +5,8 @@ a program on a free loopback port, and `create_app` returns the ASGI application
 Replies come from a script, a small local model or any OpenAI-compatible server.
 
 ```
-__main__ -> server -> app -> service -> contract, faults, ledger, rate_limit, options
-options -> backends -> completion -> pricing -> request
+__main__ -> server -> app -> service -> options -> backends -> contract -> request
+                             service -> faults, ledger, pricing, rate_limit
 ```
 """
 
@@ -19,8 +19,7 @@ except ImportError as error:
     ) from error
 
 from langchain_segmind.gateway.app import create_app
-from langchain_segmind.gateway.backends import Backend, BackendError
-from langchain_segmind.gateway.completion import Completion
+from langchain_segmind.gateway.backends import Backend, BackendError, Completion
 from langchain_segmind.gateway.options import Options
 from langchain_segmind.gateway.request import Request
 from langchain_segmind.gateway.server import Gateway

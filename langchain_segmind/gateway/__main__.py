@@ -7,8 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -20,71 +19,42 @@ from langchain_segmind.gateway.service import logger
 UPSTREAM_API_KEY_ENV = "UPSTREAM_API_KEY"
 
 
+def _wait_forever(_gateway: Gateway) -> NoReturn:
+    while True:
+        time.sleep(3600)
+
+
 def main(
-    argv: Sequence[str] | None = None, *, until: Callable[[Gateway], None] | None = None
+    argv: Sequence[str] | None = None, *, until: Callable[[Gateway], None] = _wait_forever
 ) -> int:
-    """Run the gateway until it is interrupted.
+    """Run the gateway until it is interrupted, and return the exit code.
 
     Args:
         argv: The arguments; defaults to those of the process.
         until: Called with the running gateway, which stops when the call returns. Defaults
-            to waiting for Ctrl+C or SIGTERM.
-
-    Returns:
-        The exit code.
+            to waiting for Ctrl+C.
     """
     parser = _create_parser()
     options = vars(parser.parse_args(argv))
     options.setdefault("upstream_api_key", os.environ.get(UPSTREAM_API_KEY_ENV))
-    is_verbose = options.pop("verbose")
+    if options.pop("verbose"):
+        logging.basicConfig(format="%(asctime)s %(message)s")
+        logger.setLevel(logging.INFO)
     try:
-        with (
-            _handle_sigterm() if until is None else nullcontext(),
-            _log_requests() if is_verbose else nullcontext(),
-            Gateway(**options) as gateway,
-        ):
+        with Gateway(**options) as gateway:
             sys.stdout.write(
                 f"{gateway.base_url}\n"
                 f"export {API_BASE_ENV}={gateway.base_url}\n"
                 f"export {API_KEY_ENV}={shlex.quote(gateway.api_key)}\n"
             )
             sys.stdout.flush()
-            (until or _wait_forever)(gateway)
+            until(gateway)
     except KeyboardInterrupt:
         pass
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{parser.prog}: error: {error}\n")
         return 2
     return 0
-
-
-@contextmanager
-def _handle_sigterm() -> Iterator[None]:
-    """Let SIGTERM stop the gateway as Ctrl+C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _log_requests() -> Iterator[None]:
-    """Write the gateway's log to stderr."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
-
-
-def _wait_forever(_gateway: Gateway) -> NoReturn:
-    while True:
-        time.sleep(3600)
 
 
 def _create_parser() -> argparse.ArgumentParser:
@@ -107,4 +77,5 @@ def _create_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":  # pragma: no branch
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
-from starlette.routing import Route
+from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind.gateway.options import Options
 from langchain_segmind.gateway.request import Request, parse_json
 from langchain_segmind.gateway.service import Delivery, Service
@@ -52,25 +51,18 @@ def wrap_service(service: Service) -> Starlette:
         yield
         service.close()
 
-    app = Starlette(routes=[Route("/{path:path}", _Endpoint(service))], lifespan=lifespan)
-    app.state.service = service
-    return app
-
-
-class _Endpoint:
-    """Receives all paths and methods: the contract decides about each."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             request = await _receive_request(scope, receive)
         except ClientDisconnect:
             return
-        delivery = await _run_until_disconnect(receive, self._service.answer(request))
+        delivery = await _run_until_disconnect(receive, service.answer(request))
         if delivery is not None:
             await _deliver(delivery, scope, receive, send)
+
+    app = Starlette(routes=[Mount("", answer)], lifespan=lifespan)
+    app.state.service = service
+    return app
 
 
 async def _receive_request(scope: Scope, receive: Receive) -> Request:
@@ -81,14 +73,7 @@ async def _receive_request(scope: Scope, receive: Receive) -> Request:
     except ValueError:
         parsed = None
     client = (request.client.host, request.client.port) if request.client else None
-    return Request(
-        method=request.method,
-        path=scope["path"],
-        headers=dict(request.headers),
-        body=body,
-        json=parsed,
-        client=client,
-    )
+    return Request(request.method, scope["path"], dict(request.headers), body, parsed, client)
 
 
 async def _run_until_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
@@ -112,27 +97,23 @@ async def _deliver(delivery: Delivery, scope: Scope, receive: Receive, send: Sen
         ConnectionResetError: The server gives the application no access to its connection,
             so it cannot be closed from here.
     """
-    body = delivery.response.body
-    if delivery.manner == "whole":
-        await _send(send, delivery.response, body, more=False)
+    response, is_whole = delivery.response, delivery.manner == "whole"
+    if delivery.manner != "drop":
+        headers = {"content-length": str(len(response.body)), **response.headers}
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status_code,
+                "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
+            }
+        )
+        body = response.body if is_whole else response.body[: len(response.body) // 2]
+        await send({"type": "http.response.body", "body": body, "more_body": not is_whole})
+    if is_whole:
         return
-    if delivery.manner == "cut":
-        await _send(send, delivery.response, body[: len(body) // 2], more=True)
     connection: asyncio.Transport | None = scope.get("state", {}).get(CONNECTION_KEY)
     if connection is None:
         raise ConnectionResetError(f"The gateway was asked to {delivery.manner} this response")
     connection.close()
     # If this returned before the server saw the disconnect, the server would send a response.
     await receive()
-
-
-async def _send(send: Send, response: APIResponse, body: bytes, *, more: bool) -> None:
-    headers = {"content-length": str(len(response.body)), **response.headers}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status_code,
-            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body, "more_body": more})

@@ -4,23 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from threading import Lock
 
+from langchain_segmind.gateway.contract import RefusedError, format_insufficient_credits
 from langchain_segmind.gateway.pricing import parse_credits
-
-
-class InsufficientCreditsError(Exception):
-    """A balance does not cover an estimate.
-
-    Attributes:
-        balance: Credits that are not reserved.
-        need: Credits that the call is expected to cost.
-    """
-
-    def __init__(self, balance: Decimal, need: Decimal) -> None:
-        super().__init__(f"a balance of {balance} does not cover {need}")
-        self.balance = balance
-        self.need = need
 
 
 @dataclass(slots=True)
@@ -30,11 +16,9 @@ class _Account:
 
 
 class Ledger:
-    """The balances of all API keys. Thread-safe.
+    """The balances of all API keys, which start with `opening` credits.
 
-    Args:
-        api_keys: The keys that have an account.
-        opening: Credits that each key starts with.
+    Only the event loop's thread reserves and charges; the other methods work from any thread.
 
     Raises:
         ValueError: No key is given, a key is blank, or `opening` is not a number.
@@ -45,12 +29,7 @@ class Ledger:
         if not api_keys or not all(key.strip() for key in api_keys):
             raise ValueError("api_key needs at least one key, and no key can be blank")
         self._opening = parse_credits(opening)
-        self._lock = Lock()
         self._accounts = {key: _Account(self._opening) for key in api_keys}
-
-    def __contains__(self, api_key: object) -> bool:
-        """Whether the key has an account."""
-        return api_key in self._accounts
 
     @property
     def api_keys(self) -> list[str]:
@@ -59,54 +38,43 @@ class Ledger:
 
     def balance(self, api_key: str) -> Decimal:
         """Return the credits of a key; reserved credits are still included."""
-        with self._lock:
-            return self._accounts[api_key].balance
+        return self._accounts[api_key].balance
 
     def reserved(self, api_key: str) -> Decimal:
         """Return the credits reserved for calls in progress."""
-        with self._lock:
-            return self._accounts[api_key].reserved
+        return self._accounts[api_key].reserved
 
     def set_balance(self, api_key: str, amount: Decimal | float | str) -> None:
         """Set the credits of a key; an unknown key gets an account."""
         balance = parse_credits(amount)
-        with self._lock:
-            self._accounts.setdefault(api_key, _Account(balance)).balance = balance
+        self._accounts.setdefault(api_key, _Account(balance)).balance = balance
 
     @contextmanager
     def reserve(self, api_key: str, estimate: Decimal) -> Iterator[Callable[[Decimal], Decimal]]:
         """Reserve credits for a call until the `with` block exits.
-
-        Args:
-            api_key: The key that pays.
-            estimate: Credits that the call is expected to cost at most.
 
         Yields:
             A function that charges the actual cost, in full even if it exceeds the estimate,
             and returns the balance, which can be negative.
 
         Raises:
-            InsufficientCreditsError: The unreserved credits do not cover the estimate.
+            RefusedError: 406 if the unreserved credits do not cover the estimate.
         """
-        with self._lock:
-            account = self._accounts[api_key]
-            free = account.balance - account.reserved
-            if free < estimate:
-                raise InsufficientCreditsError(free, estimate)
-            account.reserved += estimate
+        account = self._accounts[api_key]
+        free = account.balance - account.reserved
+        if free < estimate:
+            raise RefusedError(406, format_insufficient_credits(free, estimate))
+        account.reserved += estimate
 
         def charge(cost: Decimal) -> Decimal:
-            with self._lock:
-                account.balance -= cost
-                return account.balance
+            account.balance -= cost
+            return account.balance
 
         try:
             yield charge
         finally:
-            with self._lock:
-                account.reserved -= estimate
+            account.reserved -= estimate
 
     def reset(self) -> None:
         """Give every key its opening balance; calls in progress are no longer charged."""
-        with self._lock:
-            self._accounts = {key: _Account(self._opening) for key in self._accounts}
+        self._accounts = {key: _Account(self._opening) for key in self._accounts}

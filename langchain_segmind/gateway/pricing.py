@@ -33,9 +33,8 @@ def count_tokens(text: str) -> int:
 
 def count_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
     """Estimate the tokens of a prompt: those of its texts, plus four per message."""
-    return sum(
-        count_tokens(get_text(message.get("content"))) + _TOKENS_PER_MESSAGE for message in messages
-    )
+    texts = (get_text(message.get("content")) for message in messages)
+    return sum(count_tokens(text) + _TOKENS_PER_MESSAGE for text in texts)
 
 
 def compute_cost(prompt_tokens: int, completion_tokens: int) -> Decimal:

@@ -2,19 +2,20 @@
 
 import asyncio
 import socket
-import threading
-from collections.abc import Sequence
+from concurrent.futures import Future
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, Self
+from functools import partial
+from inspect import signature
+from threading import Thread
+from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from langchain_segmind.gateway.app import CONNECTION_KEY, wrap_service
 from langchain_segmind.gateway.backends.scripted import Replies
-from langchain_segmind.gateway.ledger import Ledger
 from langchain_segmind.gateway.options import Options, accept_options
 from langchain_segmind.gateway.request import Request
 from langchain_segmind.gateway.service import Service
@@ -27,6 +28,11 @@ class Gateway:
 
     Args:
         options: The fields of `Options`, as keyword arguments.
+
+    Attributes:
+        host: The address it listens on.
+        port: The port it listens on; 0 until the start if none was chosen.
+        ledger: The balances of all keys.
 
     Raises:
         TypeError: An option is unknown.
@@ -43,12 +49,15 @@ class Gateway:
         ```
     """
 
+    __signature__ = signature(Options)
+
     @accept_options(Options)
     def __init__(self, options: Options) -> None:
-        self._host = options.host
-        self._port = options.port
+        self.host = options.host
+        self.port = options.port
         self._keep_alive = options.keep_alive
         self._service = Service(options)
+        self.ledger = self._service.ledger
         self._server: _Server | None = None
 
     @property
@@ -58,22 +67,11 @@ class Gateway:
         Raises:
             RuntimeError: No port was chosen and the gateway has not started.
         """
-        if not self._port:
-            raise RuntimeError(
-                "The gateway is not running; use it as: with Gateway() as gateway: ..."
-            )
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        if not self.port:
+            text = "The gateway is not running; use it as: with Gateway() as gateway: ..."
+            raise RuntimeError(text)
+        host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/v1"
-
-    @property
-    def host(self) -> str:
-        """The address it listens on."""
-        return self._host
-
-    @property
-    def port(self) -> int:
-        """The port it listens on; 0 until the start if none was chosen."""
-        return self._port
 
     @property
     def api_key(self) -> str:
@@ -84,11 +82,6 @@ class Gateway:
     def requests(self) -> list[Request]:
         """The last 10,000 requests, oldest first (a copy)."""
         return list(self._service.requests)
-
-    @property
-    def ledger(self) -> Ledger:
-        """The balances of all keys."""
-        return self._service.ledger
 
     def credits(self, api_key: str | None = None) -> Decimal:
         """Return the remaining credits of a key; defaults to the first key."""
@@ -129,22 +122,21 @@ class Gateway:
         """
         if self._server is not None:
             raise RuntimeError("The gateway is running already")
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            listener = socket.create_server((self._host, self._port), family=family)
+            listener = socket.create_server((self.host, self.port), family=family)
         except OSError as error:
             # create_server appends "(while attempting to bind on address ...)".
             reason = str(error.strerror).partition(" (")[0]
             raise OSError(
                 error.errno,
-                f"Cannot listen on {self._host}, port {self._port}: {reason}. "
+                f"Cannot listen on {self.host}, port {self.port}: {reason}. "
                 "Choose another port, or port 0 for any free one.",
             ) from error
         # asyncio sets this only on sockets whose `proto` names TCP; here it is 0.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._port = listener.getsockname()[1]
+        self.port = listener.getsockname()[1]
         self._server = _Server(wrap_service(self._service), listener, self._keep_alive)
-        self._server.start()
         return self
 
     def stop(self) -> None:
@@ -162,12 +154,7 @@ class Gateway:
         """Start the server."""
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Stop the server."""
         self.stop()
 
@@ -177,72 +164,56 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state = {**self.app_state, CONNECTION_KEY: transport}
+        self.app_state = {CONNECTION_KEY: transport}
 
 
-class _Server(uvicorn.Server):
-    """uvicorn in a thread, stopped by an event: its own polling takes 0.2 s."""
+class _Server:
+    """Serves an application in a thread. uvicorn's own server polls, so it stops slowly."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        listener: socket.socket,
-        keep_alive: float,
-        shutdown_seconds: float = _SHUTDOWN_SECONDS,
-    ) -> None:
-        config = uvicorn.Config(
+    def __init__(self, app: ASGIApp, listener: socket.socket, keep_alive: float) -> None:
+        self._config = uvicorn.Config(
             app,
-            http=_Protocol,
+            http="h11",
             ws="none",
             lifespan="off",
-            loop="asyncio",
             timeout_keep_alive=keep_alive,  # type: ignore[arg-type] # fractions of a second work
             log_config=None,
             access_log=False,
-            server_header=False,
-            date_header=False,
         )
-        super().__init__(config)
-        self._listener = listener
-        self._shutdown_seconds = shutdown_seconds
-        self._error: Exception | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="segmind-gateway", daemon=True)
-
-    def start(self) -> None:
+        self._started: Future[None] = Future()
+        self._thread = Thread(
+            target=self._run, args=[listener], name="segmind-gateway", daemon=True
+        )
         self._thread.start()
-        self._ready.wait()
-        if self._error is not None:
-            self._thread.join()
-            raise RuntimeError("The gateway could not start") from self._error
+        self._started.result()
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
-    def _run(self) -> None:
+    def _run(self, listener: socket.socket) -> None:
         try:
-            asyncio.run(self.serve(sockets=[self._listener]))
-        except Exception as error:  # noqa: BLE001 - raised again by `start`
-            self._error = error
-        finally:
-            self._ready.set()
+            asyncio.run(self._serve(listener))
+        except Exception as error:  # noqa: BLE001 - raised again by the constructor
+            self._started.set_exception(error)
 
-    async def main_loop(self) -> None:
+    async def _serve(self, listener: socket.socket) -> None:
+        state = ServerState()
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._ready.set()
+        create_protocol = partial(_Protocol, self._config, state, {})
+        server = await self._loop.create_server(
+            create_protocol, sock=listener, backlog=self._config.backlog
+        )
+        self._started.set_result(None)
         await self._stopping.wait()
-
-    async def shutdown(self, sockets: Sequence[Any] | None = None) -> None:  # noqa: ARG002
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
+        server.close()
+        for connection in list(state.connections):
             connection.transport.abort()
         # Pending requests notice the disconnect and end; those that do not are cancelled.
-        if tasks := set(self.server_state.tasks):
-            _, pending = await asyncio.wait(tasks, timeout=self._shutdown_seconds)
+        if tasks := set(state.tasks):
+            _, pending = await asyncio.wait(tasks, timeout=_SHUTDOWN_SECONDS)
             for task in pending:
                 task.cancel()
-        while self.server_state.connections:  # noqa: ASYNC110 - gone in the loop's next turn
+        while state.connections:  # noqa: ASYNC110 - gone in the loop's next turn
             await asyncio.sleep(0)

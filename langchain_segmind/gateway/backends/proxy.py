@@ -4,8 +4,12 @@ from collections.abc import Collection
 
 import httpx
 
-from langchain_segmind.gateway.backends import Backend, BackendError, select_parameters
-from langchain_segmind.gateway.completion import Completion
+from langchain_segmind.gateway.backends import (
+    Backend,
+    BackendError,
+    Completion,
+    select_parameters,
+)
 from langchain_segmind.gateway.request import Request, parse_json
 
 _MAX_ERROR_CHARACTERS = 200
@@ -15,12 +19,7 @@ _TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 class ProxyBackend(Backend):
     """Forwards requests to `{upstream}/chat/completions`.
 
-    Args:
-        upstream: Base URL of the server, for example `http://127.0.0.1:11434/v1`.
-        model: Model to request; None requests the slug.
-        api_key: Key of the server, sent as `Authorization: Bearer`. It appears in no log and
-            no error message.
-        extra_body_keys: Body keys to forward besides the usual parameters.
+    The key is sent as `Authorization: Bearer` and appears in no log and no error message.
 
     Raises:
         ValueError: The URL contains credentials, or the key cannot be sent in a header.
@@ -29,7 +28,6 @@ class ProxyBackend(Backend):
     def __init__(
         self,
         upstream: str,
-        *,
         model: str | None = None,
         api_key: str | None = None,
         extra_body_keys: Collection[str] = (),
@@ -52,10 +50,8 @@ class ProxyBackend(Backend):
 
     async def reply(self, request: Request) -> Completion:
         """Forward a request."""
-        payload = {
-            **select_parameters(request, self._extra_body_keys),
-            "model": self._model or request.slug,
-        }
+        parameters = select_parameters(request, self._extra_body_keys)
+        payload = {**parameters, "model": self._model or request.slug}
         headers = {"authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         try:
             # One client per request: none outlives its event loop.
@@ -77,11 +73,8 @@ def _parse_completion(body: bytes) -> Completion:
     try:
         parsed = parse_json(body)
         choice = parsed["choices"][0]
-        return Completion(
-            choice["message"]["content"],
-            finish_reason=choice.get("finish_reason") or "stop",
-            usage=parsed.get("usage") or {},
-            model=parsed.get("model"),
-        )
+        content, finish_reason = choice["message"]["content"], choice.get("finish_reason")
+        usage, model = parsed.get("usage"), parsed.get("model")
+        return Completion(content, finish_reason or "stop", usage or {}, model)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise BackendError("The upstream server sent no chat completion") from error

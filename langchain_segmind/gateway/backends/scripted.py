@@ -4,13 +4,12 @@ import asyncio
 import inspect
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind.gateway.backends import Backend, BackendError
-from langchain_segmind.gateway.completion import Completion
+from langchain_segmind.gateway.backends import Backend, BackendError, Completion
 from langchain_segmind.gateway.contract import HTML_TYPE, create_json_response
 from langchain_segmind.gateway.request import Request, parse_json
 
@@ -24,20 +23,14 @@ Replies: TypeAlias = (
 )
 """A path, a list of entries, or a function of the request."""
 
-_COMPLETION_KEYS = frozenset({"content", "finish_reason", "usage", "model"})
-_RAW_KEYS = frozenset({"status", "headers", "body"})
+_COMPLETION_KEYS = frozenset({"match", "content", "finish_reason", "usage", "model"})
+_RAW_KEYS = frozenset({"match", "status", "headers", "body"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-class Entry(NamedTuple):
-    """One entry of a script.
-
-    Attributes:
-        outcome: A completion, or a raw response that is sent byte for byte.
-        match: A substring or regular expression that the last message must match; None if
-            the entry is played in order.
-    """
+class _Entry(NamedTuple):
+    """An outcome, and what the last message must match; None if it is played in order."""
 
     outcome: Completion | APIResponse
     match: str | None = None
@@ -49,25 +42,25 @@ class ScriptedBackend(Backend):
     Entries with `match` answer every request whose last message matches; the first match
     wins. Other requests get the remaining entries in order, then a 500.
 
-    Args:
-        replies: The script; None echoes the last message.
-
     Raises:
         ValueError: The script is malformed.
     """
 
     def __init__(self, replies: Replies | None = None) -> None:
-        self._function = replies if callable(replies) else None
-        self._echoes = replies is None
-        entries = _load(replies)
+        self._function: Callable[[Request], Any] | None = None
+        entries: list[_Entry] = []
+        if replies is None or callable(replies):
+            self._function = replies or _echo
+        elif isinstance(replies, str | Path):
+            entries = _parse_entries(_read(Path(replies)), f"{replies}, ")
+        else:
+            entries = _parse_entries(replies)
         self._rules = [entry for entry in entries if entry.match is not None]
         self._sequence = [entry.outcome for entry in entries if entry.match is None]
         self._played = 0
 
     async def reply(self, request: Request) -> Completion | APIResponse:
         """Answer from the script."""
-        if self._echoes:
-            return Completion(request.last_message)
         if self._function is not None:
             return await _call(self._function, request)
         for outcome, pattern in self._rules:
@@ -85,40 +78,32 @@ class ScriptedBackend(Backend):
         self._played = 0
 
 
-def parse_entry(value: Any) -> Entry:
-    """Parse one entry of a script.
-
-    Args:
-        value: A string, a `Completion`, an `APIResponse`, or a mapping with either `content`
-            (optionally `finish_reason`, `usage`, `model`) or `status` (optionally
-            `headers`, `body`). A mapping can also hold `match`.
-
-    Raises:
-        ValueError: The entry has another form.
-    """
+def _parse_entry(value: Any) -> _Entry:
     if isinstance(value, Completion | APIResponse):
-        return Entry(value)
+        return _Entry(value)
     if isinstance(value, str):
-        return Entry(Completion(value))
+        return _Entry(Completion(value))
     if not isinstance(value, Mapping):
         raise ValueError(f"a script entry must be a string or an object, not {value!r}")
-    match = value.get("match")
+    shown = json.dumps(dict(value), default=repr)
+    if not value.keys() & {"content", "status"}:
+        raise ValueError(f"a script entry must hold content or status: {shown}")
+    allowed = _RAW_KEYS if "status" in value else _COMPLETION_KEYS
+    if unknown := sorted(set(value) - allowed):
+        raise ValueError(f"a script entry has unknown keys {', '.join(unknown)}: {shown}")
+    rest = dict(value)
+    match = rest.pop("match", None)
     if match is not None and not isinstance(match, str):
         raise ValueError(f"match must be a string, not {match!r}")
-    rest = {key: item for key, item in value.items() if key != "match"}
     if "status" in rest:
-        return Entry(_parse_raw(rest), match)
-    _check_keys(rest, _COMPLETION_KEYS)
-    return Entry(Completion(**{**rest, "usage": rest.get("usage") or {}}), match)
+        return _Entry(_create_raw_response(**rest), match)
+    return _Entry(Completion(**{**rest, "usage": rest.get("usage") or {}}), match)
 
 
-def _parse_raw(entry: Mapping[str, Any]) -> APIResponse:
-    _check_keys(entry, _RAW_KEYS)
-    status = entry["status"]
+def _create_raw_response(status: Any, headers: Any = None, body: Any = b"") -> APIResponse:
     if type(status) is not int or not 200 <= status <= 599:  # noqa: PLR2004 - final statuses
         raise ValueError(f"status must be a number from 200 to 599, not {status!r}")
-    headers = _parse_headers(entry.get("headers") or {})
-    body = entry.get("body", b"")
+    headers = _parse_headers(headers or {})
     if isinstance(body, bytes):
         return APIResponse(status, headers, body)
     if isinstance(body, str):
@@ -137,25 +122,13 @@ def _parse_headers(value: Any) -> dict[str, str]:
     return headers
 
 
-def _check_keys(entry: Mapping[str, Any], allowed: Iterable[str]) -> None:
-    shown = json.dumps(dict(entry), default=repr)
-    if not entry.keys() & {"content", "status"}:
-        raise ValueError(f"a script entry must hold content or status: {shown}")
-    if unknown := sorted(set(entry) - set(allowed)):
-        raise ValueError(f"a script entry has unknown keys {', '.join(unknown)}: {shown}")
-
-
-def _load(replies: Replies | None) -> list[Entry]:
-    if replies is None or callable(replies):
-        return []
-    path = f"{replies}, " if isinstance(replies, str | Path) else ""
-    values = _read(Path(replies)) if isinstance(replies, str | Path) else replies
+def _parse_entries(values: Sequence[Any], file: str = "") -> list[_Entry]:
     entries = []
     for number, value in enumerate(values, start=1):
         try:
-            entries.append(parse_entry(value))
+            entries.append(_parse_entry(value))
         except ValueError as error:
-            raise ValueError(f"{path}entry {number}: {error}") from error
+            raise ValueError(f"{file}entry {number}: {error}") from error
     return entries
 
 
@@ -177,6 +150,10 @@ def _parse_line(path: Path, number: int, line: str) -> Any:
         raise ValueError(f"{path}, line {number}: not valid JSON ({error})") from error
 
 
+async def _echo(request: Request) -> ScriptEntry:
+    return Completion(request.last_message)
+
+
 def _matches(pattern: str, text: str) -> bool:
     if pattern in text:
         return True
@@ -187,7 +164,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 async def _call(function: Callable[[Request], Any], request: Request) -> Completion | APIResponse:
-    """Call the function; a synchronous one runs in a thread, so that it can block."""
+    # A synchronous function runs in a thread, so that it can block.
     try:
         if inspect.iscoroutinefunction(function):
             value = await function(request)
@@ -195,6 +172,6 @@ async def _call(function: Callable[[Request], Any], request: Request) -> Complet
             value = await asyncio.to_thread(function, request)
             if inspect.isawaitable(value):
                 value = await value
-        return parse_entry(value).outcome
+        return _parse_entry(value).outcome
     except Exception as error:
         raise BackendError(f"The script failed: {type(error).__name__}: {error}") from error

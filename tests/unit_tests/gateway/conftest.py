@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("starlette", reason="the extra `gateway` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `gateway` is not installed")
 
+import json
 from contextlib import ExitStack
 
 import httpx
@@ -27,20 +28,30 @@ def gateway(serve):
 
 @pytest.fixture
 def client():
-    """A plain HTTP client."""
-    with httpx.Client(verify=False, trust_env=False, timeout=10) as client:  # noqa: S501 - no TLS here
+    """A plain HTTP client with the gateway's key."""
+    headers = {"x-api-key": "SG_local", "content-type": "application/json"}
+    with httpx.Client(verify=False, trust_env=False, timeout=10, headers=headers) as client:  # noqa: S501 - no TLS here
         yield client
 
 
 @pytest.fixture
-def ask(client):
+def post(client):
+    """Send a body: bytes, or a value that becomes JSON."""
+
+    def post(gateway, body, *, slug="gpt-4-turbo", **headers):
+        content = body if isinstance(body, bytes) else json.dumps(body)
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.post(f"{gateway.base_url}/{slug}", content=content, headers=headers)
+
+    return post
+
+
+@pytest.fixture
+def ask(post):
     """Send one user message; other keywords go into the body."""
 
-    def ask(gateway, text="Hello", *, key="SG_local", slug="gpt-4-turbo", headers=None, **body):
-        return client.post(
-            f"{gateway.base_url}/{slug}",
-            json={"messages": [{"role": "user", "content": text}], **body},
-            headers={"x-api-key": key, **(headers or {})},
-        )
+    def ask(gateway, text="Hello", *, key="SG_local", slug="gpt-4-turbo", **body):
+        body = {"messages": [{"role": "user", "content": text}], **body}
+        return post(gateway, body, slug=slug, x_api_key=key)
 
     return ask

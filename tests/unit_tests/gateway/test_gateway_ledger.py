@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_segmind.gateway.ledger import InsufficientCreditsError, Ledger
+from langchain_segmind.gateway.contract import RefusedError
+from langchain_segmind.gateway.ledger import Ledger
 from langchain_segmind.gateway.pricing import (
     compute_cost,
     count_prompt_tokens,
@@ -24,7 +25,7 @@ MICRO = Decimal("0.000001")
 @settings(deadline=None)
 @given(opening=st.decimals(0, 10, places=6), calls=CALLS)
 def test_balance_falls_by_the_sum_of_the_costs(opening, calls):
-    """Calls that are refused or not charged do not change the balance."""
+    """Only charged calls change it, and a cost can exceed its estimate and the balance."""
     ledger = Ledger(["key"], opening)
     spent = Decimal(0)
     for estimate, cost in calls:
@@ -34,26 +35,10 @@ def test_balance_falls_by_the_sum_of_the_costs(opening, calls):
                 if cost is not None:
                     spent += cost
                     assert charge(cost) == opening - spent
-        except InsufficientCreditsError:
+        except RefusedError:
             assert estimate > opening - spent
 
     assert ledger.balance("key") == opening - spent
-    assert ledger.reserved("key") == 0
-
-
-def test_threads_lose_no_charge():
-    """Calls in many threads are each charged once."""
-    ledger = Ledger(["key"], 1)
-
-    def run(cost):
-        for _ in range(200):
-            with ledger.reserve("key", 10 * MICRO) as charge:
-                charge(cost * MICRO)
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(run, range(8)))
-
-    assert ledger.balance("key") == 1 - 200 * sum(range(8)) * MICRO
     assert ledger.reserved("key") == 0
 
 
@@ -76,7 +61,7 @@ def test_reserved_credits_are_not_available():
     ledger = Ledger(["key"], "0.000100")
     with ledger.reserve("key", 80 * MICRO):
         with (
-            pytest.raises(InsufficientCreditsError, match=r"0\.000020 does not cover 0\.000021"),
+            pytest.raises(RefusedError, match=r"is 0\.000020 and this request needs 0\.000021"),
             ledger.reserve("key", 21 * MICRO),
         ):
             pass
@@ -84,13 +69,6 @@ def test_reserved_credits_are_not_available():
             assert ledger.reserved("key") == 100 * MICRO
     assert ledger.balance("key") == Decimal("0.000100")
     assert ledger.reserved("key") == 0
-
-
-def test_actual_cost_can_exceed_the_balance():
-    """The reservation is an estimate; the actual cost is charged, even below zero."""
-    ledger = Ledger(["key"], "0.000010")
-    with ledger.reserve("key", 10 * MICRO) as charge:
-        assert charge(25 * MICRO) == -15 * MICRO
 
 
 def test_balances_can_be_set_and_reset():
@@ -129,8 +107,7 @@ def test_credits_must_be_a_finite_number(amount):
 
 def test_price_is_that_of_gpt_4_turbo():
     """A million tokens cost 10 credits as input and 30 as output."""
-    assert compute_cost(10**6, 0) == 10
-    assert compute_cost(0, 10**6) == 30
+    assert (compute_cost(10**6, 0), compute_cost(0, 10**6)) == (10, 30)
 
 
 def test_tokens_are_estimated_from_the_text():

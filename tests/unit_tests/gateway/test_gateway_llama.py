@@ -1,7 +1,6 @@
 """The llama backend, with a real model if one is installed."""
 
 import asyncio
-import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,26 +78,15 @@ async def test_event_loop_stays_free(llama):
         pytest.param("\ud800", "UTF-8", id="surrogate"),
     ],
 )
-def test_unsupported_input_is_a_500(llama, client, content, text):
+def test_unsupported_input_is_a_500(llama, ask, content, text):
     """The error has the model's words, and nothing is charged."""
     llama.reset()
-    response = client.post(
-        f"{llama.base_url}/gpt-4-turbo",
-        content=json.dumps({"messages": [{"role": "user", "content": content}]}),
-        headers={"x-api-key": "SG_local", "content-type": "application/json"},
-    )
+    response = ask(llama, content)
 
     assert response.status_code == 500
     assert response.json()["error"].startswith("The model failed: ")
     assert text in response.json()["error"]
     assert llama.credits() == 1
-
-
-@needs_model
-def test_loading_prints_nothing(capfd):
-    """llama.cpp's own output does not reach the terminal."""
-    LlamaBackend(find_bundled_model()).close()
-    assert capfd.readouterr() == ("", "")
 
 
 @needs_model
@@ -111,7 +99,7 @@ def test_invalid_model_file_is_refused(tmp_path, capfd):
     capfd.readouterr()
 
 
-def test_missing_file_is_refused(monkeypatch, tmp_path):
+def test_missing_file_is_refused(tmp_path):
     """The error says that the file does not exist."""
     pytest.importorskip("xllamacpp")
     with pytest.raises(ValueError, match="There is no model file at"):
@@ -144,9 +132,9 @@ def test_bundled_model_is_found_without_importing_it(monkeypatch, tmp_path, file
 
 
 @needs_model
-def test_gateway_can_restart(ask):
-    """The model is loaded again at the next request."""
-    gateway = Gateway(backend="llama")
-    for _ in range(2):
-        with gateway:
-            assert ask(gateway, max_tokens=2).status_code == 200
+def test_restart_loads_the_model_again_and_prints_nothing(llama, ask, capfd):
+    """The model is loaded at the next request; llama.cpp's own output is not shown."""
+    llama.stop()
+    llama.start()
+    assert ask(llama, max_tokens=2).status_code == 200
+    assert capfd.readouterr() == ("", "")

@@ -1,10 +1,12 @@
 """The proxy backend in front of an OpenAI-compatible server on loopback."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import socket
 
 import pytest
+
+from langchain_segmind.gateway.__main__ import main
+from tests.support.raw_server import RawServer, answer
 
 COMPLETION = {
     "id": "chatcmpl-1",
@@ -17,93 +19,57 @@ COMPLETION = {
 }
 
 
-class Upstream:
-    """A server that records requests and gives all of them the same response."""
-
-    def __init__(self):
-        self.status, self.body, self.seen = 200, json.dumps(COMPLETION), []
-        upstream = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                sent = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                upstream.seen.append((self.path, self.headers.get("authorization"), sent))
-                self.send_response(upstream.status)
-                self.end_headers()
-                self.wfile.write(upstream.body.encode())
-
-            def log_message(self, *_args):
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-
-
 @pytest.fixture
-def upstream(monkeypatch):
-    """A running upstream server."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    upstream = Upstream()
-    thread = threading.Thread(target=upstream.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield upstream
-    upstream.server.shutdown()
-    thread.join()
-    upstream.server.server_close()
+def upstream():
+    """A server that gives all requests a completion."""
+    with RawServer([answer(json.dumps(COMPLETION).encode())]) as server:
+        yield server
 
 
 def test_requests_are_forwarded(serve, ask, upstream):
     """The model sees the parameters but no tools; its usage is charged."""
-    gateway = serve(upstream=f"{upstream.url}/", extra_body_keys=["response_format"])
+    gateway = serve(upstream=f"{upstream.get_url()}/", extra_body_keys=["response_format"])
     response = ask(gateway, "Hey", temperature=0, tools=[{}], stream=True, response_format={})
     body = response.json()
 
-    assert upstream.seen == [
-        (
-            "/v1/chat/completions",
-            None,
-            {
-                "model": "gpt-4-turbo",
-                "messages": [{"role": "user", "content": "Hey"}],
-                "temperature": 0,
-                "response_format": {},
-            },
-        )
-    ]
-    assert body["choices"][0]["message"]["content"] == "Hi"
-    assert body["choices"][0]["finish_reason"] == "length"
-    assert body["model"] == "llama3.2"
-    assert body["usage"] == COMPLETION["usage"]
+    (request,) = upstream.requests
+    assert request.head.startswith(b"POST /v1/chat/completions ")
+    assert b"authorization" not in request.head.lower()
+    sent = {"model": "gpt-4-turbo", "temperature": 0, "response_format": {}}
+    sent["messages"] = [{"role": "user", "content": "Hey"}]
+    assert json.loads(request.body) == sent
+    assert body["choices"] == COMPLETION["choices"]
+    assert (body["model"], body["usage"]) == ("llama3.2", COMPLETION["usage"])
     assert response.headers["x-cost"] == "0.000260"
 
 
-def test_upstream_model_and_key_are_sent(serve, ask, upstream):
-    """The model replaces the slug, and the key is a bearer token."""
-    gateway = serve(upstream=upstream.url, upstream_model="llama3.2", upstream_api_key="fake-key")
-    ask(gateway)
+def test_upstream_model_and_key_are_sent(monkeypatch, ask, upstream):
+    """The key can come from the environment; the upstream's URL selects the proxy."""
+    monkeypatch.setenv("UPSTREAM_API_KEY", "fake-key\n")
+    assert main(["--upstream", upstream.get_url(), "--upstream-model", "m"], until=ask) == 0
 
-    path, authorization, sent = upstream.seen[0]
-    assert (path, authorization) == ("/v1/chat/completions", "Bearer fake-key")
-    assert sent["model"] == "llama3.2"
+    (request,) = upstream.requests
+    assert b"\r\nauthorization: bearer fake-key\r\n" in request.head.lower()
+    assert json.loads(request.body)["model"] == "m"
 
 
 @pytest.mark.parametrize(
     ("status", "body", "text"),
     [
-        pytest.param(404, "no model", "upstream server answered 404: no model", id="status"),
-        pytest.param(401, "wrong key fake-key", "wrong key ***", id="echoed-key"),
-        pytest.param(503, "x" * 999, "x" * 100, id="long"),
-        pytest.param(200, "hm", "sent no chat completion", id="not-json"),
-        pytest.param(200, "[]", "sent no chat completion", id="array"),
-        pytest.param(200, '{"choices": []}', "sent no chat completion", id="no-choices"),
-        pytest.param(200, '{"choices": [{"message": 3}]}', "no chat completion", id="message"),
+        pytest.param("404", b"no model", "upstream server answered 404: no model", id="status"),
+        pytest.param("401", b"wrong key fake-key", "wrong key ***", id="echoed-key"),
+        pytest.param("503", b"x" * 999, "x" * 100, id="long"),
+        pytest.param("200", b"hm", "sent no chat completion", id="not-json"),
+        pytest.param("200", b"[]", "sent no chat completion", id="array"),
+        pytest.param("200", b'{"choices": []}', "sent no chat completion", id="no-choices"),
+        pytest.param("200", b'{"choices": [{"message": 3}]}', "no chat completion", id="message"),
     ],
 )
-def test_upstream_failures_are_500(serve, ask, upstream, caplog, *, status, body, text):
+def test_upstream_failures_are_500(serve, ask, caplog, *, status, body, text):
     """The error gives the reason without the key, and nothing is charged."""
-    upstream.status, upstream.body = status, body
-    gateway = serve(upstream=upstream.url, upstream_api_key="fake-key")
-    response = ask(gateway)
+    with RawServer([answer(body, status=f"{status} -")]) as upstream:
+        gateway = serve(upstream=upstream.get_url(), upstream_api_key="fake-key")
+        response = ask(gateway)
 
     assert response.status_code == 500
     assert text in response.json()["error"]
@@ -115,12 +81,11 @@ def test_upstream_failures_are_500(serve, ask, upstream, caplog, *, status, body
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:{closed}/v1", "https://127.0.0.1:{closed}", "http://["]
 )
-def test_unreachable_upstream_is_500(serve, ask, upstream, url):
+def test_unreachable_upstream_is_500(serve, ask, url):
     """The error says that the upstream server failed."""
-    closed = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    closed.server_close()
-    gateway = serve(backend="proxy", upstream=url.format(closed=closed.server_port))
-    response = ask(gateway)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = listener.getsockname()[1]
+    response = ask(serve(backend="proxy", upstream=url.format(closed=closed)))
 
     assert response.status_code == 500
     assert "The upstream server failed" in response.json()["error"]
