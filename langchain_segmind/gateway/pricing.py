@@ -11,8 +11,8 @@ from typing import Any
 
 from langchain_segmind.gateway.request import get_text
 
-CREDITS_PER_PROMPT_TOKEN = Decimal("0.000010")
-CREDITS_PER_COMPLETION_TOKEN = Decimal("0.000030")
+PROMPT_TOKEN_PRICE = Decimal("0.000010")
+COMPLETION_TOKEN_PRICE = Decimal("0.000030")
 
 DEFAULT_MAX_TOKENS = 128
 """Output tokens that a call can use if the request sets no limit."""
@@ -39,9 +39,7 @@ def count_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
 
 def compute_cost(prompt_tokens: int, completion_tokens: int) -> Decimal:
     """Return the price of a call in credits."""
-    return (
-        prompt_tokens * CREDITS_PER_PROMPT_TOKEN + completion_tokens * CREDITS_PER_COMPLETION_TOKEN
-    )
+    return prompt_tokens * PROMPT_TOKEN_PRICE + completion_tokens * COMPLETION_TOKEN_PRICE
 
 
 def estimate_cost(messages: Iterable[Mapping[str, Any]], max_tokens: int | None) -> Decimal:

@@ -6,14 +6,15 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind.gateway.backends import Backend, BackendError, Completion
 from langchain_segmind.gateway.contract import HTML_TYPE, create_json_response
 from langchain_segmind.gateway.request import Request, parse_json
 
-ScriptEntry: TypeAlias = str | Mapping[str, Any] | Completion | APIResponse
+Outcome: TypeAlias = Completion | APIResponse
+ScriptEntry: TypeAlias = str | Mapping[str, Any] | Outcome
 Replies: TypeAlias = (
     str
     | Path
@@ -29,13 +30,6 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-class _Entry(NamedTuple):
-    """An outcome, and what the last message must match; None if it is played in order."""
-
-    outcome: Completion | APIResponse
-    match: str | None = None
-
-
 class ScriptedBackend(Backend):
     """Plays a script.
 
@@ -48,23 +42,23 @@ class ScriptedBackend(Backend):
 
     def __init__(self, replies: Replies | None = None) -> None:
         self._function: Callable[[Request], Any] | None = None
-        entries: list[_Entry] = []
+        entries: list[tuple[str | None, Outcome]] = []
         if replies is None or callable(replies):
             self._function = replies or _echo
         elif isinstance(replies, str | Path):
             entries = _parse_entries(_read(Path(replies)), f"{replies}, ")
         else:
             entries = _parse_entries(replies)
-        self._rules = [entry for entry in entries if entry.match is not None]
-        self._sequence = [entry.outcome for entry in entries if entry.match is None]
+        self._rules = [(match, outcome) for match, outcome in entries if match is not None]
+        self._sequence = [outcome for match, outcome in entries if match is None]
         self._played = 0
 
-    async def reply(self, request: Request) -> Completion | APIResponse:
+    async def reply(self, request: Request) -> Outcome:
         """Answer from the script."""
         if self._function is not None:
             return await _call(self._function, request)
-        for outcome, pattern in self._rules:
-            if pattern is not None and _matches(pattern, request.last_message):
+        for match, outcome in self._rules:
+            if _matches(match, request.last_message):
                 return outcome
         if self._played < len(self._sequence):
             self._played += 1
@@ -78,11 +72,12 @@ class ScriptedBackend(Backend):
         self._played = 0
 
 
-def _parse_entry(value: Any) -> _Entry:
+def _parse_entry(value: Any) -> tuple[str | None, Outcome]:
+    """Return what the last message must match, or None for any message, and the outcome."""
     if isinstance(value, Completion | APIResponse):
-        return _Entry(value)
+        return None, value
     if isinstance(value, str):
-        return _Entry(Completion(value))
+        return None, Completion(value)
     if not isinstance(value, Mapping):
         raise ValueError(f"a script entry must be a string or an object, not {value!r}")
     shown = json.dumps(dict(value), default=repr)
@@ -96,8 +91,8 @@ def _parse_entry(value: Any) -> _Entry:
     if match is not None and not isinstance(match, str):
         raise ValueError(f"match must be a string, not {match!r}")
     if "status" in rest:
-        return _Entry(_create_raw_response(**rest), match)
-    return _Entry(Completion(**{**rest, "usage": rest.get("usage") or {}}), match)
+        return match, _create_raw_response(**rest)
+    return match, Completion(**{**rest, "usage": rest.get("usage") or {}})
 
 
 def _create_raw_response(status: Any, headers: Any = None, body: Any = b"") -> APIResponse:
@@ -122,7 +117,7 @@ def _parse_headers(value: Any) -> dict[str, str]:
     return headers
 
 
-def _parse_entries(values: Sequence[Any], file: str = "") -> list[_Entry]:
+def _parse_entries(values: Sequence[Any], file: str = "") -> list[tuple[str | None, Outcome]]:
     entries = []
     for number, value in enumerate(values, start=1):
         try:
@@ -163,7 +158,7 @@ def _matches(pattern: str, text: str) -> bool:
         return False
 
 
-async def _call(function: Callable[[Request], Any], request: Request) -> Completion | APIResponse:
+async def _call(function: Callable[[Request], Any], request: Request) -> Outcome:
     # A synchronous function runs in a thread, so that it can block.
     try:
         if inspect.iscoroutinefunction(function):
@@ -172,6 +167,6 @@ async def _call(function: Callable[[Request], Any], request: Request) -> Complet
             value = await asyncio.to_thread(function, request)
             if inspect.isawaitable(value):
                 value = await value
-        return _parse_entry(value).outcome
+        return _parse_entry(value)[1]
     except Exception as error:
         raise BackendError(f"The script failed: {type(error).__name__}: {error}") from error
