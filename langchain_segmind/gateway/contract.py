@@ -18,11 +18,7 @@ RATE_LIMITED = "Rate limit exceeded"
 
 
 class RefusedError(Exception):
-    """The request is answered with an error.
-
-    Attributes:
-        response: The error response; see `create_error_response`.
-    """
+    """The request is answered with an error; `response` holds it."""
 
     def __init__(
         self, status: int, text: str = "", headers: Mapping[str, str] | None = None

@@ -193,7 +193,8 @@ class _Server:
 
     def _run(self, listener: socket.socket) -> None:
         try:
-            asyncio.run(self._serve(listener))
+            with listener:
+                asyncio.run(self._serve(listener))
         except Exception as error:  # noqa: BLE001 - raised again by the constructor
             self._started.set_exception(error)
 

@@ -47,29 +47,14 @@ MAX_RECORDED_REQUESTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A response and how to send it.
-
-    Attributes:
-        response: The response.
-        manner: `whole`; `cut` in the middle of the body; or `drop` the connection instead.
-    """
+    """A response to send whole, to cut in the middle of its body, or to drop with its connection."""
 
     response: APIResponse
     manner: Literal["whole", "cut", "drop"] = "whole"
 
 
 class Service:
-    """The gateway behind its HTTP server.
-
-    Attributes:
-        requests: The last 10,000 requests, oldest first.
-        ledger: The balances.
-        backend: What answers now.
-        faults: The faults to inject.
-
-    Raises:
-        ValueError: An option is malformed.
-    """
+    """The gateway behind its HTTP server, which calls `answer`."""
 
     def __init__(self, options: Options) -> None:
         self._options = options

