@@ -47,7 +47,7 @@ MAX_RECORDED_REQUESTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A response to send whole, to cut in the middle of its body, or to drop with its connection."""
+    """A response to send whole, to cut within its body, or to drop with its connection."""
 
     response: APIResponse
     manner: Literal["whole", "cut", "drop"] = "whole"
