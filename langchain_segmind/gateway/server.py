@@ -211,10 +211,8 @@ class _Server:
         server.close()
         for connection in list(state.connections):
             connection.transport.abort()
-        # Pending requests notice the disconnect and end; those that do not are cancelled.
-        if tasks := set(state.tasks):
-            _, pending = await asyncio.wait(tasks, timeout=_SHUTDOWN_SECONDS)
-            for task in pending:
-                task.cancel()
+        # Pending requests notice the disconnect and end; asyncio.run cancels those that do not.
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=_SHUTDOWN_SECONDS)
         while state.connections:  # noqa: ASYNC110 - gone in the loop's next turn
             await asyncio.sleep(0)

@@ -135,6 +135,7 @@ def user(content):
         pytest.param({**HELLO, "max_tokens": 0}, "max_tokens must be", id="max-tokens"),
         pytest.param({**HELLO, "max_tokens": True}, "max_tokens must be", id="max-tokens-bool"),
         pytest.param({**HELLO, "temperature": "hot"}, "temperature must be", id="temperature"),
+        pytest.param({**HELLO, "top_p": True}, "top_p must be", id="top-p-bool"),
         pytest.param({**HELLO, "stop": ["a", 1]}, "stop must be", id="stop"),
         pytest.param({"prompt": "x", "seed": 1.5}, "seed must be", id="seed"),
     ],
