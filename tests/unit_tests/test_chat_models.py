@@ -148,7 +148,7 @@ class TestFields:
             ({"default_headers": {"a": SECRET + "\n"}}, "line feed"),
             ({"http_client": httpx.AsyncClient()}, "http_client"),
         ],
-        ids=lambda value: "" if isinstance(value, str) else str(value)[:50],
+        ids=lambda value: "" if isinstance(value, str) else " and ".join(value),
     )
     def test_an_invalid_value_is_refused(self, fields, words) -> None:
         """Before anything is sent, and without showing a secret."""
