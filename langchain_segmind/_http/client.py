@@ -55,7 +55,7 @@ def get_holder(rate_limiter: BaseRateLimiter | None) -> HoldingRateLimiter | Non
 
 
 class RequestObserver(Protocol):
-    """What is told about each attempt of a call."""
+    """Receives the events of each attempt of a call."""
 
     def on_request_sent(self) -> None:
         """A request has been written."""
@@ -73,7 +73,7 @@ class Sender:
     Args:
         api_key: Where the key comes from; it is read for each attempt.
         timeout: As the model's field.
-        observer: Told about each attempt.
+        observer: Receives the events of each attempt.
         max_retries: As the model's field.
         retry_read_timeouts: As the model's field.
         client: The user's own client; None for the process's or event loop's connections.

@@ -30,7 +30,7 @@ class Endless:
         self.entered, self.left = threading.Event(), threading.Event()
 
     async def __call__(self, _request):
-        """Wait for ever."""
+        """Wait forever."""
         self.entered.set()
         try:
             await asyncio.Event().wait()
