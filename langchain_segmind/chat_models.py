@@ -23,11 +23,9 @@ from pydantic import (
     Field,
     SecretStr,
     field_serializer,
-    field_validator,
     model_validator,
 )
 
-from langchain_segmind._api.api_key import ApiKeySource, find_api_key_problem, read_api_key_env
 from langchain_segmind._api.balance import SegmindCredits, create_credits
 from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
@@ -51,11 +49,14 @@ from langchain_segmind._settings.call_settings import (
     check_call_arguments,
     create_call_settings,
 )
-from langchain_segmind._settings.parameters import BodyParameters, ModelParameters
+from langchain_segmind._settings.parameters import BodyParameters, ModelParameters, validate_field
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
 from langchain_segmind.callbacks.tracking import UsageTracker, begin_call, start_tracking
 from langchain_segmind.data._profiles import PROFILES
+
+if TYPE_CHECKING:
+    from langchain_segmind._api.api_key import ApiKeySource
 
 FORMAT = FORMATS["openai"]
 
@@ -66,10 +67,6 @@ OTHER_NAMES: Mapping[str, str] = {
 }
 """Other names of some fields. They are not pydantic's aliases, which would replace the fields' own
 names for type checkers."""
-
-
-def _create_alias(name: str) -> property:
-    return property(attrgetter(name), lambda model, value: setattr(model, name, value))
 
 
 class ChatSegmind(ModelParameters, BaseChatModel):
@@ -96,9 +93,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         ```
     """
 
-    model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=False, validate_assignment=True
-    )
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=False)
 
     if TYPE_CHECKING:
         # Type checkers build the constructors of this class and its subclasses from the fields;
@@ -115,9 +110,25 @@ class ChatSegmind(ModelParameters, BaseChatModel):
                     arguments[name] = SecretStr(arguments[name])
             super().__init__(**arguments)
 
-        model_name = _create_alias("model")
-        api_key = _create_alias("segmind_api_key")
-        base_url = _create_alias("segmind_api_base")
+        model_name = property(attrgetter("model"))
+        api_key = property(attrgetter("segmind_api_key"))
+        base_url = property(attrgetter("segmind_api_base"))
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Assign a field by either name, validated on its own.
+
+            pydantic's `validate_assignment` would run all validators of the model again, those of
+            subclasses included.
+            """
+            if isinstance(value, str) and name in {"segmind_api_key", "api_key"}:
+                value = SecretStr(value)
+            name = OTHER_NAMES.get(name, name)
+            if name in ModelParameters.model_fields:
+                value = validate_field(name, value)
+            has_own_profile = self.profile != self._resolve_model_profile()
+            super().__setattr__(name, value)
+            if name == "model" and not has_own_profile:
+                super().__setattr__("profile", self._resolve_model_profile())
 
     @model_validator(mode="before")
     @classmethod
@@ -125,29 +136,11 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         if unknown := arguments.keys() - cls.model_fields.keys() - OTHER_NAMES.keys():
             aliases = (info.alias for info in cls.model_fields.values() if info.alias)
             known = {*cls.model_fields, *OTHER_NAMES, *aliases}
-            # Where a field is assigned, pydantic passes the cached properties as well.
-            given = (name for name in unknown if not name.startswith("_"))
-            check_names(given, known, cls.__name__)
+            check_names(unknown, known, cls.__name__)
         for other, name in OTHER_NAMES.items():
             if name in arguments and other in arguments:
                 raise TypeError(f"{cls.__name__} takes {name!r} or {other!r}, not both.")
         return {OTHER_NAMES.get(name, name): value for name, value in arguments.items()}
-
-    @field_validator("segmind_api_key")
-    @classmethod
-    def _check_api_key(cls, key: ApiKeySource) -> ApiKeySource:
-        if key is None:
-            return read_api_key_env()
-        if isinstance(key, SecretStr) and (problem := find_api_key_problem(key)):
-            raise ValueError(f"{problem} Set {API_KEY_ENV}, or pass segmind_api_key=....")
-        return key
-
-    @model_validator(mode="after")
-    def _set_model_profile(self) -> Self:
-        # As core does, but not by an assignment, which would run all validators again.
-        if self.profile is None:
-            self.__dict__["profile"] = self._resolve_model_profile()
-        return self
 
     @model_validator(mode="after")
     def _set_segmind_version(self) -> Self:
@@ -573,9 +566,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         check_call_arguments(kwargs, [*type(self).model_fields, *OTHER_NAMES])
         begin_call()
         params = {**self.asdict(), "stop": stop, **kwargs}
-        params.pop(
-            "structured_output", None
-        )  # not JSON; `ls_structured_output_format` describes it
+        # Not JSON; `ls_structured_output_format` describes it.
+        params.pop("structured_output", None)
         return params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:

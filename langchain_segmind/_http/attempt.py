@@ -33,9 +33,6 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 GRACE_SECONDS = 0.2
 """How long the event loop waits past the deadline, so that the transport reports its phase."""
 
-MIN_TIMEOUT_SECONDS = 0.001
-"""httpx takes a timeout of 0 as "do not wait at all"."""
-
 NO_RESPONSE = "without sending a response"
 """httpcore's words for a connection that closed before the response headers were complete."""
 
@@ -199,13 +196,17 @@ class Attempt:
         return None if isinstance(self._timeout, httpx.Timeout) else self._deadline
 
     def set_timeouts(self) -> None:
-        """Set the timeouts of the phases, right before sending: the clock is running."""
+        """Set the timeouts of the phases, right before sending: the clock is running.
+
+        Raises:
+            httpx.ConnectTimeout: The deadline has passed.
+        """
         if isinstance(self._timeout, httpx.Timeout):
             self.outgoing.extensions["timeout"] = self._timeout.as_dict()
             return
-        seconds: float | None = None
-        if self._deadline.is_set:
-            seconds = max(self._deadline.remaining, MIN_TIMEOUT_SECONDS)
+        seconds = self._deadline.remaining if self._deadline.is_set else None
+        if seconds is not None and seconds <= 0:
+            raise httpx.ConnectTimeout("the deadline has passed")
         # Waiting for a connection from a client's pool is not the server's fault.
         phases = ("connect", "read", "write")
         self.outgoing.extensions["timeout"] = {"pool": None, **dict.fromkeys(phases, seconds)}
@@ -218,7 +219,7 @@ class Attempt:
         return max(self._deadline.remaining, 0) + GRACE_SECONDS
 
     def start_response(self, response: httpx.Response) -> None:
-        """Take the response's head.
+        """Store the response's head.
 
         Raises:
             EncodedBodyError: The body is encoded, although no coding was accepted.
@@ -230,7 +231,7 @@ class Attempt:
             raise EncodedBodyError(f"content-encoding: {coding:.80}")
 
     def feed(self, chunk: bytes) -> None:
-        """Take a chunk of the response's body.
+        """Store a chunk of the response's body.
 
         Raises:
             BodyTooLongError: The body is too long.
@@ -308,7 +309,8 @@ class Attempt:
         problem = f"The connection to {route} failed ({cause})"
         if isinstance(error, httpx.TimeoutException | TimeoutError):
             error_class = SegmindTimeoutError
-            problem = f"{route} did not answer within timeout={self._timeout!r} seconds ({cause})"
+            limit = f"timeout={self._timeout!r}"
+            problem = f"{route} sent no complete response within {limit} seconds ({cause})"
         if self.response is None:
             return error_class(f"{problem}. {error_class.advice}", phase=phase)
         problem = f"The response broke off and may have been billed. {problem}"

@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import httpx
 from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, RetryCallState, Retrying
 
 from langchain_segmind._api.api_key import ApiKeySource
 from langchain_segmind._api.endpoint import APIResponse
@@ -19,8 +18,11 @@ from langchain_segmind._http.attempt import TRANSPORT_ERRORS, APIRequest, Attemp
 from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.pools import AsyncPools, ThreadPools, find_route
-from langchain_segmind._http.retries import RetryPolicy, log_retry
+from langchain_segmind._http.retries import RetryPolicy, aretry, log_retry, retry
 from langchain_segmind.exceptions import SegmindError, SegmindRateLimitError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 THREAD_POOLS = ThreadPools()
 ASYNC_POOLS = AsyncPools()
@@ -30,9 +32,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=THREAD_POOLS.forget)
     os.register_at_fork(after_in_child=ASYNC_POOLS.forget)
 
-Handler = Callable[[httpx.Request], httpx.Response]
 AsyncHandler = Callable[[httpx.Request], Awaitable[httpx.Response]]
-OnRetry = Callable[[RetryCallState], Any]
+OnRetry = Callable[["RetryCallState"], Any]
 
 
 @runtime_checkable
@@ -116,29 +117,29 @@ class Sender:
             ValueError: The client is closed, or the environment's settings cannot be used.
         """
         start = monotonic()
-        retrying = Retrying(**self._policy.tenacity_options, before_sleep=self._before_retry)
         try:
-            return retrying(self._attempt, request)
+            return self._attempt(request)
         except SegmindError as error:
-            describe_attempts(error, retrying.statistics, monotonic() - start)
-            raise
+            failure = error
+        attempt = partial(self._attempt, request)
+        return retry(attempt, failure, start, self._policy, self._before_retry)
 
     async def asend(self, request: APIRequest) -> APIResponse:
         """Send a request and return its response; see `send`."""
         start = monotonic()
-        retrying = AsyncRetrying(**self._policy.tenacity_options, before_sleep=self._abefore_retry)
         try:
-            return await retrying(self._aattempt, request)
+            return await self._aattempt(request)
         except SegmindError as error:
-            describe_attempts(error, retrying.statistics, monotonic() - start)
-            raise
+            failure = error
+        attempt = partial(self._aattempt, request)
+        return await aretry(attempt, failure, start, self._policy, self._abefore_retry)
 
-    def _before_retry(self, state: RetryCallState) -> None:
+    def _before_retry(self, state: "RetryCallState") -> None:
         log_retry(state, self._policy.max_retries)
         if self._on_retry:
             self._on_retry(state)
 
-    async def _abefore_retry(self, state: RetryCallState) -> None:
+    async def _abefore_retry(self, state: "RetryCallState") -> None:
         log_retry(state, self._policy.max_retries)
         if self._on_retry:
             await self._on_retry(state)
@@ -188,8 +189,16 @@ class Sender:
 
     def _run(self, attempt: Attempt) -> APIResponse:
         try:
-            with self._borrow_handler(attempt) as handle:
-                _read(handle(attempt.outgoing), attempt)
+            if isinstance(self._client, httpx.Client):
+                attempt.set_timeouts()
+                _read(self._client.send(attempt.outgoing, **attempt.client_options), attempt)
+            else:
+                route = find_route(attempt.outgoing.url)
+                attempt.proxy = route.proxy
+                with THREAD_POOLS.borrow(route) as transport:
+                    transport.deadline = attempt.transport_deadline
+                    attempt.set_timeouts()
+                    _read(transport.handle_request(attempt.outgoing), attempt)
         except TRANSPORT_ERRORS as error:
             attempt.failure = error
         return attempt.result()
@@ -204,19 +213,6 @@ class Sender:
         except TRANSPORT_ERRORS as error:
             attempt.failure = error
         return attempt.result()
-
-    @contextmanager
-    def _borrow_handler(self, attempt: Attempt) -> Iterator[Handler]:
-        if isinstance(self._client, httpx.Client):
-            attempt.set_timeouts()
-            yield partial(self._client.send, **attempt.client_options)
-            return
-        route = find_route(attempt.outgoing.url)
-        attempt.proxy = route.proxy
-        with THREAD_POOLS.borrow(route) as transport:
-            transport.deadline = attempt.transport_deadline
-            attempt.set_timeouts()
-            yield transport.handle_request
 
     @asynccontextmanager
     async def _borrow_async_handler(self, attempt: Attempt) -> AsyncIterator[AsyncHandler]:
@@ -248,13 +244,6 @@ async def _aread(response: httpx.Response, attempt: Attempt) -> None:
             attempt.feed(chunk)
     finally:
         await response.aclose()
-
-
-def describe_attempts(error: SegmindError, statistics: dict[str, Any], seconds: float) -> None:
-    """Add to an error how many attempts were made, if there were several."""
-    attempts = statistics.get("attempt_number", 1)
-    if attempts > 1 and error.args:
-        error.args = (f"{error.args[0]} ({attempts} attempts in {seconds:.1f} s.)", *error.args[1:])
 
 
 def close() -> None:

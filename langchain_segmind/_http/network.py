@@ -5,8 +5,7 @@ byte a second is never timed out. Asynchronous calls are ended by their event lo
 """
 
 import socket
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from ssl import SSLContext
 from typing import Any
 
@@ -22,100 +21,23 @@ MAX_ADDRESS_SECONDS = 5.0
 """Time for one address of a host that has others."""
 
 
-class DeadlineTransport(httpx.BaseTransport):
+class DeadlineTransport(httpx.HTTPTransport):
     """Carries one request at a time and ends it at its deadline.
 
+    A subclass of httpx's own transport, so that tools that patch it see synchronous calls too.
+
     Args:
-        ssl_context: The certificates that servers are checked against.
-        keep_alive: Seconds after which an idle connection is not used again.
-        proxy: The proxy's URL; None for none.
+        options: As for `httpx.HTTPTransport`.
 
     Attributes:
         deadline: The deadline of the current request; None if its phases have timeouts.
     """
 
-    def __init__(self, ssl_context: SSLContext, keep_alive: float, proxy: str | None) -> None:
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.deadline: Deadline | None = None
-        options: dict[str, Any] = {
-            "ssl_context": ssl_context,
-            "keepalive_expiry": keep_alive,
-            "network_backend": DeadlineBackend(self),
-        }
-        self._pool = _create_pool(proxy, options)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return the head of its response."""
-        outgoing = httpcore.Request(
-            method=request.method,
-            url=_convert_url(request.url),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        with map_transport_errors():
-            response = self._pool.handle_request(outgoing)
-        return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=ResponseBody(response),
-            extensions=response.extensions,
-        )
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._pool.close()
-
-
-class ResponseBody(httpx.SyncByteStream):
-    """The body of a response."""
-
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Read the body in chunks."""
-        with map_transport_errors():
-            yield from self._response.iter_stream()
-
-    def close(self) -> None:
-        """End the response."""
-        self._response.close()
-
-
-def _create_pool(proxy: str | None, options: dict[str, Any]) -> httpcore.ConnectionPool:
-    if proxy is None:
-        return httpcore.ConnectionPool(**options)
-    settings = httpx.Proxy(proxy)
-    url = _convert_url(settings.url)
-    if settings.url.scheme.startswith("socks"):
-        return httpcore.SOCKSProxy(proxy_url=url, proxy_auth=settings.raw_auth, **options)
-    return httpcore.HTTPProxy(
-        proxy_url=url,
-        proxy_auth=settings.raw_auth,
-        proxy_headers=settings.headers.raw,
-        **options,
-    )
-
-
-def _convert_url(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(
-        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-    )
-
-
-@contextmanager
-def map_transport_errors() -> Iterator[None]:
-    """Raise httpx's error for httpcore's of the same name."""
-    try:
-        yield
-    except (
-        httpcore.NetworkError,
-        httpcore.TimeoutException,
-        httpcore.ProtocolError,
-        httpcore.ProxyError,
-        httpcore.UnsupportedProtocol,
-    ) as error:
-        raise getattr(httpx, type(error).__name__)(str(error)) from error
+        # httpx has no argument for it.
+        self._pool._network_backend = DeadlineBackend(self)  # noqa: SLF001 - see above
 
 
 class DeadlineBackend(httpcore.SyncBackend):

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from math import inf
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -78,7 +78,7 @@ class PerRequestPool(Generic[Transport]):
             return self._open_transport()
 
     def release(self, transport: Transport, *, reusable: bool) -> list[Transport]:
-        """Take a transport back; return those that must be closed now.
+        """Store a transport for the next request; return those that must be closed now.
 
         Args:
             transport: The transport.
@@ -349,25 +349,35 @@ def _get_route_context(route: Route) -> SSLContext:
     return get_ssl_context() if route.is_encrypted else SSLContext(PROTOCOL_TLS_CLIENT)
 
 
+def _get_proxy_context(route: Route) -> SSLContext | None:
+    is_https = route.proxy is not None and route.proxy.startswith("https:")
+    return get_ssl_context() if is_https else None
+
+
 def forget_environment() -> None:
     """Read the environment's proxies and certificates again at the next call."""
     find_host_route.cache_clear()
     get_ssl_context.cache_clear()
 
 
+def get_transport_options(route: Route) -> dict[str, Any]:
+    """Return the options of a route's transports."""
+    context = _get_route_context(route)
+    return {
+        "verify": context,
+        "proxy": route.proxy and httpx.Proxy(route.proxy, ssl_context=_get_proxy_context(route)),
+        "limits": httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
+    }
+
+
 def open_transport(route: Route) -> "DeadlineTransport":
     """Open a transport for a thread."""
     # httpcore takes longer to import than all of this package: it waits for the first call.
     module = import_module("langchain_segmind._http.network")
-    transport: DeadlineTransport = module.DeadlineTransport(
-        _get_route_context(route), KEEP_ALIVE_SECONDS, route.proxy
-    )
+    transport: DeadlineTransport = module.DeadlineTransport(**get_transport_options(route))
     return transport
 
 
 def open_async_transport(route: Route) -> httpx.AsyncBaseTransport:
     """Open a transport for an event loop."""
-    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
-    return httpx.AsyncHTTPTransport(
-        verify=_get_route_context(route), limits=limits, proxy=route.proxy
-    )
+    return httpx.AsyncHTTPTransport(**get_transport_options(route))

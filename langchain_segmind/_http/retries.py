@@ -1,16 +1,20 @@
 """Whether to send a request again, and when.
 
-A POST whose response began may have run and been billed: once the headers have arrived, it is
-never sent again. Nor is one that timed out, unless `retry_read_timeouts` is set. Segmind has no
+A POST whose response breaks off in its body may have run and been billed: it is never sent again.
+Nor is one that timed out after it was sent, unless `retry_read_timeouts` is set. Segmind has no
 idempotency keys.
+
+tenacity is imported at the first failure: most calls need no retry.
 """
 
 import logging
+import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
-from tenacity import RetryCallState, retry_if_exception, wait_exponential, wait_random
-
+from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind.exceptions import (
     SegmindConnectionError,
@@ -19,10 +23,12 @@ from langchain_segmind.exceptions import (
     SegmindTimeoutError,
 )
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 logger = logging.getLogger(__name__)
 
-back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
-"""Seconds to wait where the server does not say: 0.5, 1, 2, 4, 8, 8, ... plus up to 0.5."""
+MAX_BACK_OFF_SECONDS = 8.0
 
 LONG_WAIT_SECONDS = 5.0
 """Waits from here on are logged as warnings."""
@@ -34,6 +40,12 @@ MAX_LIMITER_WAIT_SECONDS = 300.0
 """The longest `retry-after` that is left to the rate limiter: limits are per minute."""
 
 REQUEST_TIMEOUT_STATUS = 408
+
+
+def back_off(state: "RetryCallState") -> float:
+    """Return the seconds to wait by default: 0.5, 1, 2, 4, 8, 8, ... plus up to 0.5."""
+    seconds: float = min(0.5 * 2 ** min(state.attempt_number - 1, 10), MAX_BACK_OFF_SECONDS)
+    return seconds + random.uniform(0, 0.5)  # noqa: S311 - not a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,13 @@ class RetryPolicy:
         return {
             "stop": self.should_stop,
             "wait": self.get_wait,
-            "retry": retry_if_exception(self.should_retry),
+            "retry": self._should_retry_attempt,
             "reraise": True,
         }
+
+    def _should_retry_attempt(self, state: "RetryCallState") -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        return error is not None and self.should_retry(error)
 
     def should_retry(self, error: BaseException) -> bool:
         """Whether the request may be sent again after an error."""
@@ -70,12 +86,12 @@ class RetryPolicy:
             return error.phase == "connect" or self.retry_read_timeouts
         return not (isinstance(error, SegmindConnectionError) and error.phase == "read")
 
-    def should_stop(self, state: RetryCallState) -> bool:
+    def should_stop(self, state: "RetryCallState") -> bool:
         """Whether no attempt is left, or the next one would begin after the deadline."""
         is_too_late = state.upcoming_sleep >= min(self.deadline.remaining, MAX_WAIT_SECONDS)
         return is_too_late or state.attempt_number > self.max_retries
 
-    def get_wait(self, state: RetryCallState) -> float:
+    def get_wait(self, state: "RetryCallState") -> float:
         """Return the seconds to wait: the server's `retry-after`, else exponential back-off.
 
         After a 429, a rate limiter that holds all callers does the waiting, which does not count
@@ -89,14 +105,84 @@ class RetryPolicy:
         return 0.0 if is_held and wait <= MAX_LIMITER_WAIT_SECONDS else wait
 
 
-def log_retry(state: RetryCallState, max_retries: int) -> None:
+def log_retry(state: "RetryCallState", max_retries: int) -> None:
     """Log that an attempt failed and when the next one follows."""
-    wait = state.upcoming_sleep
+    error = state.outcome.exception() if state.outcome else None
+    # Where the rate limiter waits, tenacity does not.
+    wait = max(state.upcoming_sleep, getattr(error, "retry_after", None) or 0.0)
     logger.log(
         logging.WARNING if wait >= LONG_WAIT_SECONDS else logging.INFO,
         "Attempt %d of %d failed; the next one in %.1f s. %s",
         state.attempt_number,
         1 + max_retries,
         wait,
-        state.outcome and state.outcome.exception(),
+        error,
     )
+
+
+def retry(
+    attempt: Callable[[], APIResponse],
+    failure: SegmindError,
+    start: float,
+    policy: RetryPolicy,
+    before_sleep: Callable[["RetryCallState"], None],
+) -> APIResponse:
+    """Make further attempts after the first one failed, as far as the policy allows.
+
+    Args:
+        attempt: Makes an attempt.
+        failure: The error of the first attempt.
+        start: When that began, in seconds of `time.monotonic`.
+        policy: When to retry.
+        before_sleep: Called before each wait.
+
+    Raises:
+        SegmindError: The error of the last attempt.
+    """
+    from tenacity import Retrying  # noqa: PLC0415 - see above
+
+    failures = [failure]
+
+    def replay() -> APIResponse:
+        if failures:
+            raise failures.pop()
+        return attempt()
+
+    retrying = Retrying(**policy.tenacity_options, before_sleep=before_sleep)
+    try:
+        return retrying(replay)
+    except SegmindError as error:
+        describe_attempts(error, retrying.statistics, monotonic() - start)
+        raise
+
+
+async def aretry(
+    attempt: Callable[[], Awaitable[APIResponse]],
+    failure: SegmindError,
+    start: float,
+    policy: RetryPolicy,
+    before_sleep: Callable[["RetryCallState"], Awaitable[None]],
+) -> APIResponse:
+    """Make further attempts after the first one failed; see `retry`."""
+    from tenacity import AsyncRetrying  # noqa: PLC0415 - see above
+
+    failures = [failure]
+
+    async def replay() -> APIResponse:
+        if failures:
+            raise failures.pop()
+        return await attempt()
+
+    retrying = AsyncRetrying(**policy.tenacity_options, before_sleep=before_sleep)
+    try:
+        return await retrying(replay)
+    except SegmindError as error:
+        describe_attempts(error, retrying.statistics, monotonic() - start)
+        raise
+
+
+def describe_attempts(error: SegmindError, statistics: dict[str, Any], seconds: float) -> None:
+    """Add to an error how many attempts were made, if there were several."""
+    attempts = statistics.get("attempt_number", 1)
+    if attempts > 1 and error.args:
+        error.args = (f"{error.args[0]} ({attempts} attempts in {seconds:.1f} s.)", *error.args[1:])

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, cast
 import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from langchain_segmind._api.api_key import ApiKeySource
-from langchain_segmind._api.endpoint import API_KEY_HEADER, SLUG
+from langchain_segmind._api.api_key import ApiKeySource, find_api_key_problem, read_api_key_env
+from langchain_segmind._api.endpoint import API_KEY_ENV, API_KEY_HEADER, SLUG
 from langchain_segmind._api.url import check_api_base, read_api_base_env
 
 RESERVED_HEADERS: Mapping[str, str] = {
@@ -66,6 +66,19 @@ BODY_KEYS = frozenset(
     }
 )
 """Keys of the request's body that other packages take as arguments."""
+
+
+def check_api_key(key: ApiKeySource) -> ApiKeySource:
+    """Return a key; the one of the environment for None.
+
+    Raises:
+        ValueError: The key cannot be sent; the error does not show it.
+    """
+    if key is None:
+        return read_api_key_env()
+    if isinstance(key, SecretStr) and (problem := find_api_key_problem(key)):
+        raise ValueError(f"{problem} Set {API_KEY_ENV}, or pass segmind_api_key=....")
+    return key
 
 
 def check_slug(model: str) -> str:
@@ -154,7 +167,7 @@ def _as_list(stop: Any) -> Any:
 
 
 # Type checkers read what the constructor takes from a field's type: `str` is in some only for them.
-ApiKey = Annotated[ApiKeySource, BeforeValidator(_hide_key)]
+ApiKey = Annotated[ApiKeySource, BeforeValidator(_hide_key), AfterValidator(check_api_key)]
 Slug = Annotated[str, AfterValidator(check_slug)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -70,16 +70,13 @@ class CallSettings(CallParameters):
     def cache_key(self) -> dict[str, Any]:
         """What changes a reply, as JSON: everything but the timeout."""
         return {
-            "model": self.model,
-            "parameters": self.parameters,
+            **self.model_dump(include={*SHARED_FIELDS} - {"timeout"}),
             "stop": self.stop_strings,
             "tools": self.tools.fingerprint,
             "tool_choice": self.tool_choice.convert_to_openai(),
             "parallel_tool_calls": self.parallel_tool_calls,
             "response_format": self.response_format and repr(self.response_format),
             "structured_output": self.structured_output and self.structured_output.identity,
-            "on_invalid_tool_call": self.on_invalid_tool_call,
-            "output_retries": self.output_retries,
             "on_unmet_requirement": self.on_unmet_requirement,
         }
 

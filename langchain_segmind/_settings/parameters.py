@@ -136,3 +136,14 @@ class ModelParameters(CallParameters):
     streaming: bool | None = None
     """Whether `invoke` uses `stream`. The endpoint does not stream: a reply arrives as one
     piece."""
+
+
+def validate_field(name: str, value: Any) -> Any:
+    """Return a value as the field of that name holds it.
+
+    Raises:
+        ValueError: The value is invalid (pydantic's `ValidationError`).
+    """
+    fields = ModelParameters.model_construct(model="")
+    ModelParameters.__pydantic_validator__.validate_assignment(fields, name, value)
+    return getattr(fields, name)

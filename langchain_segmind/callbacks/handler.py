@@ -208,7 +208,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
     def on_chat_model_start(
         self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
     ) -> None:
-        """Take part in a run that begins; runs of other providers are ignored.
+        """Count the run that begins; runs of other providers are ignored.
 
         Args:
             run_id: The run's id.
@@ -241,7 +241,7 @@ class _HandlerGroup(BaseCallbackHandler):
         self.handlers = handlers
 
     def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """Let all handlers take part in a call that begins."""
+        """Forward the event to all handlers."""
         for handler in self.handlers:
             handler.on_chat_model_start(*args, **kwargs)
 
@@ -251,7 +251,7 @@ _open_blocks: ContextVar[_HandlerGroup | None] = ContextVar("segmind_credits", d
 
 @cache
 def _register_open_blocks() -> None:
-    """Have LangChain add the handlers of the open blocks to every run."""
+    """Register the hook that adds the handlers of open blocks to every run."""
     # Imported here since it imports LangSmith.
     from langchain_core.tracers.context import register_configure_hook  # noqa: PLC0415
 

@@ -1,10 +1,11 @@
-"""Tell the credits handlers of a call about each of its requests.
+"""Report each request of a call to its credits handlers.
 
 LangChain passes handlers to a run, but does not give the run to `_stream`. So each handler adds
 itself to the current call in `on_chat_model_start`, which LangChain fires in every kind of call.
 """
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -17,29 +18,48 @@ from langchain_segmind.callbacks.usage import Receipt, SegmindUsage
 from langchain_segmind.exceptions import SegmindError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from langchain_segmind.callbacks.handler import SegmindCreditsCallbackHandler
 
 TIMEOUT_STATUSES = frozenset({408, 504, 524})
 """Some server gave up waiting for the model, which may have run and been billed."""
 
-_run_handlers: ContextVar["dict[UUID, list[SegmindCreditsCallbackHandler]] | None"] = ContextVar(
-    "segmind_run_handlers", default=None
-)
-"""The handlers of the current call, by run: `generate` starts several runs, and calls of
-`stream_events` can overlap."""
+MAX_NESTED_CALLS = 8
+"""Calls within the callbacks of calls; further ones forget the outermost."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that has begun and not yet sent its first request.
+
+    Attributes:
+        handlers: Its handlers by run: `generate` starts several runs.
+        outer: The call whose callbacks made this one.
+        depth: How many outer calls there are.
+    """
+
+    handlers: "dict[UUID, list[SegmindCreditsCallbackHandler]]"
+    outer: "_Call | None" = None
+    depth: int = 0
+
+
+_current_call: ContextVar[_Call | None] = ContextVar("segmind_call", default=None)
 
 
 def begin_call() -> None:
-    """Forget the handlers of earlier calls in this context."""
-    _run_handlers.set({})
+    """Begin a call without handlers."""
+    outer = _current_call.get()
+    if outer is None or outer.depth == MAX_NESTED_CALLS:
+        _current_call.set(_Call({}))
+    else:
+        _current_call.set(_Call({}, outer, outer.depth + 1))
 
 
 def add_handler(run_id: UUID, handler: "SegmindCreditsCallbackHandler") -> None:
     """Add a handler to a run of the current call."""
-    runs = _run_handlers.get()
-    if runs is not None and handler not in (handlers := runs.setdefault(run_id, [])):
+    call = _current_call.get()
+    if call and handler not in (handlers := call.handlers.setdefault(run_id, [])):
         handlers.append(handler)
 
 
@@ -53,17 +73,28 @@ def start_tracking(run_id: UUID | None, model: str) -> "UsageTracker":
     Raises:
         SegmindBudgetExceededError: One of its handlers refuses the call.
     """
-    runs = _run_handlers.get() or {}
-    if run_id is None:
-        run_id = next(iter(runs), None)
-    tracker = UsageTracker(model, () if run_id is None else runs.pop(run_id, ()))
+    tracker = UsageTracker(model, _take_handlers(run_id))
     for handler in tracker.handlers:
         handler.check()
     return tracker
 
 
+def _take_handlers(run_id: UUID | None) -> "Sequence[SegmindCreditsCallbackHandler]":
+    call = current = _current_call.get()
+    if current is None:
+        return ()
+    if run_id is None:
+        run_id = next(iter(current.handlers), None)
+    while call and run_id not in call.handlers:
+        call = call.outer
+    handlers = call.handlers.pop(run_id) if call and run_id else ()
+    if not current.handlers:
+        _current_call.set(current.outer)
+    return handlers
+
+
 class UsageTracker:
-    """Tells handlers what the requests of one call cost.
+    """Reports to handlers what the requests of one call cost.
 
     Args:
         model: The slug.
@@ -71,10 +102,10 @@ class UsageTracker:
     """
 
     def __init__(
-        self, model: str, handlers: "Iterable[SegmindCreditsCallbackHandler]" = ()
+        self, model: str, handlers: "Sequence[SegmindCreditsCallbackHandler]" = ()
     ) -> None:
         self.model = model
-        self.handlers = list(handlers)
+        self.handlers = handlers
         self._requests = 0
         self._sent_at: float | None = None
 

@@ -196,7 +196,7 @@ def test_the_key_is_readable_json() -> None:
     """For debugging a cache."""
     kind, _, settings = create()._get_llm_string().partition(" ")
     assert kind == "segmind-chat"
-    assert json.loads(settings)["parameters"]["temperature"] == 0.1
+    assert json.loads(settings)["temperature"] == 0.1
 
 
 class Number(BaseModel):

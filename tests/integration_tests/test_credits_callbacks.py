@@ -334,6 +334,31 @@ def test_overlapping_event_streams_keep_their_own_handlers(create_model) -> None
     assert handler.total.calls == 1
 
 
+class Guard(BaseCallbackHandler):
+    """A handler that asks a model about each call."""
+
+    run_inline = True
+
+    def __init__(self, model: ChatSegmindGPT4Turbo) -> None:
+        self.model = model
+
+    def on_chat_model_start(self, *_: object, **__: object) -> None:
+        self.model.invoke("Is this fine?")
+
+
+@pytest.mark.parametrize("is_last", [True, False], ids=["guard last", "guard first"])
+@pytest.mark.parametrize("method", ["invoke", "stream"])
+def test_call_within_the_callbacks_of_a_call_does_not_take_its_handlers(
+    caller, create_model, method, is_last
+) -> None:
+    """The outer call counts; the inner one has no handler."""
+    handler = SegmindCreditsCallbackHandler()
+    callbacks = [handler, Guard(create_model())][:: 1 if is_last else -1]
+    for _ in range(2):
+        getattr(caller, method)(create_model(), "Hi", {"callbacks": callbacks})
+    assert handler.total.calls == 2
+
+
 def test_block_can_end_in_another_context() -> None:
     """A web framework can close a generator in another one; this raises no error."""
 

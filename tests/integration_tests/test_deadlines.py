@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -174,7 +173,7 @@ def test_a_host_without_an_address_is_a_connection_error(monkeypatch) -> None:
 def test_a_stream_without_a_timeout_keeps_the_deadline() -> None:
     """The handshake with a SOCKS proxy passes none."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        transport = DeadlineTransport(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), 5.0, None)
+        transport = DeadlineTransport()
         transport.deadline = Deadline(TIMEOUT)
         stream = DeadlineBackend(transport).connect_tcp(*listener.getsockname())
         with takes(TIMEOUT), pytest.raises(httpcore.ReadTimeout):

@@ -57,10 +57,14 @@ def construct(**fields: Any) -> Fail:
     return fail
 
 
-def assign(caller: Caller, gateway: Any, base_url: str) -> None:
+def assign(name: str, value: object) -> Fail:
     """Fail where a field is assigned."""
-    model = ChatSegmindGPT4Turbo(base_url=base_url, api_key=SECRET)
-    model.temperature = 99
+
+    def fail(caller: Caller, gateway: Any, base_url: str) -> None:
+        model = ChatSegmindGPT4Turbo(base_url=base_url, api_key=SECRET)
+        setattr(model, name, value)
+
+    return fail
 
 
 def call_without_a_tool(caller: Caller, gateway: Any, base_url: str) -> None:
@@ -116,7 +120,9 @@ FAILURES = [
     pytest.param(construct(api_key=SECRET, temprature=1), id="misspelt field"),
     pytest.param(construct(api_key=SECRET, temperature=99), id="invalid field"),
     pytest.param(construct(api_key=f"{SECRET} x"), id="invalid key"),
-    pytest.param(assign, id="invalid assignment"),
+    pytest.param(assign("temperature", 99), id="invalid assignment"),
+    pytest.param(assign("api_key", f"{SECRET} x"), id="invalid assigned key"),
+    pytest.param(assign("segmind_api_key", f"{SECRET}\n"), id="key with a line feed"),
 ]
 
 

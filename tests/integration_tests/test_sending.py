@@ -1,6 +1,8 @@
 """What counts as a request, and who waits after a 429."""
 
 import asyncio
+import json
+import time
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ from langchain_segmind import (
     SegmindConnectionError,
     SegmindCreditsCallbackHandler,
     SegmindRateLimitError,
+    SegmindTimeoutError,
 )
 from langchain_segmind._http import pools
 from langchain_segmind.rate_limiters import SegmindRateLimiter
@@ -108,3 +111,39 @@ def test_a_429_that_asks_for_more_than_five_minutes_fails_at_once(
     with pytest.raises(SegmindRateLimitError):
         caller.invoke(model, "hi")
     assert len(gateway.requests) == 1
+
+
+def test_a_call_whose_deadline_has_passed_is_not_sent(gateway: Any) -> None:
+    """Also where something blocked the event loop meanwhile, such as a slow key source."""
+
+    def read_slowly() -> str:
+        time.sleep(0.3)
+        return SECRET
+
+    model = ChatSegmindGPT4Turbo(
+        base_url=gateway.base_url, api_key=read_slowly, timeout=0.1, max_retries=0
+    )
+    with pytest.raises(SegmindTimeoutError) as sync:
+        model.invoke("hi")
+    with pytest.raises(SegmindTimeoutError) as async_:
+        asyncio.run(model.ainvoke("hi"))
+    assert (sync.value.phase, async_.value.phase) == ("connect", "connect")
+    assert gateway.requests == []
+
+
+def test_tools_that_patch_httpx_see_every_call(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pytest-httpx and OpenTelemetry do: no request leaves unseen."""
+    body = {"choices": [{"message": {"content": "mocked"}}]}
+
+    def answer(_: httpx.HTTPTransport, __: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()))
+
+    async def aanswer(_: httpx.AsyncHTTPTransport, __: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()))
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", aanswer)
+    model = caller.connect("http://127.0.0.1:9/v1", max_retries=0)
+    assert caller.invoke(model, "hi").text == "mocked"
