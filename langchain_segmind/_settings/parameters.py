@@ -1,4 +1,4 @@
-"""The fields of the chat models. What a call can set as well is defined here for both."""
+"""Fields of the chat models; those of `CallParameters` can be overridden in a call."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class BodyParameters(BaseModel):
     own."""
 
     seed: int | None = None
-    """A seed for sampling. Equal seeds ask for equal replies; no model guarantees them."""
+    """A seed for sampling, where the model supports it."""
 
 
 class CallParameters(BodyParameters):
@@ -62,8 +62,8 @@ class CallParameters(BodyParameters):
     """The model's slug, as on https://www.segmind.com/models."""
 
     stop: Stop | None = None
-    """Strings (or one) that end the reply before them. They are sent, and the reply is cut here as
-    well. A call's `stop` replaces the model's; `[]` means none."""
+    """One or more strings at which the reply is cut off. They are sent, and applied here as well. A
+    call's `stop` replaces the model's; `[]` means none."""
 
     timeout: Timeout | None = 120
     """Seconds that one call may take, including retries and the waits between them; None for no
@@ -111,8 +111,10 @@ class ModelParameters(CallParameters):
     `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
 
     max_retries: NonNegativeInt = 2
-    """How many times a failed request that was almost certainly not billed is sent again; 0 for
-    never."""
+    """How many times a failed request is sent again, at most. Rate limits, 5xx, 408 and lost
+    connections are retried; a response that breaks off in its body, and a call that times out after
+    its request was sent, are not. 408, 504, 524 and late disconnects may have been billed; 0 avoids
+    a second bill."""
 
     retry_read_timeouts: bool = False
     """Whether a request that timed out after it was sent is sent again. It may have been billed,
@@ -131,11 +133,11 @@ class ModelParameters(CallParameters):
 
     check_context: bool = True
     """Whether input that exceeds the model's context (`profile`) is refused before it is billed.
-    It takes the extra `tokens`, which counts the tokens."""
+    Needs the extra `tokens`."""
 
     streaming: bool | None = None
-    """Whether `invoke` uses `stream`. The endpoint does not stream: a reply arrives as one
-    piece."""
+    """Whether `invoke` uses `stream`. The endpoint does not stream: `stream` yields the
+    whole reply at once."""
 
 
 def validate_field(name: str, value: Any) -> Any:

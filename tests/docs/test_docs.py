@@ -28,11 +28,10 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = [ROOT, *(ROOT / name for name in ("benchmarks", "docs", "examples", "requirements"))]
 PAGES = [path for folder in FOLDERS for path in sorted(folder.glob("*.md"))]
 BLOCK = re.compile(
-    r"^ *```python\n(?P<code>.*?)^ *```(?:\s*(?:prints\s*)?^ *```text\n(?P<output>.*?)^ *```)?",
+    r"^ *```python\n(?P<code>.*?)^ *```(?:\s*^ *```text\n(?P<output>.*?)^ *```)?",
     re.DOTALL | re.MULTILINE,
 )
-"""A block of Python and what it prints: the block of text that follows it directly, or after the
-word "prints"."""
+"""A block of Python and what it prints: the block of text directly after it."""
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 MODULES = [
     langchain_segmind,
