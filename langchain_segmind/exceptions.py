@@ -73,8 +73,8 @@ class SegmindError(ModelError):
         request_id: Segmind's id of the request (`x-request-id`), for its support, or None.
         retry_after: Seconds that the server asks to wait, or None.
         remaining_credits: The account's balance (1 credit = 1 US dollar) if sent, or None.
-        phase: How far the request got when the connection failed: `"connect"`, `"send"`,
-            `"wait"` (for the response) or `"read"` (in the response). None otherwise.
+        phase: How far the request got if no complete response arrived: `"connect"`, `"send"`,
+            `"wait"` (for the response) or `"read"` (in the response); None if one did.
         is_retryable: Whether the same request may succeed later (a class attribute).
 
     Example:
@@ -156,7 +156,7 @@ class SegmindBudgetExceededError(SegmindError):
     """
 
     advice = (
-        "Raise the limit or use a new handler to spend more. After a top-up, call "
+        "Raise the limit, or start a new handler or block, to spend more. After a top-up, call "
         "update_balance(...) on the handler."
     )
 

@@ -17,20 +17,20 @@ from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._http.attempt import TRANSPORT_ERRORS, APIRequest, Attempt
 from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline
-from langchain_segmind._http.pools import AsyncPools, ThreadPools, find_route
+from langchain_segmind._http.pools import AsyncPools, SyncPools, find_route
 from langchain_segmind._http.retries import RetryPolicy, aretry, log_retry, retry
 from langchain_segmind.exceptions import SegmindError, SegmindRateLimitError
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-THREAD_POOLS = ThreadPools()
+SYNC_POOLS = SyncPools()
 ASYNC_POOLS = AsyncPools()
 
 if hasattr(os, "register_at_fork"):
     # Two processes that read from one connection get each other's responses.
-    os.register_at_fork(after_in_child=THREAD_POOLS.forget)
-    os.register_at_fork(after_in_child=ASYNC_POOLS.forget)
+    os.register_at_fork(after_in_child=SYNC_POOLS.reset_after_fork)
+    os.register_at_fork(after_in_child=ASYNC_POOLS.reset_after_fork)
 
 AsyncHandler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 OnRetry = Callable[["RetryCallState"], Any]
@@ -195,7 +195,7 @@ class Sender:
             else:
                 route = find_route(attempt.outgoing.url)
                 attempt.proxy = route.proxy
-                with THREAD_POOLS.borrow(route) as transport:
+                with SYNC_POOLS.borrow(route) as transport:
                     transport.deadline = attempt.transport_deadline
                     attempt.set_timeouts()
                     _read(transport.handle_request(attempt.outgoing), attempt)
@@ -248,7 +248,7 @@ async def _aread(response: httpx.Response, attempt: Attempt) -> None:
 
 def close() -> None:
     """Close the process's connections for synchronous calls; those in use, once they are free."""
-    THREAD_POOLS.close()
+    SYNC_POOLS.close()
 
 
 async def aclose() -> None:

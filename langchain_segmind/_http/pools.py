@@ -1,7 +1,7 @@
 """Connections: one set for the process's threads, one for each event loop.
 
-Models come and go, connections stay. They are httpx's transports, used without its clients, whose
-cookies, redirects and authentication a call must not have.
+Connections outlive models and are shared by all of them. They are httpx's transports, used without
+its clients, whose cookies, redirects and authentication a call must not have.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 class Route(NamedTuple):
-    """What requests that share connections have in common.
+    """The key of a pool: what requests that share connections have in common.
 
     Attributes:
         is_encrypted: Whether certificates are needed: to check the server or the proxy.
@@ -56,10 +56,11 @@ class Route(NamedTuple):
 
 
 class PerRequestPool(Generic[Transport]):
-    """Transports that carry one request each at a time; the last one used is used next.
+    """A last-in, first-out pool of transports that serve one request at a time.
 
     httpcore scans all connections of a pool for each request, so that a large pool gets slower
-    with each connection. Safe to use from many threads: a deque needs no lock.
+    with each connection. Threads can share a pool: each step on the deque is atomic, and one that
+    finds it empty opens a transport.
 
     Args:
         open_transport: Opens a transport.
@@ -106,7 +107,7 @@ class PerRequestPool(Generic[Transport]):
         return removed
 
 
-class ThreadPools:
+class SyncPools:
     """The connections of the process's threads."""
 
     def __init__(self) -> None:
@@ -129,8 +130,8 @@ class ThreadPools:
             yield transport
             reusable = True
         finally:
-            for surplus in pool.release(transport, reusable=reusable):
-                surplus.close()
+            for discarded in pool.release(transport, reusable=reusable):
+                discarded.close()
 
     def close(self) -> None:
         """Close the connections; those in use, once they are free."""
@@ -139,9 +140,9 @@ class ThreadPools:
         for pool in pools.values():
             for transport in pool.close():
                 transport.close()
-        forget_environment()
+        clear_environment_caches()
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave all connections to the process that this one was forked from."""
         self._lock = threading.Lock()  # a thread of that process may have held it
         self._by_route = {}
@@ -160,7 +161,7 @@ class AsyncPools:
         if pools is None:
             pools = LoopPools(partial(self._by_loop.pop, loop, None))
             self._by_loop[loop] = pools
-            await anext(pools.closer)
+            await anext(pools.closer)  # registers the generator with the loop
             for other in list(self._by_loop):  # loops that were closed without a shutdown
                 if other.is_closed():
                     self._by_loop.pop(other, None)
@@ -172,7 +173,7 @@ class AsyncPools:
         if pools is not None:
             await pools.close()
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave all connections to the process that this one was forked from."""
         self._by_loop = {}
 
@@ -200,7 +201,7 @@ class LoopPools:
     async def borrow(
         self, route: Route, deadline: Deadline
     ) -> AsyncIterator[httpx.AsyncBaseTransport]:
-        """Yield a transport for one request; waiting for a slot does not count.
+        """Yield a transport for one request. The deadline excludes waiting for a slot.
 
         Raises:
             TimeoutError: Reading the certificates took longer than the call may.
@@ -215,17 +216,17 @@ class LoopPools:
                 yield transport
                 reusable = True
             finally:
-                for surplus in pool.release(transport, reusable=reusable):
-                    await surplus.aclose()
+                for discarded in pool.release(transport, reusable=reusable):
+                    await discarded.aclose()
         finally:
             self._slots.release()
 
     async def _open_pool(
         self, route: Route, deadline: Deadline
     ) -> PerRequestPool[httpx.AsyncBaseTransport]:
-        if not is_prepared(route):
+        if not is_preloaded(route):
             async with asyncio.timeout(deadline.remaining if deadline.is_set else None):
-                await _run_in_own_thread(partial(prepare, route))
+                await _run_in_own_thread(partial(preload, route))
         pool = PerRequestPool(partial(open_async_transport, route))
         return self._by_route.setdefault(route, pool)
 
@@ -244,13 +245,13 @@ class LoopPools:
             await self.close()
 
 
-def is_prepared(route: Route) -> bool:
+def is_preloaded(route: Route) -> bool:
     """Whether a transport can be opened without reading files, which would block a loop."""
     has_context = not route.is_encrypted or get_ssl_context.cache_info().currsize
     return "httpcore" in sys.modules and bool(has_context)
 
 
-def prepare(route: Route) -> None:
+def preload(route: Route) -> None:
     """Read the modules and certificates that a transport needs."""
     import_module("httpcore")
     if route.is_encrypted:
@@ -277,7 +278,7 @@ def find_route(url: httpx.URL) -> Route:
 
 @lru_cache(maxsize=ROUTE_CACHE_SIZE)
 def find_host_route(scheme: str, host: str, port: int | None) -> Route:
-    """Read the environment, which takes longer than the rest of a call."""
+    """Return the route to a host; cached, since reading the environment is slow."""
     is_encrypted = scheme == "https"
     if proxy_bypass(host if port is None else f"{host}:{port}"):
         return Route(is_encrypted, None)
@@ -285,11 +286,11 @@ def find_host_route(scheme: str, host: str, port: int | None) -> Route:
     kind = scheme if proxies.get(scheme) else "all"
     if not (proxy := proxies.get(kind)):
         return Route(is_encrypted, None)
-    checked = check_proxy(proxy, find_variable(f"{kind}_proxy"))
+    checked = normalize_proxy_url(proxy, find_variable(f"{kind}_proxy"))
     return Route(is_encrypted or checked.lower().startswith("https:"), checked)
 
 
-def check_proxy(proxy: str, variable: str) -> str:
+def normalize_proxy_url(proxy: str, variable: str) -> str:
     """Return a proxy's URL as httpx takes it.
 
     Args:
@@ -303,17 +304,17 @@ def check_proxy(proxy: str, variable: str) -> str:
     if not separator:
         scheme, rest = "http", proxy
     scheme = "socks5" if scheme.lower() == "socks" else scheme.lower()
-    hint = f"{variable} is not a usable proxy URL"
+    prefix = f"{variable} is not a usable proxy URL"
     if scheme not in PROXY_SCHEMES:
         raise ValueError(
-            f"{hint}: its scheme is {scheme!r}, not one of {', '.join(PROXY_SCHEMES)}."
+            f"{prefix}: its scheme is {scheme!r}, not one of {', '.join(PROXY_SCHEMES)}."
         )
     try:
         has_host = bool(httpx.Proxy(f"{scheme}://{rest}").url.host)
     except Exception:  # noqa: BLE001 - httpx fails in many ways
         has_host = False
     if not has_host:
-        raise ValueError(f"{hint} (it is not shown here, since it may contain a password).")
+        raise ValueError(f"{prefix} (it is not shown here, since it may contain a password).")
     if scheme.startswith("socks") and find_spec("socksio") is None:
         shown = strip_url_credentials(f"{scheme}://{rest}")
         raise ValueError(f"{variable}={shown} needs socksio: pip install 'httpx[socks]'.")
@@ -354,7 +355,7 @@ def _get_proxy_context(route: Route) -> SSLContext | None:
     return get_ssl_context() if is_https else None
 
 
-def forget_environment() -> None:
+def clear_environment_caches() -> None:
     """Read the environment's proxies and certificates again at the next call."""
     find_host_route.cache_clear()
     get_ssl_context.cache_clear()

@@ -39,7 +39,7 @@ SCHEMA_ERRORS = (TypeError, ValueError, AttributeError, NameError, RuntimeError,
 class QuietJsonSchema(GenerateJsonSchema):
     """Omits defaults that are not JSON, without a warning."""
 
-    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as pydantic
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from langchain_segmind._settings.arguments import (
 def _require_model() -> str:
     raise TypeError(
         "ChatSegmind needs model=..., a slug such as 'gpt-4-turbo' "
-        "(https://www.segmind.com/models); ChatSegmindGPT4Turbo has one."
+        "(https://www.segmind.com/models); ChatSegmindGPT4Turbo has a default."
     )
 
 

@@ -252,8 +252,9 @@ _open_blocks: ContextVar[_HandlerGroup | None] = ContextVar("segmind_credits", d
 @cache
 def _register_open_blocks() -> None:
     """Register the hook that adds the handlers of open blocks to every run."""
-    # Imported here since it imports LangSmith.
-    from langchain_core.tracers.context import register_configure_hook  # noqa: PLC0415
+    from langchain_core.tracers.context import (  # noqa: PLC0415 - it imports LangSmith
+        register_configure_hook,
+    )
 
     register_configure_hook(_open_blocks, inheritable=True)
 

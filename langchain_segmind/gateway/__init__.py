@@ -11,8 +11,8 @@ __main__ -> server -> app -> service -> options -> backends -> contract -> reque
 """
 
 try:
-    import starlette  # noqa: F401
-    import uvicorn  # noqa: F401
+    import starlette  # noqa: F401 - is it installed?
+    import uvicorn  # noqa: F401 - is it installed?
 except ImportError as error:
     raise ImportError(
         "The local gateway needs starlette and uvicorn: pip install 'langchain-segmind[gateway]'"

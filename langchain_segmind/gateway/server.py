@@ -162,7 +162,9 @@ class Gateway:
 class _Protocol(H11Protocol):
     """uvicorn's HTTP protocol, with the connection in the scope of every request."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(  # type: ignore[override] # it is a transport of TCP
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         self.app_state = {CONNECTION_KEY: transport}
 

@@ -316,13 +316,13 @@ async def test_certificates_are_read_in_another_thread(
     """So that the event loop does not block."""
     fresh_environment.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
     threads: list[threading.Thread] = []
-    prepare = pools.prepare
+    preload = pools.preload
 
     def record_thread(route: pools.Route) -> None:
         threads.append(threading.current_thread())
-        prepare(route)
+        preload(route)
 
-    monkeypatch.setattr(pools, "prepare", record_thread)
+    monkeypatch.setattr(pools, "preload", record_thread)
     model = create_model(base_url=tls_server.base_url)
     assert (await model.ainvoke("hi")).text == "hi"
     assert len(threads) == 1

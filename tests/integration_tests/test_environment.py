@@ -69,7 +69,7 @@ def test_a_proxy_that_cannot_be_used_is_named(
 def test_socks_is_read_as_socks5(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """GNOME and others write `socks://`."""
     monkeypatch.setattr(pools, "find_spec", lambda _: object())
-    assert pools.check_proxy(value, "ALL_PROXY") == "socks5://host:1080"
+    assert pools.normalize_proxy_url(value, "ALL_PROXY") == "socks5://host:1080"
 
 
 def test_an_error_names_the_proxy(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
