@@ -1,11 +1,10 @@
-"""One call, which may take several requests: what to ask next, and when to stop. No I/O.
+"""Ask again: one call as a generator without I/O, which can need several requests.
 
-A reply that is not what was asked for is shown to the model with the reason, and the model is
-asked again. To LangChain, all requests are one call: one start, one end, summed usage.
+A reply that does not meet the requirements is shown to the model with the reason, and the model is
+asked again. LangChain sees one call: one start, one end, and the usage of all requests.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -25,9 +24,10 @@ from langchain_segmind._settings.call_settings import CallSettings
 from langchain_segmind.exceptions import SegmindOutputError, SegmindResponseError
 
 Call = Generator[ChatRequest, APIResponse, ChatResult]
-"""Yields a request, takes its response, and returns the call's result."""
+"""Yields requests, receives their responses, and returns the call's result."""
 
 Decode = Callable[[bytes], Completion]
+"""Parses a response body."""
 
 REASK = "That reply cannot be used: {problem}. {instruction}"
 WRITE_CALLS = "Reply again with nothing but the whole list of calls, corrected."
@@ -35,12 +35,12 @@ WRITE_JSON = "Reply again with nothing but the JSON."
 
 
 def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: Decode) -> Call:
-    """Ask until the reply is what was asked for, or no retries are left.
+    """Ask until a reply meets the requirements, or no retries are left.
 
     Args:
         messages: The conversation.
-        settings: What the call uses.
-        decode: The function of that name in the format's module.
+        settings: The call's settings.
+        decode: Parses a response body.
 
     Raises:
         SegmindOutputError: The last reply lacks the call or JSON that was required.
@@ -48,9 +48,9 @@ def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: De
     """
     replies: list[AIMessage] = []
     problems: list[str] = []
-    asked = list(messages)
+    conversation = list(messages)
     while True:
-        response = yield create_request(asked, settings)
+        response = yield create_request(conversation, settings)
         completion = _decode(response, decode)
         result = create_chat_result(completion, response.headers, settings)
         message = cast("AIMessage", result.generations[0].message)
@@ -60,7 +60,7 @@ def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: De
         problems.append(problem)
         if not problem or len(replies) > settings.output_retries:
             break
-        asked += build_reask_messages(message, problem, settings)
+        conversation += build_reask_messages(message, problem, settings)
     if unmet and settings.on_unmet_requirement == "raise":
         raise create_output_error(problems, replies)
     if len(replies) > 1:
@@ -76,6 +76,7 @@ def _decode(response: APIResponse, decode: Decode) -> Completion:
         return decode(response.body)
     except ValueError as error:
         problem = f"The server answered {response.status_code}, but the body {error}"
+    # Raised after the block: chained, the error would show the frames of the JSON decoder.
     raise create_error(response, SegmindResponseError, problem)
 
 
@@ -89,33 +90,43 @@ def find_unmet_requirement(message: AIMessage, settings: CallSettings) -> str:
 
 
 def _check_requirement(message: AIMessage, settings: CallSettings) -> None:
-    if settings.structured_output is not None:
-        # If there is neither a call nor JSON, the requirement itself says which is missing.
-        with suppress(NotJSONError):
-            read_structured_output(message, settings.structured_output)
-            return
-    is_forced, required = settings.tool_choice.is_forced, settings.response_format
-    if message.tool_calls or not (is_forced or required):
+    if settings.structured_output is None:
+        _check_call_or_json(message, settings)
         return
-    if problems := describe_invalid_calls(message):
-        raise ValueError(problems)
-    if is_forced or required is None:
-        raise ValueError(f"it does not call {settings.tool_choice.name or 'a function'}")
-    required.read(str(message.text))
+    try:
+        read_structured_output(message, settings.structured_output)
+    except NotJSONError:
+        # There is neither a call nor JSON: report the one that the model was asked for.
+        _check_call_or_json(message, settings)
+
+
+def _check_call_or_json(message: AIMessage, settings: CallSettings) -> None:
+    if message.tool_calls:
+        return
+    invalid_calls = describe_invalid_calls(message)
+    if settings.tool_choice.is_forced:
+        name = settings.tool_choice.name or "a function"
+        raise ValueError(invalid_calls or f"it does not call {name}")
+    if settings.response_format:
+        if invalid_calls:
+            raise ValueError(invalid_calls)
+        settings.response_format.read(str(message.text))
 
 
 def find_invalid_calls(message: AIMessage, settings: CallSettings) -> str:
     """Return what is wrong with a reply's calls, if that is a reason to ask again."""
-    is_kept = message.tool_calls and not settings.parallel_tool_calls
-    if is_kept or settings.on_invalid_tool_call != "retry":
+    if settings.on_invalid_tool_call != "retry":
         return ""
+    has_usable_call = bool(message.tool_calls)
+    if has_usable_call and not settings.parallel_tool_calls:
+        return ""  # one call is enough
     return describe_invalid_calls(message)
 
 
 def build_reask_messages(
     message: AIMessage, problem: str, settings: CallSettings
 ) -> list[BaseMessage]:
-    """Return the reply and the question that asks for a better one."""
+    """Return the messages that show the model its reply and ask for a better one."""
     needs_call = settings.tool_choice.is_forced or bool(message.invalid_tool_calls)
     instruction = WRITE_CALLS if needs_call else WRITE_JSON
     question = HumanMessage(REASK.format(problem=problem.rstrip("."), instruction=instruction))
@@ -156,7 +167,7 @@ def create_output_error(
 
 
 def _sum_costs(message: AIMessage, replies: Sequence[AIMessage]) -> None:
-    """Put the cost of all requests into the last reply; a sum needs all of its parts."""
+    """Set usage and cost of all requests; the total is omitted if any part is unknown."""
     usages = [reply.usage_metadata for reply in replies]
     costs = [reply.response_metadata.get("cost") for reply in replies]
     message.usage_metadata = _sum_usage(usages)
