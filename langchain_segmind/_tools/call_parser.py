@@ -17,10 +17,10 @@ from langchain_segmind._tools.syntax import PLAIN_NAME
 from langchain_segmind._tools.tools import Tool, Toolset
 
 UNFINISHED = "the reply ends inside the call"
-"""How the problem of such a call begins."""
+"""Prefix of `RawCall.problem` if the text ends inside the call."""
 
-MAX_RECOVERIES = 20
-"""Unreadable calls to skip. Each is read twice, so the last one takes the rest of the text."""
+MAX_SKIPPED_CALLS = 20
+"""After this many unreadable calls, the rest of the text is one problem, which bounds the time."""
 
 NAMESPACE = "functions."
 """OpenAI's models are trained to write this before a function's name."""
@@ -35,7 +35,7 @@ END_OF_LIST = frozenset({"]", ""})
 ARGUMENT = re.compile(rf"\s*({PLAIN_NAME.pattern})\s*=\s*{PLAIN_SCALAR}\s*(?=[,)])")
 """Matches most arguments in one step."""
 EQUALS = re.compile(r"\s*=(?!=)\s*")
-STARS = re.compile(r"\*\*")
+DOUBLE_STAR = re.compile(r"\*\*")
 
 NAME_KEYS = ("name", "recipient_name")
 """Keys of a JSON object that hold a tool's name."""
@@ -87,7 +87,7 @@ class CallReader:
         self._scanner = Scanner(text)
         self._text = text
         self._tools = tools
-        self._recoveries = 0
+        self._skipped_calls = 0
 
     @property
     def position(self) -> int:
@@ -123,10 +123,11 @@ class CallReader:
     def _read_entries(self, *, known_only: bool) -> list[RawCall]:
         scanner = self._scanner
         calls: list[RawCall] = []
-        after_call = False
+        follows_known_call = False
         while scanner.peek() not in END_OF_LIST:
-            after_call = after_call or any(call.name in self._tools for call in calls[-1:])
-            calls += self._read_entry(known_only=known_only, after_call=after_call)
+            if calls and calls[-1].name in self._tools:
+                follows_known_call = True
+            calls += self._read_entry(known_only=known_only, follows_known_call=follows_known_call)
             if not scanner.take(",") and scanner.peek() not in END_OF_LIST:
                 raise NoCallError
         scanner.take("]")
@@ -150,32 +151,33 @@ class CallReader:
         calls[0].repairs.append("no_brackets")
         return calls
 
-    def _read_entry(self, *, known_only: bool, after_call: bool = False) -> list[RawCall]:
+    def _read_entry(self, *, known_only: bool, follows_known_call: bool = False) -> list[RawCall]:
+        """Return the calls of the next entry: one, or several if it is JSON.
+
+        Args:
+            known_only: Whether to accept only calls of known tools, and no JSON.
+            follows_known_call: Whether the list already has a call of a known tool. Then it is
+                certainly a list of calls, so an unreadable or unfinished entry is a call too.
+        """
         if self._scanner.peek() == "{" and not known_only:
-            return self._read_json_calls(after_call=after_call)
+            return self._read_json_calls(follows_known_call=follows_known_call)
         start = self.position
         if name := self._read_name(known_only=known_only):
-            return [self._read_call(name, start, after_call=after_call)]
-        rest = UNFINISHED_NAME.match(self._text, start) if after_call else None
-        if rest is None:
+            return [self._read_call(name, start, follows_known_call=follows_known_call)]
+        unfinished = UNFINISHED_NAME.match(self._text, start) if follows_known_call else None
+        if unfinished is None:
             raise NoCallError
         self.position = len(self._text)
-        return [RawCall(rest[1], rest[1], problem=UNFINISHED)]
+        return [RawCall(unfinished[1], unfinished[1], problem=UNFINISHED)]
 
     def _read_name(self, *, known_only: bool) -> str:
-        scanner, start = self._scanner, self.position
-        if (plain := PLAIN_CALL.match(self._text, start)) and plain[0] in self._tools:
-            scanner.position = plain.end()
-            return plain[0]
+        start = self.position
         name = self._read_written_name(QUOTED_CALL, PLAIN_CALL) or ""
         for known in (name, name.removeprefix(NAMESPACE)):
             if known in self._tools:
                 return known
-        end, self.position = self.position, start
-        if self._tools.tool_name and (raw := scanner.take_match(self._tools.tool_name)):
-            return raw
-        self.position = end
-        return "" if known_only else name
+        unquoted = self._read_unquoted_name(self._tools.tool_name, start)
+        return unquoted or ("" if known_only else name)
 
     def _read_written_name(self, quoted: re.Pattern[str], plain: re.Pattern[str]) -> str | None:
         """Read a name as `render_name` writes it."""
@@ -183,29 +185,37 @@ class CallReader:
             return str(Scanner(text).read_value())
         return self._scanner.take_match(plain) or None
 
-    def _read_call(self, name: str, start: int, *, after_call: bool) -> RawCall:
+    def _read_unquoted_name(self, known_names: re.Pattern[str] | None, start: int) -> str:
+        """Read a known name that lacks its quotes, such as `Box[int]`; empty if there is none."""
+        name = known_names.match(self._text, start) if known_names else None
+        if name is None:
+            return ""
+        self.position = name.end()
+        return name[0]
+
+    def _read_call(self, name: str, start: int, *, follows_known_call: bool) -> RawCall:
         scanner = self._scanner
         tool = self._tools.get(name)
-        scanner.repairs, opener = [], scanner.position
+        scanner.repairs, bracket = [], scanner.position
         try:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
-            if tool is None and not after_call:
+            if tool is None and not follows_known_call:
                 raise NoCallError from error
-            return self._recover(name, start, opener, str(error))
+            return self._skip_unreadable(name, start, bracket, str(error))
         return RawCall(
             name, self._text[start : scanner.position], arguments, repairs=scanner.repairs
         )
 
-    def _recover(self, name: str, start: int, opener: int, problem: str) -> RawCall:
+    def _skip_unreadable(self, name: str, start: int, bracket: int, problem: str) -> RawCall:
         """Skip an unreadable call: up to its closing bracket, or to the end of the text."""
-        self._recoveries += 1
-        end = find_end(self._text, opener)
+        self._skipped_calls += 1
+        end = find_end(self._text, bracket)
         if end < 0:
             problem = f"{UNFINISHED} ({problem})"
-        elif self._recoveries >= MAX_RECOVERIES:
+        elif self._skipped_calls >= MAX_SKIPPED_CALLS:
             end = -1
-            problem = f"{problem}; the rest was not read after {MAX_RECOVERIES} unreadable calls"
+            problem = f"{problem}; the rest was not read after {MAX_SKIPPED_CALLS} unreadable calls"
         self.position = len(self._text) if end < 0 else end
         return RawCall(name, self._text[start : self.position].rstrip(), problem=problem)
 
@@ -213,38 +223,46 @@ class CallReader:
         scanner = self._scanner
         scanner.take("(")
         arguments: dict[str, Any] = {}
-        names = list(tool.properties) if tool else []
-        positional = 0
-        while (character := scanner.peek()) != ")":
-            if plain := self._match_plain_argument(tool):
-                scanner.position = plain.end()
-                given = {plain[1]: convert_scalar(*plain.groups()[1:])}
-            elif character == "*" and scanner.take_match(STARS):
-                given = self._read_mapping()
-            elif (name := self._read_argument_name(tool)) is not None:
-                if not scanner.take_match(EQUALS):
-                    raise UnreadableError(f"expected '=' after {name!r}")
-                given = {name: scanner.read_value()}
-            else:
-                value = scanner.read_value()
-                if isinstance(value, dict) and {*value} <= {*names} and (value or not names):
-                    given = value
-                    scanner.repairs.append("object_of_arguments")
-                elif positional < len(names) and len(arguments) == positional:
-                    given = {names[positional]: value}
-                    positional += 1
-                    scanner.repairs.append("positional_argument")
-                else:
-                    raise UnreadableError("an argument has no name")
-            if not arguments.keys().isdisjoint(given):
-                twice = min(given.keys() & arguments.keys())
+        while scanner.peek() != ")":
+            new_arguments = self._read_argument(tool, len(arguments))
+            if not arguments.keys().isdisjoint(new_arguments):
+                twice = min(new_arguments.keys() & arguments.keys())
                 raise UnreadableError(f"the argument {twice!r} is given twice")
-            arguments |= given
+            arguments |= new_arguments
             if not scanner.take(",") and scanner.peek() != ")":
                 found = repr(scanner.peek()) if scanner.peek() else "the end"
                 raise UnreadableError(f"expected ',' or ')' after an argument, not {found}")
         scanner.take(")")
         return arguments
+
+    def _read_argument(self, tool: Tool | None, position: int) -> dict[str, Any]:
+        """Return the next argument by name, or all arguments of a dict.
+
+        Args:
+            tool: The called tool, if it is known.
+            position: How many arguments come before this one.
+        """
+        scanner = self._scanner
+        if plain := self._match_plain_argument(tool):
+            scanner.position = plain.end()
+            return {plain[1]: convert_scalar(*plain.groups()[1:])}
+        if scanner.take_match(DOUBLE_STAR):
+            return self._read_mapping()
+        if (name := self._read_argument_name(tool)) is not None:
+            if not scanner.take_match(EQUALS):
+                raise UnreadableError(f"expected '=' after {name!r}")
+            return {name: scanner.read_value()}
+        value = scanner.read_value()
+        names = list(tool.properties) if tool else []
+        # Where there are arguments to name, `{}` is the value of one.
+        if isinstance(value, dict) and {*value} <= {*names} and (value or not names):
+            scanner.repairs.append("object_of_arguments")
+            return value
+        # As in Python, only positional arguments can come before a positional one.
+        if position < len(names) and scanner.repairs.count("positional_argument") == position:
+            scanner.repairs.append("positional_argument")
+            return {names[position]: value}
+        raise UnreadableError("an argument has no name")
 
     def _match_plain_argument(self, tool: Tool | None) -> re.Match[str] | None:
         plain = ARGUMENT.match(self._text, self.position)
@@ -253,13 +271,9 @@ class CallReader:
     def _read_argument_name(self, tool: Tool | None) -> str | None:
         start = self.position
         name = self._read_written_name(QUOTED_ARGUMENT, PLAIN_ARGUMENT)
-        if tool is None or tool.argument_name is None or name in tool.properties:
+        if tool is None or name in tool.properties:
             return name
-        end, self.position = self.position, start
-        if raw := self._scanner.take_match(tool.argument_name):
-            return raw
-        self.position = end
-        return name
+        return self._read_unquoted_name(tool.argument_name, start) or name
 
     def _read_mapping(self) -> dict[str, Any]:
         value = self._scanner.read_value()
@@ -267,8 +281,8 @@ class CallReader:
             raise UnreadableError("expected a dict after **")
         return value
 
-    def _read_json_calls(self, *, after_call: bool) -> list[RawCall]:
-        """Read an object that stands for one call, or for a list of them."""
+    def _read_json_calls(self, *, follows_known_call: bool) -> list[RawCall]:
+        """Return the calls of a JSON object: one, or a list of them."""
         scanner = self._scanner
         start = scanner.position
         scanner.repairs = []
@@ -276,9 +290,9 @@ class CallReader:
             value = scanner.read_dict()
         except UnreadableError as error:
             name = self._find_json_name(start)
-            if not name and not (after_call and find_end(self._text, start) < 0):
+            if not name and not (follows_known_call and find_end(self._text, start) < 0):
                 raise NoCallError from error
-            return [self._recover(name, start, start, str(error))]
+            return [self._skip_unreadable(name, start, start, str(error))]
         text = self._text[start : scanner.position]
         calls = convert_json_to_calls(value, text, self._tools)
         calls[0].repairs += [*scanner.repairs, "json"]
@@ -293,20 +307,20 @@ class CallReader:
 
 
 def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall]:
-    """Return the calls of known tools that a JSON object stands for.
+    """Return the calls of known tools in a JSON object.
 
     Raises:
-        NoCallError: If it says anything else.
+        NoCallError: If it is anything else.
     """
     if not isinstance(value, Mapping):
         raise NoCallError
     for key in LIST_KEYS:
         entries = value.get(key)
-        if isinstance(entries, list) and entries and _holds_only(value, key):
-            calls = [convert_json_to_calls(one, json.dumps(one), tools) for one in entries]
-            return [call for one in calls for call in one]
+        if isinstance(entries, list) and entries and _rest_is_labels_or_none(value, key):
+            calls = [convert_json_to_calls(entry, json.dumps(entry), tools) for entry in entries]
+            return [call for entry_calls in calls for call in entry_calls]
     inner = value.get("function")
-    if isinstance(inner, Mapping) and _holds_only(value, "function"):
+    if isinstance(inner, Mapping) and _rest_is_labels_or_none(value, "function"):
         value = inner
     name, arguments = _get_json_parts(value, tools)
     if name not in tools:
@@ -325,22 +339,30 @@ def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall
     return [RawCall(name, text, dict(arguments))]
 
 
-def _holds_only(value: Mapping[str, Any], *keys: str) -> bool:
+def _rest_is_labels_or_none(value: Mapping[str, Any], *keys: str) -> bool:
+    """Whether all other keys of an object are labels, or their values None."""
     return all(key in keys or key in LABEL_KEYS or value[key] is None for key in value)
 
 
 def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]:
-    """Return the name and the arguments that an object holds."""
+    """Return the name and the arguments of an object in one of three forms.
+
+    - A single key: `{"add": {"a": 1}}`
+    - Nested: `{"name": "add", "arguments": {"a": 1}}`
+    - Flat: `{"name": "add", "a": 1}`
+    """
     if len(value) == 1:
         return next(iter(value.items()))
     name_key = next((key for key in NAME_KEYS if isinstance(value.get(key), str)), "")
     name = value.get(name_key, "")
     name = name if name in tools else name.removeprefix(NAMESPACE)
-    others = {key: item for key, item in value.items() if key != name_key}
     present = (key for key in ARGUMENTS_KEYS if key in value)
-    arguments = next((value[key] for key in present if _holds_only(value, name_key, key)), None)
-    is_flat = name in tools and others.keys() <= tools[name].properties.keys()
-    return name, others if is_flat and not isinstance(arguments, Mapping) else arguments
+    nested = next(
+        (value[key] for key in present if _rest_is_labels_or_none(value, name_key, key)), None
+    )
+    rest = {key: item for key, item in value.items() if key != name_key}
+    is_flat = name in tools and rest.keys() <= tools[name].properties.keys()
+    return name, rest if is_flat and not isinstance(nested, Mapping) else nested
 
 
 def _read_json_text(text: str) -> Any:
