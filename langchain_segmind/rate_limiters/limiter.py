@@ -25,7 +25,7 @@ from langchain_segmind.rate_limiters.window import (
 
 __all__ = ["SegmindRateLimiter"]
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 OnStorageError = Literal["raise", "local"]
 
@@ -39,23 +39,23 @@ SETTINGS = (
 )
 """Attributes that are pickled."""
 
-LATE_SECONDS = 1.0
-"""A waiter that has not woken by then loses its turn: its event loop is blocked, or has ended."""
+TURN_TIMEOUT_SECONDS = 1.0
+"""How late a waiter can wake before it is skipped."""
 
 LONG_WAIT_SECONDS = 5.0
 """Waits above this are logged."""
 
 MAX_HOLD_SECONDS = 300.0
-"""Bound of a hold: limits are per minute, so a later reset time is wrong or forged."""
+"""Longer holds are cut: limits are per minute, so a later reset time is wrong or forged."""
 
 MAX_SLEEP_SECONDS = 2.0
-"""A waiter notices within this time that one ahead of it has given up."""
+"""A waiter notices within this time that one ahead of it was cancelled."""
 
 STORAGE_RETRY_SECONDS = 5.0
-"""A storage that failed is not used for this time."""
+"""A storage that failed is tried again after this time."""
 
 PERMANENT_ERRORS = frozenset({"AuthenticationError", "NoPermissionError", "ResponseError"})
-"""Errors of a Redis that can be reached: waiting does not help."""
+"""Errors of a Redis that can be reached. They do not go away by waiting."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +64,10 @@ class SegmindRateLimiter(BaseRateLimiter):
     """Keeps all callers of an account within its requests per minute.
 
     Pass it to a model as `rate_limiter`. Each request, retries included, takes a slot in a moving
-    window; when all are taken, callers wait until one is free. Within a process the order is first
-    come, first served, except that a caller on a blocked event loop loses its turn after a second.
-    Processes compete for each slot on equal terms. After a 429 with a reset time, all callers wait
-    until then.
+    window; when all are taken, callers wait until one is free. Within a process, callers get slots
+    in FIFO order; one that wakes more than a second late, because its event loop is blocked or has
+    ended, is skipped. Processes compete for each slot on equal terms. After a 429 with a reset
+    time, all callers wait until then.
 
     One limiter can serve any number of models, threads and event loops. With
     `storage="redis://..."`, all processes and machines that use the same Redis and account share
@@ -81,12 +81,12 @@ class SegmindRateLimiter(BaseRateLimiter):
             the same address; needs the extra `limits` and Redis 5. The other Redis and Valkey
             addresses of the library limits (TLS, socket, sentinel, cluster) are accepted but
             not tested.
-        account: A name that tells apart accounts that share a Redis. Do not use the API key: the
-            name is stored there.
+        account: A name for the account, in case several share a Redis. It is stored there, so do
+            not use the API key.
         on_storage_error: What happens while the storage cannot be reached. `"local"` keeps each
             process to its share of the limit, and logs one warning per outage; `"raise"` raises
             `SegmindRateLimiterStorageError`. A refused password always raises.
-        workers: How many processes share the account. While the storage is down, each may send
+        workers: How many processes share the account. While the storage is down, each can send
             1/`workers` of the limit. These local windows start empty, so up to twice the limit
             can be sent in the first minute.
         period: The window's length in seconds, for tests.
@@ -138,7 +138,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         self._reset()
 
     def _reset(self) -> None:
-        """Open the window, with nobody waiting."""
+        """Open the window, without waiters."""
         share = get_share(self.requests_per_minute, self.period)
         self._window = open_window(self.storage, *share, self.account)
         local_share = get_share(self.requests_per_minute, self.period, self.workers)
@@ -146,11 +146,11 @@ class SegmindRateLimiter(BaseRateLimiter):
         self._outage = ""
         self._down_until = 0.0
         self._waiters: dict[Waiter, None] = {}
-        self._gave_up_at = 0.0
+        self._last_abandoned_at = 0.0
         self._has_logged_wait = False
-        # One question at a time: a caller that is taking a slot must not also count as ahead.
+        # Serializes window operations, so that no waiter is counted while it acquires.
         self._lock = Lock()
-        # The event loop's own threads can all be waiting for a slot.
+        # The threads of the event loop's own executor can all be waiting for a slot.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="segmind-rate-limit")
         limiters.add(self)
 
@@ -158,7 +158,8 @@ class SegmindRateLimiter(BaseRateLimiter):
         """Take a slot for one request.
 
         Args:
-            blocking: Whether to wait until a slot is free.
+            blocking: Whether to wait until a slot is free. If False, the call can still wait for
+                Redis to answer.
 
         Returns:
             Whether a slot was taken; always True if `blocking`.
@@ -169,14 +170,14 @@ class SegmindRateLimiter(BaseRateLimiter):
         """
         waiter = Waiter()
         if not blocking:
-            return self._enter(waiter)
+            return self._try_acquire(waiter)
         self._waiters[waiter] = None
         try:
-            while not self._enter(waiter):
-                while sleep := self._get_sleep(waiter):
+            while not self._try_acquire(waiter):
+                while sleep := self._plan_sleep(waiter):
                     time.sleep(sleep)
         finally:
-            self._leave(waiter)
+            self._unregister(waiter)
         return True
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
@@ -187,14 +188,14 @@ class SegmindRateLimiter(BaseRateLimiter):
         """
         waiter = Waiter()
         if not blocking:
-            return await self._run(lambda: self._enter(waiter))
+            return await self._run(lambda: self._try_acquire(waiter))
         self._waiters[waiter] = None
         try:
-            while not await self._run(lambda: self._enter(waiter)):
-                while sleep := self._get_sleep(waiter):  # noqa: ASYNC110 - events belong to a loop
+            while not await self._run(lambda: self._try_acquire(waiter)):
+                while sleep := self._plan_sleep(waiter):  # noqa: ASYNC110 - events belong to a loop
                     await asyncio.sleep(sleep)
         finally:
-            self._leave(waiter)
+            self._unregister(waiter)
         return True
 
     def hold(self, seconds: float) -> None:
@@ -205,10 +206,10 @@ class SegmindRateLimiter(BaseRateLimiter):
         Args:
             seconds: How long, 300 at most.
         """
-        # The model raises the 429, which says more than an error of the storage.
+        # Storage errors are suppressed: the 429 is the better error.
         if seconds > 0:
             with suppress(SegmindRateLimiterStorageError), self._lock:
-                self._ask(lambda window: window.hold(min(seconds, MAX_HOLD_SECONDS)))
+                self._call_window(lambda window: window.hold(min(seconds, MAX_HOLD_SECONDS)))
 
     async def ahold(self, seconds: float) -> None:
         """Block all callers for `seconds`; see `hold`.
@@ -218,50 +219,50 @@ class SegmindRateLimiter(BaseRateLimiter):
         """
         await self._run(lambda: self.hold(seconds))
 
-    def _enter(self, waiter: "Waiter") -> bool:
-        """Take a slot if one is free for this waiter, else set when it asks again."""
+    def _try_acquire(self, waiter: "Waiter") -> bool:
+        """Try to acquire; otherwise schedule the next try."""
         with self._lock:
-            waiter.asked_at = time.monotonic()
+            waiter.last_tried_at = time.monotonic()
             window = self._get_window()
             ahead = self._count_ahead(waiter, window.slots)
             if ahead < window.slots:
-                wait = self._ask(lambda window: window.enter(ahead))
+                wait = self._call_window(lambda window: window.enter(ahead))
             else:
-                wait = window.seconds  # those ahead take all slots that get free until then
+                wait = window.seconds  # the waiters ahead take every slot until then
             if not wait:
                 self._waiters.pop(waiter, None)
                 if not self._waiters:
                     self._has_logged_wait = False
                 return True
-            waiter.asks_at = time.monotonic() + wait
+            waiter.next_try_at = time.monotonic() + wait
             if waiter in self._waiters:
                 self._log_wait(wait)
             return False
 
     def _count_ahead(self, waiter: "Waiter", max_count: int) -> int:
-        """Count the waiters that came before this one, without those that are late."""
+        """Count the waiters ahead of this one, without those to skip."""
         now, ahead = time.monotonic(), 0
         for other in list(self._waiters):  # a copy, since other threads change it
             if other is waiter or ahead == max_count:
                 break
-            ahead += now < other.wakes_at + LATE_SECONDS
+            ahead += now < other.wakes_at + TURN_TIMEOUT_SECONDS
         return ahead
 
-    def _get_sleep(self, waiter: "Waiter") -> float:
-        """Return the seconds to sleep now; 0 when it is time to ask the window again."""
+    def _plan_sleep(self, waiter: "Waiter") -> float:
+        """Set and return how long the waiter sleeps next, in seconds; 0 if it is time to try."""
         now = time.monotonic()
-        asks_at = now if self._gave_up_at > waiter.asked_at else waiter.asks_at
-        sleep = min(max(asks_at - now, 0.0), MAX_SLEEP_SECONDS)
+        next_try_at = now if self._last_abandoned_at > waiter.last_tried_at else waiter.next_try_at
+        sleep = min(max(next_try_at - now, 0.0), MAX_SLEEP_SECONDS)
         waiter.wakes_at = now + sleep
         return sleep
 
-    def _leave(self, waiter: "Waiter") -> None:
-        """Forget a waiter; if it gave up, the others ask again when they wake."""
+    def _unregister(self, waiter: "Waiter") -> None:
+        """Remove a waiter. If it has no slot, the others try again when they wake."""
         if waiter in self._waiters:
             del self._waiters[waiter]
-            self._gave_up_at = time.monotonic()
+            self._last_abandoned_at = time.monotonic()
 
-    async def _run(self, work: Callable[[], Answer]) -> Answer:
+    async def _run(self, work: Callable[[], Result]) -> Result:
         if isinstance(self._window, MemoryWindow):
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
@@ -277,18 +278,18 @@ class SegmindRateLimiter(BaseRateLimiter):
             ) from None
         return self._local_window
 
-    def _ask(self, question: Callable[[Window], Answer]) -> Answer:
-        """Ask the window, or the local one while the storage is down."""
+    def _call_window(self, operation: Callable[[Window], Result]) -> Result:
+        """Run an operation on the window, or on the local one while the storage is down."""
         window = self._get_window()
         try:
-            answer = question(window)
+            result = operation(window)
         except StorageError as error:
             self._start_outage(str(error))
-            return question(self._get_fallback())
+            return operation(self._get_fallback())
         if self._outage and window is self._window:
             self._outage = ""
             logger.info("The rate limit's storage is back.")
-        return answer
+        return result
 
     def _start_outage(self, error: str) -> None:
         self._down_until = time.monotonic() + STORAGE_RETRY_SECONDS
@@ -348,17 +349,17 @@ class Waiter:
     """A caller that waits for a slot.
 
     Attributes:
-        asked_at: When it last asked the window, on the monotonic clock.
-        asks_at: When it asks the window again.
+        last_tried_at: When it last tried to acquire, on the monotonic clock.
+        next_try_at: When it tries again.
         wakes_at: When its current sleep ends.
     """
 
     def __init__(self) -> None:
-        self.asked_at = self.asks_at = self.wakes_at = time.monotonic()
+        self.last_tried_at = self.next_try_at = self.wakes_at = time.monotonic()
 
 
 def reset_limiters() -> None:
-    """Reset all limiters: the threads and event loops that wait are not part of a forked child."""
+    """Reset all limiters: a forked child has none of the threads and event loops that wait."""
     for limiter in limiters:
         limiter._reset()  # noqa: SLF001 - of this module
 

@@ -11,10 +11,10 @@ from typing import Any
 __all__ = ["MemoryWindow", "RedisWindow", "StorageError", "Window", "get_share", "open_window"]
 
 MARGIN_SECONDS = 1
-"""How much longer the window is than the server's, since requests take time to arrive."""
+"""Added to the server's window, since requests take time to arrive."""
 
 MAX_JITTER_SECONDS = 0.02
-"""Spread of the processes that wait for the same slot, so that the nearest does not always win."""
+"""Random delay when processes wait for the same slot, so that the nearest cannot always win."""
 
 STORAGE_TIMEOUT_SECONDS = 2.0
 """Timeout of a command to Redis; it is sent twice at most."""
@@ -49,7 +49,7 @@ end
 
 
 class StorageError(Exception):
-    """The storage failed; the message is the class of its library's error."""
+    """The storage failed; the message is the name of its library's error class."""
 
 
 def get_share(requests: int, period: int, workers: int = 1) -> tuple[int, int]:
@@ -77,7 +77,7 @@ class Window(ABC):
         """Take a slot if more than `ahead` are free.
 
         Args:
-            ahead: Callers whose turn is first; fewer than `slots`.
+            ahead: Callers that come first; fewer than `slots`.
 
         Returns:
             0 if the slot was taken, else the seconds until it can be free at the earliest.
@@ -88,7 +88,7 @@ class Window(ABC):
 
     @abstractmethod
     def hold(self, seconds: float) -> None:
-        """Let nobody in for `seconds`; a longer hold stays.
+        """Block all callers for `seconds`; a longer hold stays.
 
         Raises:
             StorageError: The storage failed.
@@ -96,7 +96,7 @@ class Window(ABC):
 
 
 class MemoryWindow(Window):
-    """A window of this process. Calls must not overlap."""
+    """A window of this process. Not thread-safe."""
 
     def __init__(self, slots: int, seconds: float) -> None:
         super().__init__(slots, seconds)
@@ -108,7 +108,7 @@ class MemoryWindow(Window):
         now = time.monotonic()
         if now < self._held_until:
             return self._held_until - now
-        if ahead >= self.slots:  # counted for Redis, which has just failed and had more slots
+        if ahead >= self.slots:  # counted for Redis, which had more slots and has just failed
             return self.seconds
         last = len(self._entered) - (self.slots - ahead)
         if last >= 0 and (wait := self._entered[last] + self.seconds - now) > 0:
@@ -117,40 +117,40 @@ class MemoryWindow(Window):
         return 0
 
     def hold(self, seconds: float) -> None:
-        """Let nobody in; see `Window.hold`."""
+        """Block all callers; see `Window.hold`."""
         self._held_until = max(self._held_until, time.monotonic() + seconds)
 
 
 class RedisWindow(Window):
-    """A window of all who use the same Redis and account.
+    """A window that all processes with the same Redis and account share.
 
     Args:
         storage: A Redis storage of the library limits.
         slots: Requests that fit into it.
         seconds: Its length.
-        account: Whose requests. The limit is not part of the key: callers with different limits
-            share the window too.
+        account: The account's name. The limit is not part of the key, so callers with different
+            limits share the window.
     """
 
     def __init__(self, storage: Any, slots: int, seconds: float, account: str) -> None:
         super().__init__(slots, seconds)
         self._errors = storage.base_exceptions
         client = storage.get_connection()
-        self._enter = client.register_script(ENTER_SCRIPT)
-        self._hold = client.register_script(HOLD_SCRIPT)
+        self._enter_script = client.register_script(ENTER_SCRIPT)
+        self._hold_script = client.register_script(HOLD_SCRIPT)
         # The braces put both keys on the same node of a cluster.
         self._keys = [f"segmind:{{{account}}}:requests", f"segmind:{{{account}}}:hold"]
 
     def enter(self, ahead: int) -> float:
         """Take a slot; see `Window.enter`."""
         milliseconds = math.ceil(self.seconds * 1000)
-        wait = self._run(self._enter, self._keys, [self.slots, milliseconds, ahead])
+        wait = self._run(self._enter_script, self._keys, [self.slots, milliseconds, ahead])
         jitter = random.uniform(0, MAX_JITTER_SECONDS)  # noqa: S311 - not a secret
         return wait / 1000 + jitter if wait else 0
 
     def hold(self, seconds: float) -> None:
-        """Let nobody in; see `Window.hold`."""
-        self._run(self._hold, self._keys[1:], [math.ceil(seconds * 1000)])
+        """Block all callers; see `Window.hold`."""
+        self._run(self._hold_script, self._keys[1:], [math.ceil(seconds * 1000)])
 
     def _run(self, script: Any, keys: list[str], values: list[int]) -> Any:
         try:

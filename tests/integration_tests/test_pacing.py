@@ -134,7 +134,7 @@ def test_a_pickled_limiter_shares_the_window(url) -> None:
 @pytest.mark.usefixtures("short_window")
 async def test_threads_of_the_loop_that_wait_block_no_task(url, monkeypatch) -> None:
     """A task needs a thread to ask Redis: not one of the loop's own, which can all be waiting."""
-    monkeypatch.setattr(limiter_module, "LATE_SECONDS", 60)
+    monkeypatch.setattr(limiter_module, "TURN_TIMEOUT_SECONDS", 60)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
     limiter = SegmindRateLimiter(1, url, period=1)
     limiter.acquire()
@@ -175,7 +175,7 @@ async def test_cancelled_callers_block_nobody(url) -> None:
 @pytest.mark.usefixtures("short_window")
 def test_a_forked_process_does_not_wait_for_threads_of_its_parent(url, monkeypatch) -> None:
     """A thread that waits at the fork does not exist in the child."""
-    monkeypatch.setattr(limiter_module, "LATE_SECONDS", 60)
+    monkeypatch.setattr(limiter_module, "TURN_TIMEOUT_SECONDS", 60)
     limiter = SegmindRateLimiter(1, url, period=1)
     limiter.acquire()
     limiter.hold(0.2)

@@ -1,4 +1,4 @@
-"""The limiter with its window in memory: who waits, in which order, and for how long."""
+"""The limiter with its window in memory: slots, order, waits and holds."""
 
 import asyncio
 import copy
@@ -26,13 +26,13 @@ def short_window(monkeypatch) -> None:
 
 
 @pytest.fixture
-def short_delay(monkeypatch) -> None:
-    """Make a waiter lose its turn soon after its sleep should have ended."""
-    monkeypatch.setattr(limiter_module, "LATE_SECONDS", 0.05)
+def short_turn_timeout(monkeypatch) -> None:
+    """Skip a waiter soon after its sleep should have ended."""
+    monkeypatch.setattr(limiter_module, "TURN_TIMEOUT_SECONDS", 0.05)
 
 
-def test_as_many_requests_pass_as_the_limit_says(caller) -> None:
-    """A call that does not wait returns whether it may go."""
+def test_the_limit_bounds_the_requests_that_pass(caller) -> None:
+    """A call that does not wait returns whether it took a slot."""
     limiter = SegmindRateLimiter(3)
     assert [caller.acquire(limiter, blocking=False) for _ in range(5)] == [True] * 3 + [False] * 2
 
@@ -47,7 +47,7 @@ def test_a_caller_waits_until_a_slot_is_free(caller) -> None:
 
 
 @pytest.mark.usefixtures("short_window")
-async def test_threads_and_tasks_enter_in_the_order_of_their_arrival(monkeypatch) -> None:
+async def test_threads_and_tasks_get_slots_in_fifo_order(monkeypatch) -> None:
     """They wait in one queue."""
     is_asleep, sleep = threading.Semaphore(0), time.sleep
 
@@ -80,8 +80,8 @@ async def test_threads_and_tasks_enter_in_the_order_of_their_arrival(monkeypatch
     assert order == ["thread 1", "task 1", "thread 2", "task 2"]
 
 
-async def test_a_newcomer_does_not_pass_those_who_wait() -> None:
-    """A slot that gets free while one waits for it is not given to a call that does not wait."""
+async def test_a_call_that_does_not_wait_cannot_take_a_waiters_slot() -> None:
+    """Even if the slot is free before the waiter wakes."""
     limiter = SegmindRateLimiter(1)
     limiter.hold(0.05)
     waiting = asyncio.create_task(limiter.aacquire())
@@ -91,8 +91,8 @@ async def test_a_newcomer_does_not_pass_those_who_wait() -> None:
     assert await asyncio.wait_for(waiting, 10)
 
 
-async def test_a_cancelled_caller_makes_room_for_the_next(monkeypatch) -> None:
-    """The one behind it takes the slot that it waited for, not the one after that."""
+async def test_the_slot_of_a_cancelled_caller_goes_to_the_next(monkeypatch) -> None:
+    """The next caller does not wait for a later slot."""
     monkeypatch.setattr(window_module, "MARGIN_SECONDS", 0)
     monkeypatch.setattr(limiter_module, "MAX_SLEEP_SECONDS", 0.05)
     limiter = SegmindRateLimiter(2, period=1)
@@ -121,9 +121,9 @@ async def test_the_event_loop_runs_while_a_task_waits() -> None:
     assert turns > 5
 
 
-@pytest.mark.usefixtures("short_window", "short_delay")
-async def test_a_sync_call_passes_a_task_that_it_blocks() -> None:
-    """It runs on the event loop that the task needs."""
+@pytest.mark.usefixtures("short_window", "short_turn_timeout")
+async def test_a_task_on_a_blocked_event_loop_is_skipped() -> None:
+    """A sync call blocks the event loop that the task needs."""
     limiter = SegmindRateLimiter(1, period=1)
     limiter.acquire()
     blocked = asyncio.create_task(limiter.aacquire())
@@ -133,10 +133,10 @@ async def test_a_sync_call_passes_a_task_that_it_blocks() -> None:
     assert await asyncio.wait_for(blocked, 10)
 
 
-@pytest.mark.usefixtures("short_window", "short_delay")
+@pytest.mark.usefixtures("short_window", "short_turn_timeout")
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "stopped"])
-def test_an_event_loop_that_does_not_run_blocks_nobody(is_closed) -> None:
-    """A task of it was the first to wait."""
+def test_a_task_on_an_ended_event_loop_is_skipped(is_closed) -> None:
+    """The task is the first waiter."""
     limiter = SegmindRateLimiter(1, period=1)
     limiter.acquire()
     loop = asyncio.new_event_loop()
@@ -167,7 +167,7 @@ def test_a_hold_is_exact(caller) -> None:
 
 
 def test_a_hold_is_bounded(caller, monkeypatch) -> None:
-    """A reset time that is wrong or forged does not block everybody for hours."""
+    """A wrong or forged reset time cannot block all callers for hours."""
     assert limiter_module.MAX_HOLD_SECONDS == 300
     monkeypatch.setattr(limiter_module, "MAX_HOLD_SECONDS", 0.05)
     limiter = SegmindRateLimiter(100)
@@ -202,8 +202,8 @@ def test_copies_share_the_window() -> None:
     assert copy.copy(limiter) is limiter
 
 
-def test_a_pickled_limiter_has_a_window_of_its_own_in_memory() -> None:
-    """Its settings are kept."""
+def test_a_pickled_limiter_keeps_its_settings_and_opens_a_new_window() -> None:
+    """A window in memory is not pickled."""
     limiter = SegmindRateLimiter(1, account="a", workers=3, on_storage_error="raise", period=30)
     assert limiter.acquire(blocking=False)
     twin = pickle.loads(pickle.dumps(limiter))
@@ -220,7 +220,7 @@ def test_a_pickled_limiter_has_a_window_of_its_own_in_memory() -> None:
     ],
 )
 def test_repr_shows_no_password(storage) -> None:
-    """The address without its password is shown."""
+    """The rest of the address is shown."""
     pytest.importorskip("limits", reason="the extra limits is not installed")
     shown = repr(SegmindRateLimiter(7, storage))
     assert "fake-password" not in shown

@@ -1,4 +1,4 @@
-"""Moving windows, and how the address of a storage is read."""
+"""Windows in memory, shares of a limit, and storage addresses."""
 
 import re
 import sys
@@ -38,8 +38,8 @@ def test_a_slot_is_free_again_when_its_request_leaves_the_window(clock) -> None:
     assert window.enter(0) == 4
 
 
-def test_a_slot_is_kept_for_each_caller_ahead(clock) -> None:
-    """The wait is until one slot more is free than there are callers ahead."""
+def test_a_slot_is_reserved_for_each_caller_ahead(clock) -> None:
+    """The wait lasts until more slots are free than callers are ahead."""
     window = MemoryWindow(3, 10)
     assert window.enter(2) == 0
     clock.now += 1
@@ -50,15 +50,15 @@ def test_a_slot_is_kept_for_each_caller_ahead(clock) -> None:
     assert window.enter(2) == 9
 
 
-def test_more_callers_ahead_than_slots_is_a_wait_of_a_window() -> None:
-    """They take all slots until then."""
+def test_with_as_many_callers_ahead_as_slots_the_wait_is_a_whole_window() -> None:
+    """The callers ahead take all slots until then."""
     window = MemoryWindow(2, 10)
     assert window.enter(0) == 0
     assert [window.enter(2), window.enter(7)] == [10, 10]
 
 
-def test_a_hold_ends_on_time_and_no_shorter_one_ends_it(clock) -> None:
-    """Slots are kept meanwhile."""
+def test_a_shorter_hold_does_not_end_a_longer_one(clock) -> None:
+    """It ends on time, and all slots are free then."""
     window = MemoryWindow(2, 10)
     window.hold(5)
     window.hold(0.5)
