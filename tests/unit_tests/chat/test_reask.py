@@ -1,4 +1,4 @@
-"""A call is asked again until its reply meets the requirement, and counts as one call."""
+"""The model is asked again until a reply meets the requirement; LangChain sees one call."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -132,7 +132,7 @@ class TestAcceptedReplies:
         assert message.response_metadata["model_provider"] == "segmind"
 
     def test_the_callers_messages_are_not_changed(self) -> None:
-        """The second request has a list of its own."""
+        """The conversation is a copy."""
         messages = list(QUESTION)
         call = start(FORCED, messages)
         next(call)
@@ -143,8 +143,9 @@ class TestAcceptedReplies:
         """Asking again would cost money for the same answer."""
         call = start(FORCED)
         next(call)
-        with pytest.raises(SegmindResponseError):
+        with pytest.raises(SegmindResponseError) as caught:
             call.send(APIResponse(200, {}, b"<html>"))
+        assert caught.value.__context__ is None, "the traceback shows the JSON decoder"
 
 
 class TestReask:
@@ -229,7 +230,7 @@ class TestReask:
         ]
 
     def test_the_model_sees_all_calls_that_it_wrote(self) -> None:
-        """Including those that the settings drop."""
+        """Including calls that the settings drop."""
         requests, _ = run(FORCED_ADD, "[sub(a=1, b=2), sub(a=3, b=4)]", "[add(a=2, b=3)]")
         assert requests[1][1].text == "[sub(a=1, b=2), sub(a=3, b=4)]"
 
@@ -242,7 +243,7 @@ class TestReask:
         assert message.text == '{"a": 1}'
 
     def test_a_call_that_stays_invalid_is_returned(self) -> None:
-        """It is not an error where no call was forced."""
+        """It is an error only if a call was forced."""
         requests, message = run(RETRY_INVALID, "[add(a=2)]", "[add(b=3)]")
         assert len(requests) == 2
         (call,) = message.invalid_tool_calls
@@ -277,7 +278,7 @@ class TestOutputErrors:
         ],
     )
     def test_the_error_contains_all_replies(self, settings, texts, times, reason) -> None:
-        """They were paid for, and show the reason."""
+        """The replies were paid for, and show what went wrong."""
         replies = [reply(text, x_remaining_credits="4", x_request_id=text) for text in texts]
         with pytest.raises(SegmindOutputError) as caught:
             run(settings, *replies)
@@ -352,7 +353,7 @@ class TestCosts:
         assert message.response_metadata["request_id"] == "r-2"
 
     @pytest.mark.parametrize("missing", [0, 1])
-    def test_there_is_no_sum_where_one_request_has_no_usage(self, missing) -> None:
+    def test_usage_and_cost_are_omitted_if_one_request_reports_none(self, missing) -> None:
         """A partial sum would be wrong."""
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
         reported = [(usage, {"x_cost": "0.5"}), (usage, {"x_cost": "0.5"})]

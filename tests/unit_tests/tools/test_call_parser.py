@@ -110,7 +110,7 @@ def test_other_lists_are_not_calls(text) -> None:
 
 @pytest.mark.parametrize("text", ["[nope(a=1)]", "[add(a=1), nope(a=1)]", '[{"name": "stop"}]'])
 def test_known_only_refuses_unknown_tools_and_json(text) -> None:
-    """Inside other text, a list must be certain."""
+    """Inside other text, only a list of known calls is certain to be calls."""
     with pytest.raises(NoCallError):
         read_list(text, known_only=True)
 
@@ -123,9 +123,10 @@ def test_known_only_refuses_unknown_tools_and_json(text) -> None:
         pytest.param("[add(a=1, a=2)]", "'a' is given twice", id="an argument twice"),
         pytest.param("[add(1, a=2)]", "'a' is given twice", id="twice, by position"),
         pytest.param("[add(a=1, 2)]", "has no name", id="a position after a name"),
+        pytest.param("[add({'a': 1}, 2)]", "has no name", id="a position after an object"),
         pytest.param("[add(1, 2, 3)]", "has no name", id="too many positions"),
         pytest.param("[stop(1)]", "has no name", id="a tool without arguments"),
-        pytest.param("[add(**5)]", "expected a dict", id="stars before a number"),
+        pytest.param("[add(**5)]", "expected a dict", id="double star before a number"),
         pytest.param("[add(a=x b=1)]", "a comma is missing", id="no comma"),
         pytest.param("[add(a='x' + y + 'z')]", "where a string ends", id="a sum of strings"),
         pytest.param("[add(a=" + "[" * 60 + "]" * 60 + ")]", "nested", id="too deep"),
@@ -142,15 +143,15 @@ def test_unreadable_call_of_known_tool_has_a_problem(text, problem) -> None:
 
 
 def test_calls_after_an_unreadable_call_are_read() -> None:
-    """It is skipped up to its closing bracket; brackets in strings do not count."""
+    """The unreadable call ends at its closing bracket; brackets in strings do not count."""
     first, second, third = read_list(r"[add(a=[1 : 'x)\']'], b=(2)), add(a=it's, b=1), stop()]")
     assert first.text == r"add(a=[1 : 'x)\']'], b=(2))"
     assert first.problem
     assert get_calls([second, third]) == [("add", {"a": "it's", "b": 1}), ("stop", {})]
 
 
-def test_twentieth_unreadable_call_takes_the_rest() -> None:
-    """Each is read twice, so their number is limited."""
+def test_text_after_twenty_unreadable_calls_is_not_read() -> None:
+    """Each is read twice, so a limit bounds the time."""
     calls = read_list(f"[{'add(a=), ' * 50}stop()]")
     assert len(calls) == 20
     assert "the rest was not read after 20 unreadable calls" in calls[-1].problem
@@ -160,7 +161,7 @@ def test_twentieth_unreadable_call_takes_the_rest() -> None:
 @pytest.mark.parametrize(
     ("text", "complete", "rest"),
     [
-        pytest.param("[stop(", 0, "stop(", id="after an opener"),
+        pytest.param("[stop(", 0, "stop(", id="after a bracket"),
         pytest.param("[stop(), add", 1, "add", id="after a name"),
         pytest.param("[stop(), ad", 1, "ad", id="inside a name"),
         pytest.param("[stop(), 'odd (", 1, "'odd (", id="inside a name in quotes"),
@@ -215,7 +216,7 @@ MESSAGE = {"role": "assistant", "content": None, "tool_calls": [{"add": ADD}]}
         pytest.param({"name": "add", "arguments": json.dumps(ADD)}, id="arguments in text"),
         pytest.param({"name": "add", "parameters": ADD}, id="name, parameters"),
         pytest.param({"name": "add", "args": ADD}, id="LangChain's"),
-        pytest.param({"add": ADD}, id="the tool for a key"),
+        pytest.param({"add": ADD}, id="the tool as the key"),
         pytest.param({"name": "add", **ADD}, id="flat"),
         pytest.param(OPENAI, id="OpenAI's"),
         pytest.param(ANTHROPIC, id="Anthropic's"),
@@ -265,7 +266,7 @@ def test_argument_can_be_named_input_or_args(value, arguments) -> None:
         pytest.param({"tool_calls": []}, id="no calls"),
         pytest.param({"tool_calls": [{"add": {}}], "content": "Now."}, id="text beside calls"),
         pytest.param({"tool_calls": [{"add": {}}, {"nope": {}}]}, id="an unknown tool among calls"),
-        pytest.param({"add": {}, "stop": {}}, id="two tools for keys"),
+        pytest.param({"add": {}, "stop": {}}, id="two tools as keys"),
         pytest.param({"tools": ["add", "stop"]}, id="a list of names"),
     ],
 )
@@ -284,7 +285,7 @@ def test_json_about_tools_is_not_a_call(value) -> None:
             '{"name": "add", "arguments": "{\\"a\\": "}', "not valid JSON", id="text, cut"
         ),
         pytest.param('{"name": "add", "arguments": {"a": 1: 2}}', "expected '}'", id="colons"),
-        pytest.param('{"add": {"a": 1', "the reply ends", id="a tool for a key, cut"),
+        pytest.param('{"add": {"a": 1', "the reply ends", id="the tool as the key, cut"),
         pytest.param('{"id": "x", "function": {"name": "add", "argu', "the reply ends", id="inner"),
         pytest.param(
             '{"tool_calls": [{"add": {"a" 1}}, {"stop": {}}]}', "expected '}'", id="a broken list"
