@@ -34,6 +34,10 @@ ROLES: tuple[Role, ...] = get_args(Role)
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 """A model's name in the URL, such as `gpt-4-turbo` or `gpt-5.5`."""
 
+MAX_HOLD_SECONDS = 300.0
+"""The longest time that a rate limiter blocks its callers after a 429. Limits are per minute, so a
+later reset time is wrong or forged."""
+
 KEY_SHAPE = re.compile(r"SG_[0-9a-fA-F]{16}")
 """The shape of an issued API key. For masking only: other keys are valid too."""
 

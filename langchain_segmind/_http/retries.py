@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from langchain_segmind._api.endpoint import APIResponse
+from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, APIResponse
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind.exceptions import (
     SegmindConnectionError,
@@ -35,9 +35,6 @@ LONG_WAIT_SECONDS = 5.0
 
 MAX_WAIT_SECONDS = 86_400.0
 """The longest wait without a deadline."""
-
-MAX_LIMITER_WAIT_SECONDS = 300.0
-"""The longest `retry-after` that is left to the rate limiter: limits are per minute."""
 
 REQUEST_TIMEOUT_STATUS = 408
 
@@ -102,7 +99,7 @@ class RetryPolicy:
         if wait is None:
             return back_off(state)
         is_held = self.has_holding_limiter and isinstance(error, SegmindRateLimitError)
-        return 0.0 if is_held and wait <= MAX_LIMITER_WAIT_SECONDS else wait
+        return 0.0 if is_held and wait <= MAX_HOLD_SECONDS else wait
 
 
 def log_retry(state: "RetryCallState", max_retries: int) -> None:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from threading import Lock
 from typing import Any, Literal, Self, TypeVar, get_args
 from weakref import WeakSet
 
 from langchain_core.rate_limiters import BaseRateLimiter
 
+from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS
 from langchain_segmind._api.secrets import strip_url_credentials
 from langchain_segmind.exceptions import SegmindRateLimiterStorageError
 from langchain_segmind.rate_limiters.window import (
@@ -44,9 +46,6 @@ TURN_TIMEOUT_SECONDS = 1.0
 
 LONG_WAIT_SECONDS = 5.0
 """Waits above this are logged."""
-
-MAX_HOLD_SECONDS = 300.0
-"""Longer holds are cut: limits are per minute, so a later reset time is wrong or forged."""
 
 MAX_SLEEP_SECONDS = 2.0
 """A waiter notices within this time that one ahead of it was cancelled."""
@@ -224,7 +223,8 @@ class SegmindRateLimiter(BaseRateLimiter):
         with self._lock:
             waiter.last_tried_at = time.monotonic()
             window = self._get_window()
-            ahead = self._count_ahead(waiter, window.slots)
+            ahead = self._count_ahead(waiter, 2 * window.slots)
+            waiter.is_near = ahead < 2 * window.slots
             if ahead < window.slots:
                 wait = self._call_window(lambda window: window.enter(ahead))
             else:
@@ -242,7 +242,8 @@ class SegmindRateLimiter(BaseRateLimiter):
     def _count_ahead(self, waiter: "Waiter", max_count: int) -> int:
         """Count the waiters ahead of this one, without those to skip."""
         now, ahead = time.monotonic(), 0
-        for other in list(self._waiters):  # a copy, since other threads change it
+        # A copy, since other threads change it; half of the first ones may have to be skipped.
+        for other in list(islice(self._waiters, 2 * max_count)):
             if other is waiter or ahead == max_count:
                 break
             ahead += now < other.wakes_at + TURN_TIMEOUT_SECONDS
@@ -251,13 +252,15 @@ class SegmindRateLimiter(BaseRateLimiter):
     def _plan_sleep(self, waiter: "Waiter") -> float:
         """Set and return how long the waiter sleeps next, in seconds; 0 if it is time to try."""
         now = time.monotonic()
-        next_try_at = now if self._last_abandoned_at > waiter.last_tried_at else waiter.next_try_at
+        # Those farther behind do not gain a slot: they need not all try again.
+        has_gained = waiter.is_near and self._last_abandoned_at > waiter.last_tried_at
+        next_try_at = now if has_gained else waiter.next_try_at
         sleep = min(max(next_try_at - now, 0.0), MAX_SLEEP_SECONDS)
         waiter.wakes_at = now + sleep
         return sleep
 
     def _unregister(self, waiter: "Waiter") -> None:
-        """Remove a waiter. If it has no slot, the others try again when they wake."""
+        """Remove a waiter. If it has no slot, those near behind it try again when they wake."""
         if waiter in self._waiters:
             del self._waiters[waiter]
             self._last_abandoned_at = time.monotonic()
@@ -309,10 +312,10 @@ class SegmindRateLimiter(BaseRateLimiter):
         if seconds > LONG_WAIT_SECONDS and not self._has_logged_wait:
             self._has_logged_wait = True
             logger.info(
-                "The limit of %d requests in %d s is used up; the next request waits %.0f s.",
+                "The next request waits %.0f s for the limit of %d requests in %d s.",
+                seconds,
                 self.requests_per_minute,
                 self.period,
-                seconds,
             )
 
     @property
@@ -352,10 +355,12 @@ class Waiter:
         last_tried_at: When it last tried to acquire, on the monotonic clock.
         next_try_at: When it tries again.
         wakes_at: When its current sleep ends.
+        is_near: Whether one that gives up ahead of it can bring its turn nearer.
     """
 
     def __init__(self) -> None:
         self.last_tried_at = self.next_try_at = self.wakes_at = time.monotonic()
+        self.is_near = True
 
 
 def reset_limiters() -> None:

@@ -191,7 +191,7 @@ async def test_a_long_wait_is_logged_once(caplog) -> None:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     logged = [each.message for each in caplog.records if each.name == limiter_module.__name__]
-    assert logged == ["The limit of 1 requests in 60 s is used up; the next request waits 61 s."]
+    assert logged == ["The next request waits 61 s for the limit of 1 requests in 60 s."]
 
 
 def test_copies_share_the_window() -> None:
