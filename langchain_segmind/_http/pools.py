@@ -345,9 +345,10 @@ def get_ssl_context() -> SSLContext:
         ) from None
 
 
-def _get_route_context(route: Route) -> SSLContext:
-    # A context without certificates trusts nobody: plain HTTP needs none.
-    return get_ssl_context() if route.is_encrypted else SSLContext(PROTOCOL_TLS_CLIENT)
+@lru_cache(maxsize=1)
+def get_empty_ssl_context() -> SSLContext:
+    """Return a context for plain HTTP. It has no certificates, so it trusts nobody."""
+    return SSLContext(PROTOCOL_TLS_CLIENT)
 
 
 def _get_proxy_context(route: Route) -> SSLContext | None:
@@ -363,9 +364,8 @@ def clear_environment_caches() -> None:
 
 def get_transport_options(route: Route) -> dict[str, Any]:
     """Return the options of a route's transports."""
-    context = _get_route_context(route)
     return {
-        "verify": context,
+        "verify": get_ssl_context() if route.is_encrypted else get_empty_ssl_context(),
         "proxy": route.proxy and httpx.Proxy(route.proxy, ssl_context=_get_proxy_context(route)),
         "limits": httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
     }
