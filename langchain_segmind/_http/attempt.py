@@ -163,14 +163,19 @@ class Attempt:
             headers["content-type"] = "application/json"
         url = request.url.copy_with(userinfo=b"") if request.url.userinfo else request.url
         if client is None:
+            # Without a local variable for the key: loggers may write those out.
+            headers = {**HEADERS, **headers}
             outgoing = httpx.Request(
-                request.method, url, content=request.content, headers={**HEADERS, **headers}
+                request.method,
+                url,
+                content=request.content,
+                headers={**headers, API_KEY_HEADER: api_key.get_secret_value()},
             )
         else:
             outgoing = client.build_request(
                 request.method, url, content=request.content, headers=headers
             )
-        outgoing.headers[API_KEY_HEADER] = api_key.get_secret_value()
+            outgoing.headers[API_KEY_HEADER] = api_key.get_secret_value()
         outgoing.stream = RequestBody(request.content, self._mark_sent)
         if request.url.userinfo:
             # httpx logs the URL that it sends to, so credentials travel as a header.
