@@ -149,6 +149,7 @@ class Attempt:
         self._deadline = deadline
         self._on_sent = on_sent
         self._is_sent = False
+        self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
         self._size = 0
         self.outgoing = self._create_outgoing(api_key, client)
@@ -229,11 +230,16 @@ class Attempt:
         Raises:
             EncodedBodyError: The body is encoded, although no coding was accepted.
         """
-        self.response = response
+        self._set_response(response)
         self._mark_sent()  # a mocked transport need not read the body
-        coding = response.headers.get("content-encoding", "identity")
+        coding = self._headers.get("content-encoding", "identity")
         if self.is_raw and coding.lower() not in {"", "identity"}:
             raise EncodedBodyError(f"content-encoding: {coding:.80}")
+
+    def _set_response(self, response: httpx.Response) -> None:
+        self.response = response
+        # httpx looks through all headers for each one that is asked for.
+        self._headers = dict(response.headers.items())
 
     def feed(self, chunk: bytes) -> None:
         """Store a chunk of the response's body.
@@ -271,10 +277,8 @@ class Attempt:
         assert self.response is not None  # noqa: S101 - callers check it
         body = b"".join(self._chunks) if with_body else b""
         self._chunks.clear()
-        # Without `items`, httpx searches all headers for each of them.
-        headers = dict(self.response.headers.items())
         url = "" if self.response.is_success else str(self.outgoing.url)
-        return APIResponse(self.response.status_code, headers, body, url, self._mask)
+        return APIResponse(self.response.status_code, self._headers, body, url, self._mask)
 
     def _mask(self, text: str) -> str:
         names = [*self._request.headers, *SECRET_HEADERS]
@@ -295,7 +299,7 @@ class Attempt:
     def _convert_failure(self, error: Exception | None) -> SegmindError:
         cause = self._mask(f"{type(error).__name__}: {error}".removesuffix(": "))
         if isinstance(error, httpx.HTTPStatusError):  # an event hook of the user's own client
-            self.response = error.response
+            self._set_response(error.response)
         if self.response is not None and not self.response.is_success:
             # The status says more than that its explanation broke off.
             return create_error(self._create_response(with_body=True))
