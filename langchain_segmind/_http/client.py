@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -32,7 +31,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=SYNC_POOLS.reset_after_fork)
     os.register_at_fork(after_in_child=ASYNC_POOLS.reset_after_fork)
 
-AsyncHandler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 OnRetry = Callable[["RetryCallState"], Any]
 
 
@@ -205,27 +203,25 @@ class Sender:
 
     async def _arun(self, attempt: Attempt) -> APIResponse:
         try:
-            async with (
-                self._borrow_async_handler(attempt) as handle,
-                asyncio.timeout(attempt.seconds),
-            ):
-                await _aread(await handle(attempt.outgoing), attempt)
+            if isinstance(self._client, httpx.AsyncClient):
+                async with asyncio.timeout(attempt.seconds):
+                    attempt.set_timeouts()
+                    sending = self._client.send(attempt.outgoing, **attempt.client_options)
+                    await _aread(await sending, attempt)
+            else:
+                route = find_route(attempt.outgoing.url)
+                attempt.proxy = route.proxy
+                pools = await ASYNC_POOLS.get()
+                async with (
+                    pools.borrow(route, self._deadline) as transport,
+                    asyncio.timeout(attempt.seconds),
+                ):
+                    attempt.set_timeouts()
+                    sending = transport.handle_async_request(attempt.outgoing)
+                    await _aread(await sending, attempt)
         except TRANSPORT_ERRORS as error:
             attempt.failure = error
         return attempt.result()
-
-    @asynccontextmanager
-    async def _borrow_async_handler(self, attempt: Attempt) -> AsyncIterator[AsyncHandler]:
-        if isinstance(self._client, httpx.AsyncClient):
-            attempt.set_timeouts()
-            yield partial(self._client.send, **attempt.client_options)
-            return
-        route = find_route(attempt.outgoing.url)
-        attempt.proxy = route.proxy
-        pools = await ASYNC_POOLS.get()
-        async with pools.borrow(route, self._deadline) as transport:
-            attempt.set_timeouts()
-            yield transport.handle_async_request
 
 
 def _read(response: httpx.Response, attempt: Attempt) -> None:
