@@ -125,10 +125,10 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             name = OTHER_NAMES.get(name, name)
             if name in ModelParameters.model_fields:
                 value = validate_field(name, value)
-            has_own_profile = self.profile != self._resolve_model_profile()
+            follows = name == "model" and self.profile == self._resolve_model_profile()
             super().__setattr__(name, value)
-            if name == "model" and not has_own_profile:
-                super().__setattr__("profile", self._resolve_model_profile())
+            if follows:
+                self.profile = self._resolve_model_profile()
 
     @model_validator(mode="before")
     @classmethod

@@ -76,8 +76,8 @@ class Sender:
         max_retries: As the model's field.
         retry_read_timeouts: As the model's field.
         client: The user's own client; None for the process's or event loop's connections.
-        rate_limiter: Asked before each attempt but the call's first one, for which LangChain has
-            asked it.
+        rate_limiter: Acquired before each attempt but the call's first one, for which LangChain
+            has acquired it.
         on_retry: Called before the wait for another attempt.
     """
 

@@ -8,9 +8,7 @@ from pydantic import ConfigDict, InstanceOf
 
 from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
 from langchain_segmind._output.structured_output import StructuredOutput
-from langchain_segmind._settings.arguments import (
-    check_names,
-)
+from langchain_segmind._settings.arguments import check_names
 from langchain_segmind._settings.parameters import BodyParameters, CallParameters
 from langchain_segmind._tools import (
     ToolChoice,

@@ -151,7 +151,7 @@ def test_parallel_branches_send_their_requests_at_once(caller, model, gateway) -
 
 
 def test_an_agent_can_be_a_tool_of_another(caller, model, gateway) -> None:
-    """Each prompt offers the tools of its own agent."""
+    """Each prompt offers only the tools of that agent."""
     gateway.script(
         play(
             {

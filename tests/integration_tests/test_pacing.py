@@ -356,7 +356,7 @@ def test_an_outage_that_starts_while_many_wait_blocks_nobody(mortal_redis) -> No
     "login", ["user:fake-password@", "?password=fake-password"], ids=["userinfo", "query"]
 )
 def test_a_refused_password_is_an_error_not_an_outage(caller, shared_redis, login) -> None:
-    """Otherwise each process would silently use a window of its own."""
+    """Otherwise each process would silently use its own window."""
     host = f"127.0.0.1:{shared_redis.port}"
     address = f"redis://{host}/0{login}" if login[0] == "?" else f"redis://{login}{host}/0"
     limiter = SegmindRateLimiter(10, address)

@@ -81,7 +81,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize(("fault", "body"), UNUSABLE.items(), ids=list(UNUSABLE))
 def test_unusable_success_is_a_200_that_costs_nothing(gateway, ask, fault, body):
-    """The status is 200, but the body holds no completion."""
+    """The status is 200, but the body is not a completion."""
     gateway.faults(fault)
     response = ask(gateway)
 

@@ -302,7 +302,7 @@ def test_invalid_call_stays_invalid_after_merging_chunks(name, reply) -> None:
 
 
 def test_valid_calls_beside_invalid_calls_are_kept() -> None:
-    """Each is judged alone, and has an id of its own."""
+    """Each is judged alone and has its own id."""
     parsed = parse_reply("A\n[pay(to='Ana'), pay(), search(query=), pay(to='Bob', ", TOOLS)
     assert [call["args"] for call in parsed.calls] == [{"to": "Ana"}]
     assert [call["args"] for call in parsed.invalid_calls] == [
