@@ -79,6 +79,7 @@ benchmark_micro: $(VENV)/.dev ## Time single functions with pytest-benchmark
 
 benchmark: ## Time this package and other chat models; writes benchmarks/README.md
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
+	@$(VENV)-peers/bin/python -m compileall -q langchain_segmind  # as an installed package is
 	@$(VENV)-peers/bin/python -m benchmarks.peers
 
 probe_peers: ## Call the same packages under bad conditions; writes benchmarks/README.md

@@ -163,21 +163,23 @@ class Attempt:
         if request.content:
             headers["content-type"] = "application/json"
         url = request.url.copy_with(userinfo=b"") if request.url.userinfo else request.url
+        body = RequestBody(request.content, self._mark_sent)
         if client is None:
+            length = {"content-length": str(len(request.content))} if request.content else {}
+            headers = {"host": url.netloc.decode("ascii"), **HEADERS, **headers, **length}
             # Without a local variable for the key: loggers may write those out.
-            headers = {**HEADERS, **headers}
             outgoing = httpx.Request(
                 request.method,
                 url,
-                content=request.content,
                 headers={**headers, API_KEY_HEADER: api_key.get_secret_value()},
+                stream=body,
             )
         else:
             outgoing = client.build_request(
                 request.method, url, content=request.content, headers=headers
             )
             outgoing.headers[API_KEY_HEADER] = api_key.get_secret_value()
-        outgoing.stream = RequestBody(request.content, self._mark_sent)
+            outgoing.stream = body
         if request.url.userinfo:
             # httpx logs the URL that it sends to, so credentials travel as a header.
             auth = httpx.BasicAuth(request.url.username, request.url.password)
