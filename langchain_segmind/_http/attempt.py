@@ -88,22 +88,32 @@ class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     Args:
         content: The body.
-        on_read: Called when the transport reads the body, with the headers already written.
+        on_sent: Called once, when the body is read for sending: the headers are written by then.
+
+    Attributes:
+        is_sent: Whether it was.
     """
 
-    def __init__(self, content: bytes, on_read: Callable[[], None]) -> None:
+    def __init__(self, content: bytes, on_sent: Callable[[], None]) -> None:
         self._content = content
-        self._on_read = on_read
+        self._on_sent = on_sent
+        self.is_sent = False
 
     def __iter__(self) -> Iterator[bytes]:
         """Return the body as one chunk."""
-        self._on_read()
+        self.mark_sent()
         yield self._content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Return the body as one chunk."""
-        self._on_read()
+        self.mark_sent()
         yield self._content
+
+    def mark_sent(self) -> None:
+        """Report that the body is written."""
+        if not self.is_sent:
+            self.is_sent = True
+            self._on_sent()
 
 
 class Attempt:
@@ -147,8 +157,8 @@ class Attempt:
         self._request = request
         self._timeout = timeout
         self._deadline = deadline
-        self._on_sent = on_sent
-        self._is_sent = False
+        # The request must not refer to its attempt: a cycle would keep both until it is collected.
+        self._body = RequestBody(request.content, on_sent)
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
         self._size = 0
@@ -163,7 +173,6 @@ class Attempt:
         if request.content:
             headers["content-type"] = "application/json"
         url = request.url.copy_with(userinfo=b"") if request.url.userinfo else request.url
-        body = RequestBody(request.content, self._mark_sent)
         if client is None:
             length = {"content-length": str(len(request.content))} if request.content else {}
             headers = {"host": url.netloc.decode("ascii"), **HEADERS, **headers, **length}
@@ -172,24 +181,19 @@ class Attempt:
                 request.method,
                 url,
                 headers={**headers, API_KEY_HEADER: api_key.get_secret_value()},
-                stream=body,
+                stream=self._body,
             )
         else:
             outgoing = client.build_request(
                 request.method, url, content=request.content, headers=headers
             )
             outgoing.headers[API_KEY_HEADER] = api_key.get_secret_value()
-            outgoing.stream = body
+            outgoing.stream = self._body
         if request.url.userinfo:
             # httpx logs the URL that it sends to, so credentials travel as a header.
             auth = httpx.BasicAuth(request.url.username, request.url.password)
             next(auth.auth_flow(outgoing))
         return outgoing
-
-    def _mark_sent(self) -> None:
-        if not self._is_sent:
-            self._is_sent = True
-            self._on_sent()
 
     @property
     def client_options(self) -> dict[str, Any]:
@@ -233,7 +237,7 @@ class Attempt:
             EncodedBodyError: The body is encoded, although no coding was accepted.
         """
         self._set_response(response)
-        self._mark_sent()  # a mocked transport need not read the body
+        self._body.mark_sent()  # a mocked transport need not read the body
         coding = self._headers.get("content-encoding", "identity")
         if self.is_raw and coding.lower() not in {"", "identity"}:
             raise EncodedBodyError(f"content-encoding: {coding:.80}")
@@ -314,7 +318,7 @@ class Attempt:
         if isinstance(error, httpx.InvalidURL | UnicodeError) and not self.is_raw:
             problem = f"The server answered with a redirect to an invalid URL ({cause})"
             return SegmindResponseError(f"{problem}. {SegmindResponseError.advice}")
-        phase = get_phase(error, self.response, is_sent=self._is_sent)
+        phase = get_phase(error, self.response, is_sent=self._body.is_sent)
         error_class: type[SegmindError] = SegmindConnectionError
         route = self._describe_route()
         problem = f"The connection to {route} failed ({cause})"

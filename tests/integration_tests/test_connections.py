@@ -18,9 +18,28 @@ import pytest
 
 from langchain_segmind import SegmindConnectionError, SegmindTimeoutError
 from langchain_segmind._http import pools
+from langchain_segmind._http.attempt import Attempt
 from langchain_segmind._http.pools import PerRequestPool
 from tests.support.raw_server import RawServer, answer, close, trickle
 from tests.support.servers import EchoServer
+
+# --- Memory ---
+
+KINDS = (Attempt, httpx.Request, httpx.Response)
+
+
+def test_a_call_frees_its_request_and_response_as_it_returns(caller, gateway) -> None:
+    """No reference cycle keeps them until the garbage collector runs, which slows all calls."""
+    model = caller.connect(gateway.base_url)
+    gc.collect()
+    gc.disable()
+    try:
+        caller.invoke(model, "hi")
+        kept = [type(kept) for kept in gc.get_objects() if isinstance(kept, KINDS)]
+    finally:
+        gc.enable()
+    assert kept == []
+
 
 # --- Closing ---
 
