@@ -19,7 +19,7 @@ QUESTION = "Why is the sky blue? One sentence."
 CONSTRUCTIONS = 15
 WARM_UP = 20
 SYNC_CALLS = 200
-ASYNC_CALLS = {1: 100, 64: 256, 512: 1024}
+ASYNC_CALLS = {1: 100, 64: 1024, 512: 1024}
 """For each number of calls in flight, how many are made."""
 MAX_SECONDS = 2
 """How long calls are made at most, by the pace of the warm-up, with a slow contender."""
