@@ -55,7 +55,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A conversation and how to answer it, in no provider's format.
+    """A conversation and how to answer it.
+
+    Its turns are independent of LangChain and of any provider's format; its `parameters` still have
+    OpenAI's names.
 
     Attributes:
         turns: The conversation, oldest first; calls and results of tools are text.

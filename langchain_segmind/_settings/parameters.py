@@ -67,9 +67,9 @@ class CallParameters(BodyParameters):
 
     timeout: Timeout | None = 120
     """Seconds that one call may take, including retries and the waits between them; None for no
-    limit. Waiting for a connection or for the `rate_limiter` does not count. An `httpx.Timeout`
-    bounds the phases of each attempt instead. Replies take 10 s on average and sometimes a
-    minute."""
+    limit. Waiting for the `rate_limiter`, or for a connection without a client of your own, does
+    not count. An `httpx.Timeout` bounds the phases of each attempt instead. Replies take 10 s on
+    average and sometimes a minute."""
 
     model_kwargs: BodyKeys = Field(default_factory=dict)
     """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
