@@ -1,4 +1,4 @@
-"""The only I/O: requests, responses and the connections between them. Knows nothing of chat."""
+"""All HTTP requests of the models, and their connections. Knows nothing of chat."""
 
 from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.client import Sender, aclose, close

@@ -39,7 +39,7 @@ NO_RESPONSE = "without sending a response"
 SECRET_HEADERS = (API_KEY_HEADER, "authorization", "cookie", "proxy-authorization")
 """Request headers whose values are masked in errors: servers may echo them."""
 
-HEADERS: Mapping[str, str] = {
+DEFAULT_HEADERS: Mapping[str, str] = {
     "accept-encoding": "identity",
     "user-agent": f"langchain-segmind/{__version__}",
 }
@@ -54,7 +54,7 @@ class EncodedBodyError(Exception):
     """A response body has a content coding, although none was accepted."""
 
 
-TRANSPORT_ERRORS = (
+ATTEMPT_ERRORS = (
     httpx.HTTPError,
     httpx.InvalidURL,
     UnicodeError,
@@ -62,8 +62,8 @@ TRANSPORT_ERRORS = (
     EncodedBodyError,
     TimeoutError,
 )
-"""What an attempt can raise: httpx (`InvalidURL` and `UnicodeError` for a redirect that it cannot
-parse), `Attempt.feed`, and the event loop's timeout."""
+"""What an attempt can raise: httpx's errors (`InvalidURL` and `UnicodeError` for a redirect that it
+cannot parse), those of `start_response` and `feed`, and the event loop's timeout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +84,14 @@ class APIRequest:
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A request body that reports when it is written.
+    """A request body that reports when httpx starts to send it.
 
     Args:
         content: The body.
-        on_sent: Called once, when the body is read for sending: the headers are written by then.
+        on_sent: Called once, when sending starts: the headers are written by then.
 
     Attributes:
-        is_sent: Whether it was.
+        is_sent: Whether sending has started.
     """
 
     def __init__(self, content: bytes, on_sent: Callable[[], None]) -> None:
@@ -100,17 +100,17 @@ class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
         self.is_sent = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the body as one chunk."""
+        """Yield the body as one chunk."""
         self.mark_sent()
         yield self._content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Return the body as one chunk."""
+        """Yield the body as one chunk."""
         self.mark_sent()
         yield self._content
 
     def mark_sent(self) -> None:
-        """Report that the body is written."""
+        """Report that sending has started."""
         if not self.is_sent:
             self.is_sent = True
             self._on_sent()
@@ -124,15 +124,16 @@ class Attempt:
         api_key: The key.
         timeout: The call's timeout, as the model's field.
         deadline: The call's deadline.
-        client: The user's own client, whose headers and settings apply; None for none.
-        on_sent: Called once, when the request is written.
+        client: The user's own client, whose headers and settings apply; None if there is
+            none.
+        on_sent: Called once, when httpx starts to send the body.
 
     Attributes:
         outgoing: The request to send.
-        response: The response's head; None until it has arrived.
+        response: The response without its body; None until its headers have arrived.
         failure: What ended the attempt early; None if nothing did.
-        proxy: The proxy's URL; None for none.
-        is_raw: Whether the body is fed as it was sent; the user's own client decodes it.
+        proxy: The proxy's URL; None if there is none.
+        has_user_client: Whether the user's own client sends the request, and decodes the body.
 
     Raises:
         ValueError: The client is closed.
@@ -152,7 +153,7 @@ class Attempt:
             raise ValueError("The http_client or http_async_client is closed; pass an open one.")
         self.response: httpx.Response | None = None
         self.failure: Exception | None = None
-        self.is_raw = client is None
+        self.has_user_client = client is not None
         self.proxy: str | None = None
         self._request = request
         self._timeout = timeout
@@ -175,7 +176,7 @@ class Attempt:
         url = request.url.copy_with(userinfo=b"") if request.url.userinfo else request.url
         if client is None:
             length = {"content-length": str(len(request.content))} if request.content else {}
-            headers = {"host": url.netloc.decode("ascii"), **HEADERS, **headers, **length}
+            headers = {"host": url.netloc.decode("ascii"), **DEFAULT_HEADERS, **headers, **length}
             # Without a local variable for the key: loggers may write those out.
             outgoing = httpx.Request(
                 request.method,
@@ -200,12 +201,10 @@ class Attempt:
         """How the user's own client sends the request."""
         # A redirect that is followed carries the key to whatever host the server names.
         options: dict[str, Any] = {"stream": True, "follow_redirects": False}
-        return {**options, "auth": None} if self._request.url.userinfo else options
-
-    @property
-    def transport_deadline(self) -> Deadline | None:
-        """The deadline for a transport that takes one; None if each phase has its own timeout."""
-        return None if isinstance(self._timeout, httpx.Timeout) else self._deadline
+        if self._request.url.userinfo:
+            # The URL's credentials are already in the header; the client's auth would replace them.
+            options["auth"] = None
+        return options
 
     def set_timeouts(self) -> None:
         """Set the timeouts of the phases, right before sending: the clock is running.
@@ -224,14 +223,14 @@ class Attempt:
         self.outgoing.extensions["timeout"] = {"pool": None, **dict.fromkeys(phases, seconds)}
 
     @property
-    def seconds(self) -> float | None:
+    def event_loop_timeout(self) -> float | None:
         """How long an event loop lets the attempt run, in seconds; None without a deadline."""
         if not self._deadline.is_set:
             return None
         return max(self._deadline.remaining, 0) + GRACE_SECONDS
 
     def start_response(self, response: httpx.Response) -> None:
-        """Store the response's head.
+        """Store the response without its body.
 
         Raises:
             EncodedBodyError: The body is encoded, although no coding was accepted.
@@ -239,7 +238,7 @@ class Attempt:
         self._set_response(response)
         self._body.mark_sent()  # a mocked transport need not read the body
         coding = self._headers.get("content-encoding", "identity")
-        if self.is_raw and coding.lower() not in {"", "identity"}:
+        if not self.has_user_client and coding.lower() not in {"", "identity"}:
             raise EncodedBodyError(f"content-encoding: {coding:.80}")
 
     def _set_response(self, response: httpx.Response) -> None:
@@ -257,8 +256,8 @@ class Attempt:
         self._size += len(chunk)
         if self._size > MAX_BODY_BYTES:
             raise BodyTooLongError
-        # The user's own client knows no deadline.
-        if not self.is_raw and self._deadline.remaining <= 0:
+        # Our transport checks the deadline itself; a user's client does not.
+        if self.has_user_client and self._deadline.remaining <= 0:
             raise httpx.ReadTimeout("the deadline has passed")
         self._chunks.append(chunk)
 
@@ -269,10 +268,11 @@ class Attempt:
             SegmindError: There is no complete response, or its status is not a success.
         """
         # No local variable holds the body: it may echo the key.
-        if self.failure is not None or self.response is None:
+        if self.failure is not None:
             error = self._convert_failure(self.failure)
             logger.debug("%s: %s", type(error).__name__, error)
             raise error
+        assert self.response is not None  # noqa: S101 - an attempt without a failure has one
         response = self._create_response(with_body=True)
         logger.debug("%s %s: %d", self.outgoing.method, self.outgoing.url, response.status_code)
         if not self.response.is_success:
@@ -302,12 +302,18 @@ class Attempt:
         via = f" via proxy {mask_url_credentials(self.proxy)}" if self.proxy else ""
         return f"{url.scheme}://{host}:{port}{via}"
 
-    def _convert_failure(self, error: Exception | None) -> SegmindError:
+    def _describe_limit(self) -> str:
+        if isinstance(self._timeout, httpx.Timeout):
+            return f": a phase of {self._timeout!r} ran out"
+        # Without a timeout, the operating system's can run out.
+        return "" if self._timeout is None else f" within {self._timeout!r} s"
+
+    def _convert_failure(self, error: Exception) -> SegmindError:
         cause = self._mask(f"{type(error).__name__}: {error}".removesuffix(": "))
         if isinstance(error, httpx.HTTPStatusError):  # an event hook of the user's own client
             self._set_response(error.response)
         if self.response is not None and not self.response.is_success:
-            # The status says more than that its explanation broke off.
+            # An error status matters more than its incomplete body.
             return create_error(self._create_response(with_body=True))
         if isinstance(error, BodyTooLongError):
             problem = f"The response body exceeds {MAX_BODY_BYTES:,} bytes"
@@ -315,7 +321,7 @@ class Attempt:
         if isinstance(error, httpx.DecodingError | EncodedBodyError) and self.response is not None:
             problem = f"The response body cannot be decoded ({cause})"
             return create_error(self._create_response(), SegmindResponseError, problem)
-        if isinstance(error, httpx.InvalidURL | UnicodeError) and not self.is_raw:
+        if isinstance(error, httpx.InvalidURL | UnicodeError) and self.has_user_client:
             problem = f"The server answered with a redirect to an invalid URL ({cause})"
             return SegmindResponseError(f"{problem}. {SegmindResponseError.advice}")
         phase = get_phase(error, self.response, is_sent=self._body.is_sent)
@@ -324,8 +330,7 @@ class Attempt:
         problem = f"The connection to {route} failed ({cause})"
         if isinstance(error, httpx.TimeoutException | TimeoutError):
             error_class = SegmindTimeoutError
-            limit = f"timeout={self._timeout!r}"
-            problem = f"{route} sent no complete response within {limit} seconds ({cause})"
+            problem = f"No complete response from {route}{self._describe_limit()} ({cause})"
         if self.response is None:
             return error_class(f"{problem}. {error_class.advice}", phase=phase)
         problem = f"The response broke off and may have been billed. {problem}"
@@ -339,7 +344,7 @@ def get_proxy_secrets(proxy: str | None) -> list[str]:
     return [url.password, b64encode(f"{url.username}:{url.password}".encode()).decode()]
 
 
-def get_phase(error: Exception | None, response: httpx.Response | None, *, is_sent: bool) -> Phase:
+def get_phase(error: Exception, response: httpx.Response | None, *, is_sent: bool) -> Phase:
     """Return how far a request got."""
     if response is not None:
         return "read"

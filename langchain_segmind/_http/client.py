@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from langchain_segmind._api.api_key import ApiKeySource
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._http.attempt import TRANSPORT_ERRORS, APIRequest, Attempt
+from langchain_segmind._http.attempt import ATTEMPT_ERRORS, APIRequest, Attempt
 from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.pools import AsyncPools, SyncPools, find_route
@@ -57,13 +57,13 @@ class RequestObserver(Protocol):
     """Receives the events of each attempt of a call."""
 
     def on_request_sent(self) -> None:
-        """A request has been written."""
+        """A request's body is being sent."""
 
     def on_response(self, response: APIResponse) -> None:
         """Its response is a success."""
 
     def on_failure(self, error: BaseException) -> None:
-        """The attempt failed, before or after the request was written."""
+        """The attempt failed, before or after sending began."""
 
 
 class Sender:
@@ -194,17 +194,17 @@ class Sender:
                 route = find_route(attempt.outgoing.url)
                 attempt.proxy = route.proxy
                 with SYNC_POOLS.borrow(route) as transport:
-                    transport.deadline = attempt.transport_deadline
+                    transport.deadline = self._deadline
                     attempt.set_timeouts()
                     _read(transport.handle_request(attempt.outgoing), attempt)
-        except TRANSPORT_ERRORS as error:
+        except ATTEMPT_ERRORS as error:
             attempt.failure = error
         return attempt.result()
 
     async def _arun(self, attempt: Attempt) -> APIResponse:
         try:
             if isinstance(self._client, httpx.AsyncClient):
-                async with asyncio.timeout(attempt.seconds):
+                async with asyncio.timeout(attempt.event_loop_timeout):
                     attempt.set_timeouts()
                     sending = self._client.send(attempt.outgoing, **attempt.client_options)
                     await _aread(await sending, attempt)
@@ -214,12 +214,12 @@ class Sender:
                 pools = await ASYNC_POOLS.get()
                 async with (
                     pools.borrow(route, self._deadline) as transport,
-                    asyncio.timeout(attempt.seconds),
+                    asyncio.timeout(attempt.event_loop_timeout),
                 ):
                     attempt.set_timeouts()
                     sending = transport.handle_async_request(attempt.outgoing)
                     await _aread(await sending, attempt)
-        except TRANSPORT_ERRORS as error:
+        except ATTEMPT_ERRORS as error:
             attempt.failure = error
         return attempt.result()
 
@@ -227,7 +227,7 @@ class Sender:
 def _read(response: httpx.Response, attempt: Attempt) -> None:
     try:
         attempt.start_response(response)
-        for chunk in response.iter_raw() if attempt.is_raw else response.iter_bytes():
+        for chunk in response.iter_bytes() if attempt.has_user_client else response.iter_raw():
             attempt.feed(chunk)
     finally:
         response.close()
@@ -236,7 +236,9 @@ def _read(response: httpx.Response, attempt: Attempt) -> None:
 async def _aread(response: httpx.Response, attempt: Attempt) -> None:
     try:
         attempt.start_response(response)
-        async for chunk in response.aiter_raw() if attempt.is_raw else response.aiter_bytes():
+        async for chunk in (
+            response.aiter_bytes() if attempt.has_user_client else response.aiter_raw()
+        ):
             attempt.feed(chunk)
     finally:
         await response.aclose()

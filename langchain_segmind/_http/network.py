@@ -30,12 +30,12 @@ class DeadlineTransport(httpx.HTTPTransport):
         options: As for `httpx.HTTPTransport`.
 
     Attributes:
-        deadline: The deadline of the current request; None if its phases have timeouts.
+        deadline: The deadline of the current request; unset if its phases have timeouts.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.deadline: Deadline | None = None
+        self.deadline = Deadline()
         # httpx has no argument for it.
         self._pool._network_backend = DeadlineBackend(self)  # noqa: SLF001 - see above
 
@@ -56,7 +56,7 @@ class DeadlineBackend(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         """Connect to the first of a host's addresses that answers."""
         options = (local_address, socket_options)
-        if (deadline := self._transport.deadline) is None or not deadline.is_set:
+        if not (deadline := self._transport.deadline).is_set:
             stream = super().connect_tcp(host, port, timeout, *options)
             return DeadlineStream(stream, self._transport)
         addresses = find_addresses(host, port)
@@ -119,9 +119,7 @@ class DeadlineStream(httpcore.NetworkStream):
     def _get_timeout(self, timeout: float | None, error_class: type[Exception]) -> float | None:
         # httpcore passes no timeout while it talks to a SOCKS proxy.
         deadline = self._transport.deadline
-        if deadline is None or not deadline.is_set:
-            return timeout
-        return get_remaining(deadline, error_class)
+        return get_remaining(deadline, error_class) if deadline.is_set else timeout
 
 
 def find_addresses(host: str, port: int) -> list[tuple[str, int]]:

@@ -48,7 +48,7 @@ class Route(NamedTuple):
 
     Attributes:
         is_encrypted: Whether certificates are needed: to check the server or the proxy.
-        proxy: The proxy's URL; None for none.
+        proxy: The proxy's URL; None if there is none.
     """
 
     is_encrypted: bool

@@ -1,8 +1,8 @@
 """Whether to send a request again, and when.
 
 A POST whose response breaks off in its body may have run and been billed: it is never sent again.
-Nor is one that timed out after it was sent, unless `retry_read_timeouts` is set. Segmind has no
-idempotency keys.
+One that times out after it was sent, in its body or before, is sent again only with
+`retry_read_timeouts`. Segmind has no idempotency keys.
 
 tenacity is imported at the first failure: most calls need no retry.
 """

@@ -180,7 +180,7 @@ def test_a_stream_without_a_timeout_keeps_the_deadline() -> None:
             stream.read(1)
         with pytest.raises(httpcore.WriteTimeout):
             stream.write(b"too late")
-        transport.deadline = None
+        transport.deadline = Deadline()
         stream.write(b"in time", 5.0)
         stream.close()
         transport.close()

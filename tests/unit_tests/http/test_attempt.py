@@ -1,9 +1,12 @@
-"""How far a request got before it failed."""
+"""How far a request got before it failed, and how its error describes that."""
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from langchain_segmind._http.attempt import NO_RESPONSE, get_phase
+from langchain_segmind._http.attempt import NO_RESPONSE, APIRequest, Attempt, get_phase
+from langchain_segmind._http.deadline import Deadline
+from langchain_segmind.exceptions import SegmindTimeoutError
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,35 @@ def test_the_phase_follows_from_the_error(error: Exception, is_sent: bool, phase
     """It is "read" once the response's headers have arrived."""
     assert get_phase(error, None, is_sent=is_sent) == phase
     assert get_phase(error, httpx.Response(200), is_sent=True) == "read"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "problem"),
+    [
+        pytest.param(0.3, " within 0.3 s (ReadTimeout: too late)", id="seconds"),
+        pytest.param(
+            httpx.Timeout(0.3),
+            ": a phase of Timeout(timeout=0.3) ran out (ReadTimeout: too late)",
+            id="phases",
+        ),
+        pytest.param(None, " (ReadTimeout: too late)", id="none"),
+    ],
+)
+def test_a_timeout_error_names_the_limit_that_ran_out(
+    timeout: float | httpx.Timeout | None, problem: str
+) -> None:
+    """Without a limit in the model, the operating system's can run out."""
+    attempt = Attempt(
+        APIRequest(method="POST", url=httpx.URL("https://host.test/v1")),
+        SecretStr("fake"),
+        timeout,
+        Deadline(),
+        client=None,
+        on_sent=lambda: None,
+    )
+    attempt.failure = httpx.ReadTimeout("too late")
+    with pytest.raises(SegmindTimeoutError) as caught:
+        attempt.result()
+    assert str(caught.value).startswith(
+        f"No complete response from https://host.test:443{problem}. "
+    )
