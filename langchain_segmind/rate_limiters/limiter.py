@@ -78,7 +78,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         storage: Where the window is kept. `"memory://"` keeps it in this object: models share it
             by sharing the object. `"redis://host:6379"` shares it with all processes that use
             the same address; needs the extra `limits` and Redis 5. The other Redis and Valkey
-            addresses of the library limits (TLS, socket, sentinel, cluster) are accepted but
+            addresses of the package `limits` (TLS, socket, sentinel, cluster) are accepted but
             not tested.
         account: A name for the account, in case several share a Redis. It is stored there, so do
             not use the API key.
@@ -92,7 +92,7 @@ class SegmindRateLimiter(BaseRateLimiter):
 
     Raises:
         ValueError: An argument is not valid, or the storage is unknown.
-        ImportError: The storage's library is not installed.
+        ImportError: The package `limits`, `redis` or `valkey` is not installed.
 
     Source: https://docs.segmind.com/docs/serverless-api
 

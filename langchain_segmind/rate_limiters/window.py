@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -14,12 +15,17 @@ MARGIN_SECONDS = 1
 """Added to the server's window, since requests take time to arrive."""
 
 MAX_JITTER_SECONDS = 0.02
-"""Random delay when processes wait for the same slot, so that the nearest cannot always win."""
+"""Random delay when processes wait for the same slot, so that the process with the lowest latency
+does not win every time."""
 
 STORAGE_TIMEOUT_SECONDS = 2.0
 """Timeout of a command to Redis; it is sent twice at most."""
 
-UNKNOWN_STORAGE = "storage must be memory:// or a Redis, such as redis://localhost:6379, not {!r}."
+REDIS_SCHEMES = frozenset(
+    f"{server}{variant}"
+    for server in ("redis", "valkey")
+    for variant in ("", "s", "+cluster", "+sentinel", "+unix")
+)
 
 ENTER_SCRIPT = """
 local time = redis.call('TIME')
@@ -37,7 +43,7 @@ return 0
 """Enter the window, or return the milliseconds to wait.
 
 The list holds the times of the last requests, newest first, by the clock of Redis alone: the
-clocks of its clients need not agree. Needs Redis 5.
+clocks of its clients need not agree. Needs Redis 5: older versions refuse a write after TIME.
 """
 
 HOLD_SCRIPT = """
@@ -77,7 +83,8 @@ class Window(ABC):
         """Take a slot if more than `ahead` are free.
 
         Args:
-            ahead: Callers that come first; fewer than `slots`.
+            ahead: Callers that come first; fewer than `slots`, except in the local window right
+                after the one in Redis failed.
 
         Returns:
             0 if the slot was taken, else the seconds until it can be free at the earliest.
@@ -108,7 +115,8 @@ class MemoryWindow(Window):
         now = time.monotonic()
         if now < self._held_until:
             return self._held_until - now
-        if ahead >= self.slots:  # counted for Redis, which had more slots and has just failed
+        # `ahead` was counted against the Redis window, which has more slots.
+        if ahead >= self.slots:
             return self.seconds
         last = len(self._entered) - (self.slots - ahead)
         if last >= 0 and (wait := self._entered[last] + self.seconds - now) > 0:
@@ -125,7 +133,7 @@ class RedisWindow(Window):
     """A window that all processes with the same Redis and account share.
 
     Args:
-        storage: A Redis storage of the library limits.
+        storage: A Redis storage of the package `limits`.
         slots: Requests that fit into it.
         seconds: Its length.
         account: The account's name. The limit is not part of the key, so callers with different
@@ -164,44 +172,49 @@ def open_window(uri: str, slots: int, seconds: float, account: str) -> Window:
 
     Raises:
         ValueError: The storage is unknown, or the address malformed.
-        ImportError: The library limits or the one of the storage is missing.
+        ImportError: The package `limits`, `redis` or `valkey` is not installed.
     """
-    scheme = str(uri).split("://")[0] if "://" in str(uri) else ""
+    # An unset environment variable is None.
+    match = re.match(r"([\w+-]+)://", str(uri))
+    scheme = match[1] if match else ""
     if scheme == "memory":
         return MemoryWindow(slots, seconds)
-    if not scheme.startswith(("redis", "valkey")):
-        raise ValueError(UNKNOWN_STORAGE.format(scheme))
-    return RedisWindow(open_storage(uri, scheme), slots, seconds, account)
+    if scheme not in REDIS_SCHEMES:
+        found = f"{scheme}://" if scheme else "an address without a scheme"
+        raise ValueError(f"storage must start with memory://, redis:// or valkey://, not {found}.")
+    library = "valkey" if scheme.startswith("valkey") else "redis"
+    return RedisWindow(open_storage(uri, library), slots, seconds, account)
 
 
-def open_storage(uri: str, scheme: str) -> Any:
-    """Return a Redis storage of the library limits; see `open_window`."""
+def open_storage(uri: str, library: str) -> Any:
+    """Return a Redis storage of the package `limits`; see `open_window`."""
     try:
-        from limits.errors import ConfigurationError  # noqa: PLC0415 - an extra
-        from limits.storage import storage_from_string  # noqa: PLC0415
+        from limits.storage import storage_from_string  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ImportError(
-            "A rate limit in Redis needs the library limits: "
+            "A rate limit in Redis needs the package `limits`: "
             "pip install 'langchain-segmind[limits]'"
         ) from error
     try:
-        return storage_from_string(uri, **get_client_options(scheme))
+        options = get_client_options(library)
     except ImportError as error:
-        raise ImportError(f"The storage's library is missing: {error}") from None
-    except ConfigurationError as error:
-        if "prerequisite" in str(error):
-            raise ImportError(f"The storage's library is missing: {error}") from None
-        raise ValueError(UNKNOWN_STORAGE.format(scheme)) from None
+        raise ImportError(
+            f"The storage needs the package `{library}`, which is missing or too old ({error}): "
+            f"pip install --upgrade {library}"
+        ) from None
+    try:
+        return storage_from_string(uri, **options)
     except Exception as error:  # noqa: BLE001 - each library raises its own
+        # `limits` and the client quote the address in their errors.
         raise ValueError(
-            f"storage cannot be opened ({type(error).__name__}). The address is not shown, since "
-            "it can hold a password. Check it, and write special characters of a password as %40."
+            f"storage cannot be opened ({type(error).__name__}). Check the address, which is not "
+            "shown since it can hold a password: its special characters must be percent-encoded "
+            f"(@ as %40). Check also that the package `{library}` is not too old."
         ) from None
 
 
-def get_client_options(scheme: str) -> dict[str, Any]:
+def get_client_options(library: str) -> dict[str, Any]:
     """Return options of the storage's client that bound the time of a command."""
-    library = "valkey" if scheme.startswith("valkey") else "redis"
     backoff = import_module(f"{library}.backoff").NoBackoff()
     return {
         "socket_timeout": STORAGE_TIMEOUT_SECONDS,

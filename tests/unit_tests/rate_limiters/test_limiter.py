@@ -236,7 +236,7 @@ def test_repr_shows_no_password(storage) -> None:
         pytest.param({"workers": 0}, "workers must be", id="zero workers"),
         pytest.param({"period": True}, "period must be", id="bool"),
         pytest.param({"on_storage_error": "ignore"}, '"raise" or "local"', id="unknown choice"),
-        pytest.param({"storage": "carrier-pigeon://"}, "storage must be", id="unknown storage"),
+        pytest.param({"storage": "carrier-pigeon://"}, "storage must start", id="unknown storage"),
     ],
 )
 def test_an_invalid_argument_is_refused(arguments, message) -> None:
