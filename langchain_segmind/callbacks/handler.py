@@ -1,7 +1,8 @@
 """Count what calls cost, and refuse further ones at a limit.
 
-The model reports each request to the handlers directly: LangChain's events include neither
-retries nor the cost of failed calls, and a limit enforced there would refuse cached replies.
+The model reports each request to the handlers directly: LangChain's `on_retry` does not fire in
+streams, no event carries the cost of a failed call, and `on_chat_model_start` fires before the
+cache is read. A handler joins its call in `on_chat_model_start`, which fires in every kind of call.
 """
 
 import inspect
@@ -208,11 +209,11 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
     def on_chat_model_start(
         self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
     ) -> None:
-        """Count the run that begins; runs of other providers are ignored.
+        """Attach this handler to the run; runs of other providers are ignored.
 
         Args:
             run_id: The run's id.
-            metadata: What LangChain traces about the run.
+            metadata: The run's metadata; `ls_provider` names its provider.
         """
         if (metadata or {}).get("ls_provider") == PROVIDER:
             add_handler(run_id, self)
@@ -233,7 +234,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
 
 
 class _HandlerGroup(BaseCallbackHandler):
-    """The handlers of the open blocks, outermost first, as one handler."""
+    """The handlers of all enclosing `get_segmind_credits_callback` blocks, outermost first."""
 
     run_inline = True
 
@@ -246,17 +247,17 @@ class _HandlerGroup(BaseCallbackHandler):
             handler.on_chat_model_start(*args, **kwargs)
 
 
-_open_blocks: ContextVar[_HandlerGroup | None] = ContextVar("segmind_credits", default=None)
+_active_handlers: ContextVar[_HandlerGroup | None] = ContextVar("segmind_credits", default=None)
 
 
 @cache
-def _register_open_blocks() -> None:
-    """Register the hook that adds the handlers of open blocks to every run."""
+def _register_active_handlers() -> None:
+    """Register the hook that adds the handlers of the enclosing blocks to every run."""
     from langchain_core.tracers.context import (  # noqa: PLC0415 - it imports LangSmith
         register_configure_hook,
     )
 
-    register_configure_hook(_open_blocks, inheritable=True)
+    register_configure_hook(_active_handlers, inheritable=True)
 
 
 @contextmanager
@@ -303,13 +304,13 @@ def get_segmind_credits_callback(
         low_credits=low_credits,
         on_low_credits=on_low_credits,
     )
-    _register_open_blocks()
-    outer = _open_blocks.get()
+    _register_active_handlers()
+    outer = _active_handlers.get()
     group = _HandlerGroup((*(outer.handlers if outer else ()), handler))
-    token = _open_blocks.set(group)
+    token = _active_handlers.set(group)
     try:
         yield handler
     finally:
         # A generator may be closed in a context other than the one it began in.
         with suppress(ValueError):
-            _open_blocks.reset(token)
+            _active_handlers.reset(token)

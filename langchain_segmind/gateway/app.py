@@ -97,8 +97,8 @@ async def _deliver(delivery: Delivery, scope: Scope, receive: Receive, send: Sen
         ConnectionResetError: The server gives the application no access to its connection,
             so it cannot be closed from here.
     """
-    response, is_whole = delivery.response, delivery.manner == "whole"
-    if delivery.manner != "drop":
+    response, is_whole = delivery.response, delivery.mode == "whole"
+    if delivery.mode != "drop":
         headers = {"content-length": str(len(response.body)), **response.headers}
         await send(
             {
@@ -113,7 +113,7 @@ async def _deliver(delivery: Delivery, scope: Scope, receive: Receive, send: Sen
         return
     connection: asyncio.Transport | None = scope.get("state", {}).get(CONNECTION_KEY)
     if connection is None:
-        raise ConnectionResetError(f"The gateway was asked to {delivery.manner} this response")
+        raise ConnectionResetError(f"The gateway was asked to {delivery.mode} this response")
     connection.close()
     # If this returned before the server saw the disconnect, the server would send a response.
     await receive()

@@ -50,7 +50,7 @@ class Delivery:
     """A response to send whole, to cut within its body, or to drop with its connection."""
 
     response: APIResponse
-    manner: Literal["whole", "cut", "drop"] = "whole"
+    mode: Literal["whole", "cut", "drop"] = "whole"
 
 
 class Service:
@@ -62,9 +62,9 @@ class Service:
         self.ledger = Ledger(as_list(options.api_key), options.credits)
         self.faults = Faults(as_list(options.fault), options.fault_seed)
         self._limiter = RateLimiter(options.rpm, options.rate_window)
-        # Last, because it can load a model: malformed options are reported before.
+        # Last: it can load a model, so errors in the options must surface first.
         self.backend: Backend = create_backend(options)
-        self._first_backend = self.backend
+        self._initial_backend = self.backend
 
     def script(self, replies: Replies | None) -> None:
         """Answer from another script from now on."""
@@ -76,21 +76,21 @@ class Service:
         self.ledger.reset()
         self.faults.set(as_list(self._options.fault))
         self._limiter.reset()
-        self.backend = self._first_backend
+        self.backend = self._initial_backend
         self.backend.reset()
 
     def close(self) -> None:
         """Release the backend's resources."""
-        self._first_backend.close()
+        self._initial_backend.close()
 
     async def answer(self, request: Request) -> Delivery:
         """Return the response to a request; raises only if cancelled."""
         self.requests.append(request)
         outcome, cost, began = "client disconnected", "0", time.perf_counter()
         try:
-            delivery = await self._answer_or_fail(request)
+            delivery = await self._answer_with_errors(request)
             status = str(delivery.response.status_code)
-            outcome = {"whole": status, "cut": f"{status} cut"}.get(delivery.manner, "dropped")
+            outcome = {"whole": status, "cut": f"{status} cut"}.get(delivery.mode, "dropped")
             cost = delivery.response.headers.get(COST_HEADER, "0")
             return delivery
         finally:
@@ -99,7 +99,7 @@ class Service:
             log = "%s %s %s, %s credits, %.3f s"
             logger.info(log, request.method, path, outcome, cost, seconds)
 
-    async def _answer_or_fail(self, request: Request) -> Delivery:
+    async def _answer_with_errors(self, request: Request) -> Delivery:
         try:
             return await self._answer(request)
         except RefusedError as refused:
@@ -137,24 +137,25 @@ class Service:
         estimate = estimate_cost(request.messages, request.json.get("max_tokens"))
         with self.ledger.reserve(api_key, estimate) as charge:
             began = time.perf_counter()
-            completion = await self.backend.reply(request)
+            reply = await self.backend.reply(request)
             seconds = time.perf_counter() - began
-            if isinstance(completion, APIResponse):
-                return completion
+            if isinstance(reply, APIResponse):
+                # A scripted raw response is not billed.
+                return reply
             usage = {
                 "prompt_tokens": count_prompt_tokens(request.messages),
-                "completion_tokens": count_tokens(get_text(completion.content)),
-                **completion.usage,
+                "completion_tokens": count_tokens(get_text(reply.content)),
+                **reply.usage,
             }
             usage.setdefault("total_tokens", usage["prompt_tokens"] + usage["completion_tokens"])
-            message = {"role": "assistant", "content": completion.content}
-            choice = {"index": 0, "message": message, "finish_reason": completion.finish_reason}
+            message = {"role": "assistant", "content": reply.content}
+            choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
             response = create_json_response(
                 {
                     "id": f"chatcmpl-{uuid.uuid4().hex}",
                     "object": "chat.completion",
                     "created": int(time.time()),
-                    "model": completion.model or request.slug,
+                    "model": reply.model or request.slug,
                     "choices": [choice],
                     "usage": usage,
                 }
