@@ -1,16 +1,18 @@
 """JSON schemas: references, types, constraints."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import unquote
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
-from pydantic_core import SchemaError
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 Schema = Mapping[str, Any]
+ALTERNATIVES = ("anyOf", "oneOf")
 COMMON = ("properties", "required", "additionalProperties", "patternProperties")
 """Keys beside `anyOf` and `oneOf` that hold for every alternative."""
+
+PATTERN_CACHE_SIZE = 4096
 
 ANYTHING: Schema = {}
 """The schema that every value matches."""
@@ -40,14 +42,50 @@ def resolve(schema: Any, root: Schema) -> Schema:
             followed.add(ref)
             pending.append(look_up(ref, root))
         pending += parts if isinstance(parts, list) else []
+    return _merge([*reversed(found)])
+
+
+def _merge(parts: list[Schema]) -> Schema:
+    """Return one schema for all parts; the keys of later ones take precedence."""
     merged: dict[str, Any] = {}
-    for part in reversed(found):
-        properties = {**get_properties(merged), **get_properties(part)}
-        required = [*get_required(merged), *get_required(part)]
+    properties: dict[str, Any] = {}
+    required: dict[str, None] = {}
+    for part in parts:
+        alternatives = {
+            key: [{"allOf": [{key: merged[key]}, one]} for one in part[key]]
+            for key in ALTERNATIVES
+            if isinstance(merged.get(key), list) and isinstance(part.get(key), list)
+        }
         merged |= {key: value for key, value in part.items() if key not in {"$ref", "allOf"}}
-        merged |= {"properties": properties} if properties else {}
-        merged |= {"required": required} if required else {}
+        merged |= alternatives
+        properties |= get_properties(part)
+        required |= dict.fromkeys(get_required(part))
+    merged |= {"properties": properties} if properties else {}
+    merged |= {"required": [*required]} if required else {}
     return merged
+
+
+def iterate_parts(schema: Any, root: Schema) -> Iterator[Schema]:
+    """Yield a schema and every schema that applies, or can apply, to the same value.
+
+    Each is yielded once, also if it refers to itself.
+    """
+    seen: set[int] = set()
+    pending = [schema]
+    while pending:
+        part = pending.pop()
+        if not isinstance(part, Mapping) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        inner = [part[key] for key in ("if", "then", "else") if key in part]
+        for key in ("allOf", *ALTERNATIVES):
+            inner += parts if isinstance(parts := part.get(key), list) else []
+        if isinstance(dependent := part.get("dependentSchemas"), Mapping):
+            inner += dependent.values()
+        if isinstance(ref := part.get("$ref"), str):
+            inner.append(look_up(ref, root))
+        pending += reversed(inner)
 
 
 def get_reference(schema: Any) -> str | None:
@@ -74,20 +112,14 @@ def look_up(ref: str, root: Schema) -> Schema:
 def matches(pattern: Any, text: str) -> bool | None:
     """Whether a text matches a schema's pattern; None if the pattern cannot be compiled."""
     matcher = _create_matcher(pattern) if isinstance(pattern, str) else None
-    if matcher is None:
-        return None
-    try:
-        matcher.validate_python(text)
-    except ValidationError:
-        return False
-    return True
+    return None if matcher is None else matcher.isinstance_python(text)
 
 
-@lru_cache
-def _create_matcher(pattern: str) -> TypeAdapter[str] | None:
+@lru_cache(PATTERN_CACHE_SIZE)
+def _create_matcher(pattern: str) -> SchemaValidator | None:
     # Unlike Python's `re`, pydantic's engine is linear in the text, which the model writes.
     try:
-        return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
+        return SchemaValidator(core_schema.str_schema(pattern=pattern))
     except SchemaError:
         return None
 
@@ -95,9 +127,11 @@ def _create_matcher(pattern: str) -> TypeAdapter[str] | None:
 def get_alternatives(schema: Schema) -> list[Any]:
     """Return the alternatives of which a value must match one; empty if there are none."""
     common = {key: schema[key] for key in COMMON if key in schema}
-    for key in ("anyOf", "oneOf"):
-        if isinstance(parts := schema.get(key), list):
-            return [{"allOf": [common, part]} for part in parts] if common else list(parts)
+    lists = {key: schema[key] for key in ALTERNATIVES if isinstance(schema.get(key), list)}
+    if lists:
+        _, parts = lists.popitem()
+        common |= lists
+        return [{"allOf": [common, part]} for part in parts] if common else [*parts]
     if isinstance(schema.get("type"), list):
         return [{**schema, "type": name} for name in schema["type"]]
     return []
@@ -129,12 +163,19 @@ def get_properties(schema: Schema) -> Mapping[str, Any]:
     return properties if isinstance(properties, Mapping) else {}
 
 
-def get_required(schema: Schema) -> Sequence[str]:
-    """Return the names of an object's required properties."""
+def get_arguments(schema: Schema) -> Mapping[str, Any]:
+    """Return an object's properties by name, also required ones that it does not declare."""
+    properties = get_properties(schema)
+    undeclared = [name for name in get_required(schema) if name not in properties]
+    others = {name: get_other_schema(name, schema) or ANYTHING for name in undeclared}
+    return {**properties, **others} if others else properties
+
+
+def get_required(schema: Schema) -> Collection[str]:
+    """Return the names of an object's required properties, each once and in order."""
     required = schema.get("required")
-    return (
-        [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
-    )
+    names = required if isinstance(required, list) else ()
+    return {name: None for name in names if isinstance(name, str)}.keys()
 
 
 def get_other_schema(name: str, schema: Schema) -> Any:
@@ -166,7 +207,18 @@ def find_violated_constraint(value: Any, schema: Schema) -> str:
     return ""
 
 
+def freeze(value: Any) -> Any:
+    """Return what is equal and hashable for equal JSON values: 1 is 1.0, but not true."""
+    if isinstance(value, dict):
+        return frozenset((key, freeze(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return tuple(map(freeze, value))
+    return (bool, value) if isinstance(value, bool) else value
+
+
 def _is_multiple(number: float, of: Any) -> bool:
+    if isinstance(number, int) and isinstance(of, int):
+        return number % of == 0
     quotient = float(number / of)
     return abs(quotient - round(quotient)) <= 1e-9 * max(1, abs(quotient))
 
@@ -187,7 +239,7 @@ CONSTRAINTS: Mapping[type, Mapping[str, Callable[[Any, Any], bool]]] = {
     list: {
         "minItems": lambda items, limit: len(items) >= limit,
         "maxItems": lambda items, limit: len(items) <= limit,
-        "uniqueItems": lambda items, is_set: not is_set or len({*map(repr, items)}) == len(items),
+        "uniqueItems": lambda items, is_set: not is_set or len({*map(freeze, items)}) == len(items),
     },
     dict: {
         "minProperties": lambda properties, limit: len(properties) >= limit,

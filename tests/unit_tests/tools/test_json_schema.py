@@ -4,12 +4,16 @@ import pytest
 
 from langchain_segmind._tools.json_schema import (
     ANYTHING,
+    freeze,
     get_alternatives,
+    get_arguments,
     get_choices,
     get_properties,
     get_reference,
     get_required,
     get_type,
+    iterate_parts,
+    matches,
     resolve,
 )
 
@@ -133,3 +137,52 @@ def test_malformed_keys_are_ignored() -> None:
     assert get_alternatives({"anyOf": {}}) == []
     assert get_choices({"enum": "a"}) is None
     assert get_choices({"const": None}) == [None]
+    assert get_arguments({"required": "abc"}) == {}
+
+
+def test_required_names_are_read_once_and_in_order() -> None:
+    """Parts of an `allOf` repeat them."""
+    assert [*get_required({"required": ["b", "a", "b"]})] == ["b", "a"]
+    assert resolve({"allOf": [{"required": ["b"]}] * 3}, {})["required"] == ["b"]
+
+
+def test_undeclared_required_property_is_an_argument() -> None:
+    """It has the schema of other properties, even if there should be none."""
+    schema = {"properties": {"a": {}}, "required": ["a", "n", "z"], "additionalProperties": False}
+    number = {"type": "integer"}
+    assert get_arguments({**schema, "patternProperties": {"^n": number}}) == {
+        "a": {},
+        "n": number,
+        "z": ANYTHING,
+    }
+    assert get_arguments({"properties": {"a": {}}, "required": ["a"]}) == {"a": {}}
+
+
+def test_every_part_of_a_schema_is_found_once() -> None:
+    """Also of one that refers to itself."""
+    leaf = {key: {"title": key} for key in ("if", "then", "else")}
+    schema = {
+        "allOf": [{"$ref": "#"}, {"title": "all"}, True],
+        "anyOf": [{"title": "any"}],
+        "oneOf": [{"title": "one", **leaf}],
+        "dependentSchemas": {"a": {"title": "dependent"}},
+        "properties": {"a": {"title": "not a part"}},
+    }
+    titles = [part.get("title") for part in iterate_parts(schema, schema)]
+    found = ["all", "any", "dependent", "else", "if", "one", "then"]
+    assert sorted(filter(None, titles)) == found
+    assert len(titles) == len(found) + 2
+
+
+def test_frozen_values_are_equal_if_the_json_is() -> None:
+    """Numbers by value; booleans are not numbers."""
+    assert freeze({"a": [1, {}], "b": None}) == freeze({"b": None, "a": [1.0, {}]})
+    assert len({freeze(value) for value in (0, False, "0", None, [], {}, [0], [False])}) == 8
+
+
+def test_pattern_is_searched_for() -> None:
+    """As JSON Schema says; one that cannot be compiled is unknown."""
+    assert matches("b", "abc") is True
+    assert matches("^b", "abc") is False
+    assert matches("(?=b)", "abc") is None
+    assert matches(5, "abc") is None

@@ -1,0 +1,340 @@
+"""Values are checked against all of JSON Schema, in bounded time, and never quoted."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_segmind._tools.validation import find_violations, has_format
+from tests.support.schemas import INTEGER, NULL, NUMBER, STRING
+
+
+def check(value: object, schema: object) -> list[str]:
+    """Return the violations of a schema that is its own root."""
+    return find_violations(value, schema, schema)
+
+
+A_OR_B = {"properties": {"a": {}, "b": {}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
+IF_US = {
+    "if": {"properties": {"country": {"const": "US"}}, "required": ["country"]},
+    "then": {"required": ["zip"]},
+    "else": {"required": ["city"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "valid", "invalid", "reason"),
+    [
+        pytest.param(INTEGER, 1.0, 1.5, "expected integer", id="type"),
+        pytest.param(INTEGER, 1, True, "expected integer", id="boolean for a number"),
+        pytest.param(
+            {"type": ["string", "null"]}, None, 5, "expected string or null", id="one of two types"
+        ),
+        pytest.param({"enum": [1, "a"]}, 1.0, True, "expected one of 1, 'a'", id="enum"),
+        pytest.param({"const": {"a": [1]}}, {"a": [1]}, {}, "expected {'a': [1]}", id="const"),
+        pytest.param({"minimum": 5}, 5, 4, "must meet minimum=5", id="minimum"),
+        pytest.param(
+            {"multipleOf": 2}, 10**20, 10**20 + 1, "must meet multipleOf=2", id="large multiple"
+        ),
+        pytest.param(
+            {"uniqueItems": True}, [1, True], [1, 1.0], "must meet uniqueItems=True", id="unique"
+        ),
+        pytest.param(
+            {"format": "date"}, "2024-05-01", "May 1st", "must meet format='date'", id="format"
+        ),
+        pytest.param({"not": STRING}, 5, "a", "must not match `not`", id="not"),
+        pytest.param(
+            {"contains": INTEGER},
+            ["a", 5],
+            ["a"],
+            "contains too few items that match `contains`",
+            id="contains",
+        ),
+        pytest.param(
+            {"contains": INTEGER, "minContains": 2},
+            [1, 2],
+            [1, "a"],
+            "contains too few items that match `contains`",
+            id="minimum of contained items",
+        ),
+        pytest.param(
+            {"contains": INTEGER, "minContains": 0, "maxContains": 1},
+            [],
+            [1, 2],
+            "contains too many items that match `contains`",
+            id="maximum of contained items",
+        ),
+        pytest.param(
+            IF_US,
+            {"country": "US", "zip": "1"},
+            {"country": "US", "city": "x"},
+            "required 'zip' is missing",
+            id="then",
+        ),
+        pytest.param(IF_US, {"city": "Oslo"}, {}, "required 'city' is missing", id="else"),
+        pytest.param(
+            {"dependentRequired": {"card": ["cvc"]}},
+            {"card": 1, "cvc": 2},
+            {"card": 1},
+            "'card' needs 'cvc'",
+            id="dependent properties",
+        ),
+        pytest.param(
+            {"dependencies": {"a": ["b"], "c": {"required": ["d"]}}},
+            {"a": 1, "b": 2},
+            {"c": 1},
+            "required 'd' is missing",
+            id="dependencies of older schemas",
+        ),
+        pytest.param(
+            {"dependentSchemas": {"a": {"properties": {"b": INTEGER}}}},
+            {"b": "x"},
+            {"a": 1, "b": "x"},
+            "b: expected integer",
+            id="a dependent schema",
+        ),
+        pytest.param(
+            {"propertyNames": {"pattern": "^x"}},
+            {"x1": 1},
+            {"y": 1},
+            "y: name must meet pattern='^x'",
+            id="names of properties",
+        ),
+        pytest.param(
+            {"patternProperties": {"^n_": INTEGER}, "additionalProperties": STRING},
+            {"n_a": 1, "b": "x"},
+            {"n_a": "x"},
+            "n_a: expected integer",
+            id="patterns of properties",
+        ),
+        pytest.param(
+            {"properties": {"a": {}}, "additionalProperties": False},
+            {"a": 1},
+            {"b": 1},
+            "b: value is not allowed here",
+            id="an undeclared property",
+        ),
+        pytest.param(
+            {"prefixItems": [INTEGER], "items": STRING},
+            [1, "a"],
+            [1, 2],
+            "1: expected string",
+            id="items after the first",
+        ),
+        pytest.param(
+            {"items": [INTEGER], "additionalItems": False},
+            [1],
+            [1, 2],
+            "1: value is not allowed here",
+            id="items of older schemas",
+        ),
+        pytest.param(
+            {"allOf": [{"properties": {"a": {"minimum": 1}}}, {"properties": {"a": INTEGER}}]},
+            {"a": 1},
+            {"a": 0},
+            "a: must meet minimum=1",
+            id="a property of two parts",
+        ),
+        pytest.param(
+            {"anyOf": [NULL, {"type": "string", "minLength": 2}]},
+            None,
+            "a",
+            "must meet minLength=2",
+            id="the only alternative to null",
+        ),
+        pytest.param(
+            {"anyOf": [INTEGER, STRING]},
+            "a",
+            [],
+            "matches none of the allowed types",
+            id="any of two",
+        ),
+        pytest.param(
+            A_OR_B,
+            {"a": 1},
+            {"a": 1, "b": 2},
+            "matches several of the types of which it must match one",
+            id="one of two",
+        ),
+    ],
+)
+def test_every_keyword_is_checked(schema, valid, invalid, reason) -> None:
+    """The prompt shows them, and the tool can depend on them."""
+    assert check(valid, schema) == []
+    assert check(invalid, schema) == [reason]
+    assert check({"x": [invalid]}, {"properties": {"x": {"items": schema}}})[0].startswith("x.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid"),
+    [
+        ("date", ["2024-02-29"], ["2023-02-29", "20240229", "1714521600"]),
+        ("date-time", ["2024-05-01T10:00:00Z", "2024-05-01 10:00"], ["2024-05-01", "1714521600"]),
+        ("time", ["10:00:00Z", "23:59"], ["25:00", "10", "ten"]),
+        ("duration", ["P1DT2H", "PT5M"], ["1 day", "P", "5"]),
+        ("email", ["ann@example.org"], ["ann", "a b@c", "@", "a@b@c"]),
+        ("uuid", ["123e4567-e89b-12d3-a456-426614174000"], ["123e4567", "{123e4567}"]),
+        ("uri", ["https://example.org/a?b#c", "urn:isbn:1"], ["example.org", "http://a b", "/x"]),
+        ("ipv4", ["127.0.0.1"], ["127.0.0.256", "127.1", "::1"]),
+        ("ipv6", ["::1", "fe80::1"], ["fe80::1%eth0", "1::2::3", "127.0.0.1"]),
+        ("hostname", ["a-b.example"], ["-a", "a..b", "a_b", "a" * 64, ".".join(["a"] * 200)]),
+    ],
+)
+def test_format_is_checked(name, valid, invalid) -> None:
+    """Zones of times are optional, as in pydantic."""
+    assert [text for text in valid if not has_format(text, name)] == []
+    assert [text for text in invalid if has_format(text, name)] == []
+
+
+@pytest.mark.parametrize("name", ["int32", "semver", 5, None, ["date"]])
+def test_unknown_format_is_not_checked(name) -> None:
+    """Schemas come from third parties."""
+    assert check("x", {"type": "string", "format": name}) == []
+
+
+def test_value_is_never_quoted() -> None:
+    """The reasons are shown to a model, and anyone may have written the value."""
+    schema = {
+        "properties": {"x": {"anyOf": [INTEGER, {"enum": ["a"]}, {"format": "date", **STRING}]}},
+        "allOf": [{"properties": {"x": {"pattern": "^z"}}}, {"properties": {"x": INTEGER}}],
+    }
+    reasons = check({"x": "IGNORE ALL"}, schema)
+    assert len(reasons) == 3
+    assert "IGNORE" not in str(reasons)
+
+
+def test_closed_objects_can_be_combined() -> None:
+    """`additionalProperties: false` beside `anyOf` would refuse every object."""
+    closed = {"additionalProperties": False}
+    schema = {
+        "properties": {"id": INTEGER},
+        "anyOf": [
+            {"properties": {"a": INTEGER}, "required": ["a"], **closed},
+            {"properties": {"b": INTEGER}, "required": ["b"], **closed},
+        ],
+        **closed,
+    }
+    assert check({"id": 1, "a": 1}, schema) == []
+    assert check({"a": 1, "b": 1}, schema) == ["matches none of the allowed types"]
+    assert check({"id": 1, "a": 1, "c": 1}, schema)
+
+
+def test_reference_is_followed() -> None:
+    """Also by a type that contains itself."""
+    tree = {"properties": {"n": INTEGER, "kids": {"items": {"$ref": "#/$defs/T"}}}}
+    schema = {"$ref": "#/$defs/T", "$defs": {"T": tree}}
+    assert check({"n": 1, "kids": [{"n": 2, "kids": []}]}, schema) == []
+    assert check({"kids": [{"kids": [{"n": "x"}]}]}, schema) == [
+        "kids.0.kids.0.n: expected integer"
+    ]
+
+
+REFERENCE = {"$ref": "#/$defs/A"}
+TWICE = [{"properties": {"x": REFERENCE}}, {"properties": {"x": REFERENCE}, "required": ["y"]}]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        pytest.param(REFERENCE, id="itself"),
+        pytest.param({"anyOf": [REFERENCE, {"allOf": [REFERENCE, {}]}]}, id="alternatives"),
+        pytest.param({"allOf": TWICE}, id="all of two"),
+        pytest.param({"anyOf": TWICE, "oneOf": TWICE, "not": REFERENCE}, id="everything"),
+        pytest.param({"if": REFERENCE, "then": REFERENCE, "else": {"not": REFERENCE}}, id="if"),
+    ],
+)
+def test_recursive_schema_is_checked_in_time(definition) -> None:
+    """Nested alternatives do not multiply."""
+    value: dict = {}
+    for _ in range(60):
+        value = {"x": value}
+    started = time.perf_counter()
+    check(value, {**REFERENCE, "$defs": {"A": definition}})
+    assert time.perf_counter() - started < 1
+
+
+def count_up(key: str, count: int) -> dict:
+    """Return properties, or anything else by name."""
+    return {f"{key}{number}": {**STRING, "minLength": number % 2} for number in range(count)}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        pytest.param(
+            {"anyOf": [{**STRING, "pattern": f"^{number}x"} for number in range(3_000)]},
+            "2999x",
+            id="overlapping alternatives",
+        ),
+        pytest.param(
+            {"anyOf": [{"required": [f"a{number}"]} for number in range(3_000)]},
+            {"a2999": 1},
+            id="alternatives that require",
+        ),
+        pytest.param(
+            {"patternProperties": {f"^x{number}_": STRING for number in range(500)}},
+            {f"x{number}_{number}": "a" for number in range(500)},
+            id="patterns",
+        ),
+        pytest.param(
+            {"properties": count_up("a", 5_000), "required": [*count_up("a", 5_000)]},
+            dict.fromkeys(count_up("a", 5_000), "a"),
+            id="required properties",
+        ),
+        pytest.param(
+            {"allOf": [{"properties": {name: STRING}} for name in count_up("a", 3_000)]},
+            dict.fromkeys(count_up("a", 3_000), "a"),
+            id="all of many",
+        ),
+        pytest.param(
+            {"items": {"enum": [f"a{number}" for number in range(5_000)]}},
+            ["a4999"] * 5_000,
+            id="choices",
+        ),
+        pytest.param({"items": {"anyOf": [STRING, NUMBER]}}, [1] * 50_000, id="many items"),
+    ],
+)
+def test_large_schema_is_checked_within_a_second(schema, value) -> None:
+    """The time grows with the schema and the value, not with their product."""
+    started = time.perf_counter()
+    assert check(value, schema) == []
+    assert time.perf_counter() - started < 1
+
+
+def test_check_ends_if_nothing_else_does() -> None:
+    """A list of objects against alternatives of which each refuses all of it."""
+    parts = [{"properties": {"a": {"minimum": n}}, "required": [f"b{n}"]} for n in range(5_000)]
+    started = time.perf_counter()
+    reasons = check([{"a": number} for number in range(1_000)], {"items": {"anyOf": parts}})
+    assert time.perf_counter() - started < 1
+    assert reasons == ["too many alternatives to check"]
+
+
+def test_deep_value_is_refused() -> None:
+    """Instead of exhausting the stack."""
+    value: list = []
+    for _ in range(5_000):
+        value = [value]
+    schema = {"type": "array", "items": {"$ref": "#"}}
+    assert check(value, schema)[0].endswith("nested too deeply")
+    assert check(value, {"enum": [1]}) == ["nested too deeply"]
+
+
+KEYS = ["properties", "items", "anyOf", "allOf", "oneOf", "not", "type", "enum", "contains"]
+KEYS += ["dependentRequired", "patternProperties", "propertyNames", "required", "if", "then"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*KEYS, "$ref", "format"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(JSON, st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_malformed_schema_is_harmless(value, schema) -> None:
+    """Whatever a third party sends."""
+    assert isinstance(check(value, schema), list)
