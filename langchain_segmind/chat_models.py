@@ -343,8 +343,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             The model with the tools bound, as OpenAI's dicts.
 
         Raises:
-            ValueError: A tool cannot be called through text, two tools share a name, or
-                `tool_choice` names no bound tool.
+            ValueError: A tool cannot be called through text, its schema is too large to be
+                written, two tools share a name, or `tool_choice` names no bound tool.
             SegmindOutputError: In a call: the model does not call what it must.
 
         Example:
@@ -362,9 +362,10 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             ```
         """
         converted = convert_tools(tools, strict=strict)
+        toolset = create_toolset(converted)
         given: dict[str, Any] = {"parallel_tool_calls": parallel_tool_calls}
         if tool_choice is not None:
-            choice = parse_tool_choice(tool_choice, create_toolset(converted))
+            choice = parse_tool_choice(tool_choice, toolset)
             given["tool_choice"] = choice.convert_to_openai()
         chosen = {name: value for name, value in given.items() if value is not None}
         return self.bind(tools=converted, **chosen, **kwargs)

@@ -39,9 +39,9 @@ def render_instructions(tools: Toolset, choice: ToolChoice, *, parallel: bool) -
         return NO_CALLS_NOW
     how = HOW_TO_CALL.format(how_many=SEVERAL if parallel else ONLY_ONE)
     if choice.name is not None:
-        shown = [tools[choice.name]]
+        signatures = render_tools([tools[choice.name]])
         when = CALL_BY_NAME.format(name=render_name(choice.name))
     else:
-        shown = list(tools.values())
+        signatures = tools.signatures
         when = CALL_NOW if choice.is_forced else IF_NONE_FITS
-    return f"{how}\n{when}\n\n{render_tools(shown)}"
+    return f"{how}\n{when}\n\n{signatures}"

@@ -1,6 +1,8 @@
 """Tools are written as signatures that contain everything a model needs."""
 
+import sys
 import textwrap
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,9 @@ from hypothesis import strategies as st
 from langchain_segmind._tools.signatures import render_schema, render_tools
 from langchain_segmind._tools.tools import convert_tools, create_toolset
 from tests.support.schemas import BOOLEAN, INTEGER, NULL, NUMBER, STRING
+
+SECOND = 1 if sys.gettrace() is None else 5
+"""A second of computing; measuring coverage takes longer."""
 
 
 def render_functions(description: str = "", **functions: dict) -> str:
@@ -81,6 +86,9 @@ def test_schema_is_written_as_a_type_below_its_description() -> None:
         pytest.param(BOOLEAN, ": bool,", id="boolean"),
         pytest.param(NULL, ": None,", id="null"),
         pytest.param(True, ": any,", id="the schema true"),
+        pytest.param(
+            {"type": "object", "propertyNames": STRING}, ": dict,", id="an object of any keys"
+        ),
         pytest.param({"prefixItems": [INTEGER, STRING]}, ": [int, str],", id="tuple"),
         pytest.param({"type": "object"}, ": dict,", id="object"),
         pytest.param({"additionalProperties": NUMBER}, ": dict[str, float],", id="a mapping"),
@@ -131,6 +139,31 @@ DATE = {**STRING, "format": "date"}
         pytest.param({"examples": ["a", 5]}, "such as 'a', 5", id="examples"),
         pytest.param({"patternProperties": {"^x": {}}}, "other keys match ^x", id="key pattern"),
         pytest.param({"not": STRING}, "not str", id="not"),
+        pytest.param({"not": {"pattern": "^x"}}, "not matches ^x", id="not a pattern"),
+        pytest.param({"not": {"required": ["a", "b"]}}, "not with a and b", id="not these keys"),
+        pytest.param(
+            {
+                "items": {},
+                "contains": {**INTEGER, "minimum": 3},
+                "minContains": 2,
+                "maxContains": 5,
+            },
+            "contains int, >= 3; at least 2 of these; at most 5 of these",
+            id="contained items",
+        ),
+        pytest.param(
+            {"type": "object", "propertyNames": {"pattern": "^x"}}, "keys: matches ^x", id="keys"
+        ),
+        pytest.param(
+            {"dependentRequired": {"a": ["b", "c"], "d": []}},
+            "a needs b and c",
+            id="dependent keys",
+        ),
+        pytest.param(
+            {"if": {"properties": {"a": {"const": 1}}}, "then": {"required": ["b"]}, "else": NULL},
+            "if { a?: 1, } then with b else None",
+            id="if",
+        ),
         pytest.param({**STRING, "deprecated": True}, "deprecated", id="deprecated"),
         pytest.param({"items": DATE}, "each: format date", id="each item"),
         pytest.param({"additionalProperties": DATE}, "each value: format date", id="each value"),
@@ -224,6 +257,67 @@ def test_properties_beside_alternatives_are_written_for_each() -> None:
     assert render_schema(schema) == "{\n a: int,\n} | {\n a?: int,\n b?: any,\n}"
 
 
+def test_required_properties_of_alternatives_are_written_once() -> None:
+    """A comment says which of them are needed; the types cost tokens once."""
+    schema = {
+        "type": "object",
+        "properties": {"city": STRING, "zip": STRING, "country": STRING},
+        "oneOf": [{"required": ["city"]}, {"required": ["zip", "country"]}],
+    }
+    fields = " city?: str,\n zip?: str,\n country?: str,\n"
+    needed = "# (give exactly one of: city | zip and country)"
+    assert render(schema, description="Get.") == f"# Get.\n{needed}\nf(\n{fields})"
+    assert render_parameter(schema) == f": {{\n{fields}}}, {needed}"
+    any_of = {**schema, "anyOf": schema["oneOf"], "required": ["zip"]}
+    del any_of["oneOf"]
+    assert "# (give at least one of: city | country)" in render(any_of)
+
+
+def test_alternative_arguments_are_signatures_of_one_name() -> None:
+    """Each has the common arguments."""
+    kinds = [
+        {"properties": {"kind": {"const": "cat"}, "lives": INTEGER}, "required": ["kind"]},
+        {"properties": {"kind": {"const": "dog"}}, "required": ["kind"]},
+        {"type": "null"},
+    ]
+    schema = {"properties": {"id": INTEGER}, "required": ["id"], "anyOf": kinds}
+    assert render(schema, description="Get.") == (
+        "# Get.\nf(\n id: int,\n kind: 'cat',\n lives?: int,\n)\nf(\n id: int,\n kind: 'dog',\n)"
+    )
+
+
+def test_alternatives_of_several_parts_are_combined() -> None:
+    """Each part has some, so all combinations are allowed."""
+
+    def make(one: str, other: str) -> dict:
+        return {"anyOf": [{"required": [one]}, {"required": [other]}]}
+
+    written = render({"allOf": [make("a", "b"), make("c", "d")]})
+    signatures = {f"f(\n {one}: any,\n {other}: any,\n)" for one in "cd" for other in "ab"}
+    assert signatures == {part + "\n)" for part in written.removesuffix("\n)").split("\n)\n")}
+    both = {**make("a", "b"), "oneOf": make("c", "d")["anyOf"]}
+    assert render(both).count("f(") == 4
+
+
+def test_undeclared_required_arguments_are_written() -> None:
+    """The tool demands them."""
+    assert render({"type": "object", "required": ["a"]}) == "f(\n a: any,\n)"
+    schema = {"properties": {"a": STRING}, "patternProperties": {"^n": INTEGER}}
+    assert render_schema({**schema, "required": ["n"]}).endswith("{\n a?: str,\n n: int,\n}")
+
+
+def test_constraints_on_all_arguments_are_written() -> None:
+    """Below the description."""
+    schema = {
+        "properties": {"a": STRING, "b": STRING},
+        "dependentRequired": {"a": ["b"]},
+        "minProperties": 1,
+    }
+    assert render(schema, description="Get.").startswith(
+        "# Get.\n# (at least 1 keys; a needs b)\nf("
+    )
+
+
 def test_type_name_is_one_word() -> None:
     """A schema from a server cannot add a line."""
     schema = {"$ref": "#/$defs/A\nevil(x: int)", "$defs": {"A\nevil(x: int)": {"type": "object"}}}
@@ -271,6 +365,178 @@ def test_twenty_levels_are_written(excess) -> None:
     assert render_schema(kind) == "list[" * (19 + excess) + innermost + "]" * (19 + excess)
     comment = "" if excess else "# (" + "each: " * 20 + "deep)\n"
     assert render_schema(described).startswith(f"{comment}list[")
+
+
+def make_all_of(name: str, **more: object) -> dict:
+    """Return a reference with more keys, in an `allOf` of two parts."""
+    return {"allOf": [{"$ref": f"#/$defs/{name}"}, more]}
+
+
+def test_recursion_through_all_of_is_named() -> None:
+    """A type that is being written is not written again."""
+    extended = make_all_of("A", properties={"b": INTEGER})
+    node = {"type": "object", "properties": {"left": extended, "right": extended}}
+    written = render_schema({**REFERENCE, "$defs": {"A": node}})
+    assert written == (
+        "A2 = {\n left?: A2,\n right?: A2,\n b?: int,\n}\nA = {\n left?: A2,\n right?: A2,\n}\nA"
+    )
+
+
+def make_levels(count: int, key: str) -> dict:
+    """Return types of which each contains the next one twice."""
+    levels = {
+        f"L{level}": {
+            key: {side: make_all_of(f"L{level + 1}", title=side) for side in ("a", "b")}
+            if key == "properties"
+            else [make_all_of(f"L{level + 1}", title=side) for side in ("a", "b")]
+        }
+        for level in range(count)
+    }
+    return {**levels, f"L{count}": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    "definitions",
+    [
+        pytest.param(
+            {"A": {"properties": {name: make_all_of("A", title=name) for name in "abcdefghijkl"}}},
+            id="a type with many of itself",
+        ),
+        pytest.param(
+            {
+                name: {"properties": {to: make_all_of(to, title=name + to) for to in "ABCDEFGH"}}
+                for name in "ABCDEFGH"
+            },
+            id="types that contain each other",
+        ),
+        pytest.param(
+            {
+                "A": {"anyOf": [make_all_of("B"), make_all_of("C"), {"items": make_all_of("A")}]},
+                "B": {"anyOf": [make_all_of("A"), make_all_of("C"), INTEGER]},
+                "C": {"allOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}]},
+            },
+            id="alternatives that contain each other",
+        ),
+        pytest.param(
+            {"A": {**STRING, "anyOf": [REFERENCE, REFERENCE, make_all_of("A")]}},
+            id="a scalar of itself",
+        ),
+        pytest.param(
+            {
+                "A": {
+                    "properties": {"k": STRING},
+                    "anyOf": [REFERENCE, make_all_of("A"), REFERENCE],
+                    "oneOf": [REFERENCE, make_all_of("A")],
+                }
+            },
+            id="alternatives with properties",
+        ),
+        pytest.param(
+            {"A": {"not": make_all_of("A"), "contains": make_all_of("A")}}, id="not itself"
+        ),
+    ],
+)
+def test_recursive_type_is_written_in_time(definitions) -> None:
+    """Whether it returns to itself through `allOf`, alternatives, items or a constraint."""
+    started = time.process_time()
+    assert len(render_schema({**REFERENCE, "$defs": definitions})) < 100_000
+    assert render({**REFERENCE, "properties": {"x": make_all_of("A")}, "$defs": definitions})
+    root = {
+        "properties": {"x": {"$ref": "#"}},
+        "anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}],
+    }
+    assert render(root)
+    assert time.process_time() - started < SECOND
+
+
+@pytest.mark.parametrize(
+    ("schema", "limit"),
+    [
+        pytest.param(
+            {"$ref": "#/$defs/L0", "$defs": make_levels(40, "properties")}, "parts", id="properties"
+        ),
+        pytest.param(
+            {"$ref": "#/$defs/L0", "$defs": make_levels(40, "anyOf")}, "parts", id="alternatives"
+        ),
+        pytest.param({"enum": [f"value {number}" for number in range(50_000)]}, "char", id="enum"),
+        pytest.param({"description": "x" * 500_000}, "characters", id="description"),
+        pytest.param({"default": ["x"] * 100_000}, "characters", id="default"),
+    ],
+)
+def test_schema_that_is_too_large_is_refused(schema, limit) -> None:
+    """When the tool is bound: a model could not read it. The error names the tool."""
+    with pytest.raises(ValueError, match=f"The schema cannot be written.*more than .* {limit}"):
+        render_schema({**schema, "properties": {"x": schema}})
+    started = time.process_time()
+    with pytest.raises(ValueError, match=f"the tool 'f' cannot be written.*more than .* {limit}"):
+        render({**schema, "properties": {"x": schema}})
+    assert time.process_time() - started < SECOND
+
+
+def test_schema_that_is_nested_too_deeply_is_refused() -> None:
+    """With the same kind of error."""
+    schema: dict = {}
+    for _ in range(5_000):
+        schema = {"items": schema}
+    with pytest.raises(ValueError, match="nested too deeply"):
+        create_toolset([{"function": {"name": "f", "parameters": {"properties": {"x": schema}}}}])
+    with pytest.raises(ValueError, match="The schema cannot be written.*nested too deeply"):
+        render_schema({"default": [], "properties": {"x": {"default": schema}}})
+
+
+NAMES = [f"name{number}" for number in range(2_000)]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param(
+            {
+                "x": {
+                    "anyOf": [{"properties": {name: STRING}, "required": [name]} for name in NAMES]
+                }
+            },
+            id="alternatives",
+        ),
+        pytest.param(
+            {"x": {"anyOf": [{**STRING, "pattern": f"^{name}"} for name in NAMES]}},
+            id="overlapping alternatives",
+        ),
+        pytest.param(
+            {
+                "x": {
+                    "properties": dict.fromkeys(NAMES, STRING),
+                    "anyOf": [{"required": [name]} for name in NAMES],
+                }
+            },
+            id="alternatives that require",
+        ),
+        pytest.param(
+            {"x": {"patternProperties": {f"^{name}_\\w+$": INTEGER for name in NAMES[:500]}}},
+            id="patterns",
+        ),
+        pytest.param(
+            {"x": {"properties": dict.fromkeys(NAMES, STRING), "required": NAMES}},
+            id="required properties",
+        ),
+        pytest.param(
+            {"x": {"allOf": [{"properties": {name: {}}, "required": [name]} for name in NAMES]}},
+            id="all of many",
+        ),
+        pytest.param(
+            {
+                "$defs": {name: {"T": {"properties": {name: STRING}}} for name in NAMES},
+                **{name: {"$ref": f"#/properties/$defs/{name}/T"} for name in NAMES},
+            },
+            id="types with one name",
+        ),
+    ],
+)
+def test_large_schema_is_written_within_a_second(schema) -> None:
+    """The time grows with the size of the schema, not with its square."""
+    started = time.process_time()
+    assert NAMES[499] in render({"properties": schema})
+    assert time.process_time() - started < SECOND
 
 
 KEYS = ["properties", "items", "anyOf", "allOf", "type"]

@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import pytest
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, tool
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, RootModel
 from typing_extensions import TypedDict
 
+from langchain_segmind import ChatSegmindGPT4Turbo
+from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.signatures import render_tools
+from langchain_segmind._tools.tool_choice import ToolChoice
 from langchain_segmind._tools.tools import _create_toolset, convert_tools, create_toolset
 from tests.support.schemas import INTEGER, STRING, make_tool
 
@@ -177,11 +180,12 @@ class TestKinds:
 class TestRefusals:
     """Tools that cannot be bound."""
 
+    @pytest.mark.parametrize("strict", [None, True])
     @pytest.mark.parametrize("kind", ["web_search_preview_2025_03_11", "mcp"])
-    def test_built_in_or_nameless_tool_is_refused(self, kind) -> None:
+    def test_built_in_or_nameless_tool_is_refused(self, kind, strict) -> None:
         """Nothing here can run it."""
         with pytest.raises(ValueError, match=f"built into another provider \\('{kind}'\\)"):
-            convert_tools([{"type": kind, "name": kind}])
+            convert_tools([{"type": kind, "name": kind}], strict=strict)
         with pytest.raises(ValueError, match="Pass a function"):
             convert_tools([{"type": "function", "function": "add"}])
         with pytest.raises(ValueError, match="has no name"):
@@ -316,6 +320,234 @@ class TestRecursion:
         (converted,) = convert_tools([Trip])
         assert "$defs" not in converted["function"]["parameters"]
         assert "Trip(\n start: {\n  name: str,\n }, # A city.\n)" in get_signature(Trip)
+
+    def test_types_that_repeat_each_other_are_not_inlined(self) -> None:
+        """Forty levels of two references each would take a trillion copies."""
+        reference = "#/$defs/L{}".format
+        levels = {
+            f"L{level}": {"properties": {key: {"$ref": reference(level + 1)} for key in "ab"}}
+            for level in range(15)
+        }
+        schema = {
+            "type": "object",
+            "properties": {"x": {"$ref": reference(0)}},
+            "$defs": {**levels, "L15": {"type": "object"}},
+        }
+        given = StructuredTool(name="f", description="F.", args_schema=schema)
+        assert get_signature(given).endswith("L0 = {\n a?: L1,\n b?: L1,\n}\n# F.\nf(\n x?: L0,\n)")
+
+
+class ByAlias(BaseModel):
+    """Takes aliases."""
+
+    class_: str = Field(alias="class")
+    limit: int = Field(5, validation_alias=AliasChoices(AliasPath("x", "y"), "max-items"))
+
+
+class ByGenerator(BaseModel):
+    """Takes generated aliases."""
+
+    model_config = ConfigDict(alias_generator=str.upper)
+
+    class_: str
+    limit: int = 5
+
+
+class ByName(BaseModel):
+    """Takes names and aliases."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    class_: str = Field(alias="class")
+    limit: int = 5
+
+
+class ByNameOnly(BaseModel):
+    """Takes names."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=False)
+
+    class_: str = Field(alias="class")
+    limit: int = 5
+
+
+class AllOptional(BaseModel):
+    """Requires nothing."""
+
+    class_: str = Field("a", alias="class")
+    limit: int = 7
+
+
+class ByEither(BaseModel):
+    """Takes one of two aliases, of which one is the name."""
+
+    class_: str = Field(validation_alias=AliasChoices("class", "class_"))
+    limit: int = Field(5, serialization_alias="other")
+
+
+def show_class(class_: str, limit: int) -> str:
+    """Show."""
+    return f"{class_} {limit}"
+
+
+@tool
+def show_annotated(
+    class_: Annotated[str, Field(alias="class")],
+    user: Annotated[str, InjectedToolArg],
+    limit: int = 5,
+) -> str:
+    """Show."""
+    return f"{class_} {limit}{user}"
+
+
+class TestAliases:
+    """Arguments are shown under the name that LangChain's tools take."""
+
+    @pytest.mark.parametrize(
+        ("model", "names"),
+        [
+            pytest.param(ByAlias, ["class", "max-items"], id="aliases"),
+            pytest.param(ByGenerator, ["CLASS_", "LIMIT"], id="a generator of aliases"),
+            pytest.param(ByName, ["class_", "limit"], id="names too"),
+            pytest.param(ByNameOnly, ["class_", "limit"], id="names only"),
+            pytest.param(ByEither, ["class_", "limit"], id="a choice of both"),
+        ],
+    )
+    def test_tool_runs_with_the_shown_names(self, model, names) -> None:
+        """LangChain's own schema shows the names of the fields, which the tool refuses."""
+        given = StructuredTool.from_function(show_class, name="show", args_schema=model)
+        (bound,) = create_toolset(convert_tools([given])).values()
+        assert list(bound.properties) == names
+        assert get_signature(given).endswith(f"show(\n {names[0]}: str,\n {names[1]}: int = 5,\n)")
+        assert given.invoke(dict(zip(names, ["a", 7], strict=True))) == "a 7"
+        given = StructuredTool.from_function(show_class, name="show", args_schema=AllOptional)
+        assert "show(\n class: str = 'a',\n" in get_signature(given)
+
+    def test_alias_in_a_signature_is_not_shown(self) -> None:
+        """LangChain leaves it out of the tool too."""
+        assert get_signature(show_annotated).endswith(
+            "show_annotated(\n class_: str,\n limit: int = 5,\n)"
+        )
+        assert show_annotated.invoke({"class_": "a", "limit": 7, "user": "!"}) == "a 7!"
+
+
+def place(**arguments: object) -> str:
+    """Place an order."""
+    return json.dumps(arguments)
+
+
+CAT = {"properties": {"kind": {"const": "cat"}, "lives": INTEGER}, "required": ["kind"]}
+DOG = {"properties": {"kind": {"const": "dog"}, "name": STRING}, "required": ["kind", "name"]}
+
+
+class TestAlternatives:
+    """Tools with alternatives at the top of their schema, such as those of MCP servers."""
+
+    def test_alternatives_are_shown_and_their_arguments_known(self) -> None:
+        """As signatures of one name; a call of each runs."""
+        schema = {"title": "X", "type": "object", "oneOf": [CAT, DOG]}
+        given = StructuredTool.from_function(place, name="place", args_schema=schema)
+        assert get_signature(given) == (
+            "# Place an order.\nplace(\n kind: 'cat',\n lives?: int,\n)\n"
+            "place(\n kind: 'dog',\n name: str,\n)"
+        )
+        (bound,) = create_toolset(convert_tools([given])).values()
+        assert list(bound.properties) == ["kind", "lives", "name"]
+        assert bound.properties["kind"] == {"anyOf": [{"const": "cat"}, {"const": "dog"}]}
+        assert "required" not in bound.parameters
+        assert given.invoke({"kind": "dog", "name": "Rex"}) == '{"kind": "dog", "name": "Rex"}'
+
+    def test_json_schema_of_alternatives_keeps_them(self) -> None:
+        """LangChain drops a schema without properties."""
+        schema = {"title": "pet", "description": "A pet.", "anyOf": [CAT, DOG]}
+        assert get_signature(schema).startswith("# A pet.\npet(\n kind: 'cat',")
+
+    def test_class_of_alternatives_is_shown(self) -> None:
+        """A pydantic root model."""
+
+        class Cat(BaseModel):
+            lives: int
+
+        class Dog(BaseModel):
+            name: str
+
+        class Pet(RootModel[Cat | Dog]):
+            """A pet."""
+
+        assert get_signature(Pet) == "# A pet.\nPet(\n lives: int,\n)\nPet(\n name: str,\n)"
+
+    def test_undeclared_required_argument_is_known(self) -> None:
+        """The tool demands it."""
+        schema = {"type": "object", "properties": {}, "required": ["id"]}
+        given = StructuredTool.from_function(place, name="place", args_schema=schema)
+        (bound,) = create_toolset(convert_tools([given])).values()
+        assert bound.properties == {"id": {}}
+        assert get_signature(given) == "# Place an order.\nplace(\n id: any,\n)"
+        assert given.invoke({"id": 5}) == '{"id": 5}'
+
+
+class TestStrict:
+    """Strict tools keep their own schema."""
+
+    def test_optional_arguments_stay_optional_and_mappings_open(self) -> None:
+        """LangChain's option, made for OpenAI, requires all arguments and closes all mappings."""
+        properties = {"a": INTEGER, "map": {"type": "object", "additionalProperties": INTEGER}}
+        schema = {"type": "object", "properties": properties, "required": ["a"]}
+        assert get_signature({"name": "f", "parameters": schema}, strict=True) == (
+            "f(\n a: int,\n map?: dict[str, int],\n)"
+        )
+        assert get_signature({"name": "now"}, strict=True) == "now()"
+
+    def test_openai_tool_is_marked(self) -> None:
+        """It is not converted, but the option is for all tools."""
+        (converted,) = convert_tools([ADD], strict=True)
+        assert converted == {"type": "function", "function": {**FUNCTION, "strict": True}}
+        assert "strict" not in FUNCTION
+        with pytest.raises(ValueError, match="strict=True, but strict=False"):
+            convert_tools([converted], strict=False)
+
+    def test_objects_are_closed_where_that_keeps_their_meaning(self) -> None:
+        """Not within `not` or a default, nor if other properties are described."""
+        other = {"properties": {"x": {}}, "additionalProperties": True}
+        patterns = {"properties": {}, "patternProperties": {"^x": {"properties": {}}}}
+        properties = {
+            "properties": {"properties": {"b": {}}, "default": {"properties": {}}},
+            "items": {"items": {"properties": {}}, "not": {"properties": {}}},
+            "any": {"anyOf": [{"properties": {}}, other, True], "oneOf": 5},
+            "patterns": patterns,
+        }
+        converted = convert_tools(
+            [{"name": "f", "parameters": {"properties": properties}}], strict=True
+        )
+        (bound,) = create_toolset(converted).values()
+        closed = {"properties": {}, "additionalProperties": False}
+        assert bound.root == {
+            "properties": {
+                "properties": {
+                    "properties": {"b": {}},
+                    "default": {"properties": {}},
+                    "additionalProperties": False,
+                },
+                "items": {"items": closed, "not": {"properties": {}}},
+                "any": {"anyOf": [closed, other, True], "oneOf": 5},
+                "patterns": {"properties": {}, "patternProperties": {"^x": closed}},
+            },
+            "additionalProperties": False,
+        }
+
+
+def test_large_tool_is_refused_when_it_is_bound() -> None:
+    """Not in the first call. The error names it."""
+    large = make_tool("large", x={"enum": ["value"] * 100_000})
+    with pytest.raises(ValueError, match="The schema of the tool 'large' cannot be written"):
+        ChatSegmindGPT4Turbo(api_key="fake").bind_tools([add, large])
+
+
+def test_signatures_are_rendered_once() -> None:
+    """All calls with equal tools share them."""
+    tools = create_toolset(convert_tools([add]))
+    assert tools.signatures in render_instructions(tools, ToolChoice(), parallel=True)
+    assert tools.signatures is create_toolset(convert_tools([add])).signatures
 
 
 def test_longest_name_is_matched_first() -> None:

@@ -1,13 +1,18 @@
 """Values are checked against all of JSON Schema, in bounded time, and never quoted."""
 
+import sys
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_segmind._tools.tools import convert_tools, create_toolset
 from langchain_segmind._tools.validation import find_violations, has_format
 from tests.support.schemas import INTEGER, NULL, NUMBER, STRING
+
+SECOND = 1 if sys.gettrace() is None else 5
+"""A second of computing; measuring coverage takes longer."""
 
 
 def check(value: object, schema: object) -> list[str]:
@@ -249,9 +254,9 @@ def test_recursive_schema_is_checked_in_time(definition) -> None:
     value: dict = {}
     for _ in range(60):
         value = {"x": value}
-    started = time.perf_counter()
+    started = time.process_time()
     check(value, {**REFERENCE, "$defs": {"A": definition}})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < SECOND
 
 
 def count_up(key: str, count: int) -> dict:
@@ -297,17 +302,17 @@ def count_up(key: str, count: int) -> dict:
 )
 def test_large_schema_is_checked_within_a_second(schema, value) -> None:
     """The time grows with the schema and the value, not with their product."""
-    started = time.perf_counter()
+    started = time.process_time()
     assert check(value, schema) == []
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < SECOND
 
 
 def test_check_ends_if_nothing_else_does() -> None:
     """A list of objects against alternatives of which each refuses all of it."""
     parts = [{"properties": {"a": {"minimum": n}}, "required": [f"b{n}"]} for n in range(5_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     reasons = check([{"a": number} for number in range(1_000)], {"items": {"anyOf": parts}})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < SECOND
     assert reasons == ["too many alternatives to check"]
 
 
@@ -319,6 +324,24 @@ def test_deep_value_is_refused() -> None:
     schema = {"type": "array", "items": {"$ref": "#"}}
     assert check(value, schema)[0].endswith("nested too deeply")
     assert check(value, {"enum": [1]}) == ["nested too deeply"]
+
+
+def test_strict_tool_takes_declared_arguments_only() -> None:
+    """On every level, unless the schema says otherwise."""
+    parameters = {
+        "type": "object",
+        "properties": {
+            "a": {"properties": {"b": INTEGER}},
+            "map": {"type": "object", "additionalProperties": INTEGER},
+        },
+    }
+    function = {"name": "f", "parameters": parameters}
+    tool = create_toolset(convert_tools([function], strict=True))["f"]
+    assert find_violations({"a": {"b": 1}, "map": {"x": 1}}, tool.root, tool.root) == []
+    assert find_violations({"z": 1, "a": {"y": 1}}, tool.root, tool.root) == [
+        "z: value is not allowed here",
+        "a.y: value is not allowed here",
+    ]
 
 
 KEYS = ["properties", "items", "anyOf", "allOf", "oneOf", "not", "type", "enum", "contains"]
