@@ -174,10 +174,11 @@ def test_a_stream_without_a_timeout_keeps_the_deadline() -> None:
     """The handshake with a SOCKS proxy passes none."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         transport = DeadlineTransport()
-        transport.deadline = Deadline(TIMEOUT)
         stream = DeadlineBackend(transport).connect_tcp(*listener.getsockname())
-        with takes(TIMEOUT), pytest.raises(httpcore.ReadTimeout):
-            stream.read(1)
+        with takes(TIMEOUT):
+            transport.deadline = Deadline(TIMEOUT)
+            with pytest.raises(httpcore.ReadTimeout):
+                stream.read(1)
         with pytest.raises(httpcore.WriteTimeout):
             stream.write(b"too late")
         transport.deadline = Deadline()
