@@ -14,7 +14,7 @@ from langchain_core.outputs import ChatResult
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._chat.request import ChatRequest, create_request
-from langchain_segmind._chat.response import Completion, create_chat_result
+from langchain_segmind._chat.response import Completion, create_chat_result, read_completion
 from langchain_segmind._output.response_format import NotJSONError
 from langchain_segmind._output.structured_output import (
     describe_invalid_calls,
@@ -29,6 +29,11 @@ Call = Generator[ChatRequest, APIResponse, ChatResult]
 Decode = Callable[[bytes], Completion]
 """Parses a response body."""
 
+UNCLEAR = (
+    "No function was called: that reply has other text beside the call. To call, reply with "
+    "nothing but the list of calls. If you do not mean to call, say so in one sentence."
+)
+STANDS = "not a call: the reply before it stands"
 REASK = "That reply cannot be used: {problem}. {instruction}"
 WRITE_CALLS = "Reply again with nothing but the whole list of calls, corrected."
 WRITE_JSON = "Reply again with nothing but the JSON."
@@ -49,12 +54,26 @@ def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: De
     replies: list[AIMessage] = []
     problems: list[str] = []
     conversation = list(messages)
+    unclear: ChatResult | None = None
     while True:
         response = yield create_request(conversation, settings)
         completion = _decode(response, decode)
-        result = create_chat_result(completion, response.headers, settings)
-        message = cast("AIMessage", result.generations[0].message)
+        parsed = read_completion(completion, settings)
+        result = create_chat_result(completion, parsed, response.headers, settings)
+        message = get_message(result)
         replies.append(message)
+        if parsed.is_unclear and not unclear and len(replies) <= settings.output_retries:
+            unclear = result
+            problems.append(UNCLEAR)
+            conversation += [AIMessage(parsed.text), HumanMessage(UNCLEAR)]
+            continue
+        if unclear and not (message.tool_calls or message.invalid_tool_calls):
+            # The model did not mean to call.
+            problems.append(STANDS)
+            result = unclear
+            get_message(result).response_metadata.update(_get_balance(message))
+            unmet = find_unmet_requirement(get_message(result), settings)
+            break
         unmet = find_unmet_requirement(message, settings)
         problem = unmet or find_invalid_calls(message, settings)
         problems.append(problem)
@@ -64,11 +83,24 @@ def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: De
     if unmet and settings.on_unmet_requirement == "raise":
         raise create_output_error(problems, replies)
     if len(replies) > 1:
+        message = get_message(result)
         _sum_costs(message, replies)
         message.response_metadata["rejected_replies"] = [
-            describe_rejected(*rejected) for rejected in zip(replies[:-1], problems, strict=False)
+            describe_rejected(reply, problem)
+            for reply, problem in zip(replies, problems, strict=True)
+            if reply is not message
         ]
     return result
+
+
+def _get_balance(message: AIMessage) -> dict[str, Any]:
+    balance = message.response_metadata.get("remaining_credits")
+    return {} if balance is None else {"remaining_credits": balance}
+
+
+def get_message(result: ChatResult) -> AIMessage:
+    """Return the message of a result."""
+    return cast("AIMessage", result.generations[0].message)
 
 
 def _decode(response: APIResponse, decode: Decode) -> Completion:

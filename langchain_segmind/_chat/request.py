@@ -130,7 +130,9 @@ class _TurnWriter:
             text = escape_tags(text)
         if calls:
             self._remember_call_ids(calls)
-            text = "\n".join(filter(None, [text, render_calls(calls)]))
+            # A reply without a call that can be run has its whole text as content.
+            unwritten = [call for call in calls if not _is_in_text(call, message)]
+            text = "\n".join(filter(None, [text, render_calls(unwritten) if unwritten else ""]))
         self.turns.append(Turn(role, text))
         self._ends_with_result = False
 
@@ -178,6 +180,13 @@ def _get_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
         if isinstance(block.get("name"), str) and isinstance(block.get(key), dict):
             calls.append(tool_call(name=block["name"], args=block[key], id=block.get("id")))
     return calls
+
+
+def _is_in_text(call: ToolCall | InvalidToolCall, message: BaseMessage) -> bool:
+    """Whether an invalid call is a part of the message's text."""
+    written, name = call["args"], call["name"]
+    is_call = isinstance(written, str) and bool(name) and str(name) in written
+    return is_call and str(written) in str(message.text)
 
 
 def _get_role(message: BaseMessage, index: int) -> Role:

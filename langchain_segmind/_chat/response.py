@@ -18,8 +18,13 @@ from langchain_segmind._api.endpoint import (
     REQUEST_ID_HEADER,
 )
 from langchain_segmind._api.headers import parse_number
-from langchain_segmind._settings.call_settings import CallSettings
-from langchain_segmind._tools import parse_reply
+from langchain_segmind._settings.call_settings import NO_TOOLS, CallSettings
+from langchain_segmind._tools import (
+    ParsedReply,
+    ReadingRules,
+    parse_native_calls,
+    parse_reply,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Completion:
         finish_reason: Why the reply ended, in OpenAI's words, if reported.
         model: The model's name, if reported.
         usage: The tokens, if reported.
+        calls: Calls of tools that did not come as text, in OpenAI's format.
         metadata: Further facts, kept in the message's metadata.
     """
 
@@ -42,21 +48,39 @@ class Completion:
     finish_reason: str | None = None
     model: str | None = None
     usage: UsageMetadata | None = None
+    calls: Sequence[Any] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+def read_completion(completion: Completion, settings: CallSettings) -> ParsedReply:
+    """Return the calls and the text of a reply."""
+    text = _replace_surrogates(completion.text)
+    tools, stop = settings.callable_tools, settings.stop_strings
+    if completion.calls:
+        content = parse_reply(text, NO_TOOLS, stop).content
+        return parse_native_calls(completion.calls, tools, content)
+    rules = ReadingRules(
+        in_text=settings.calls_in_text,
+        asks=settings.output_retries > 0,
+        is_forced=settings.tool_choice.is_forced,
+    )
+    return parse_reply(text, tools, stop, rules)
+
+
 def create_chat_result(
-    completion: Completion, headers: Mapping[str, str], settings: CallSettings
+    completion: Completion,
+    parsed: ParsedReply,
+    headers: Mapping[str, str],
+    settings: CallSettings,
 ) -> ChatResult:
     """Create the result of a call.
 
     Args:
         completion: What the model replied.
+        parsed: Its calls and its text.
         headers: The response's headers, names in lower case.
         settings: What was asked for: the tools, the format, where to stop.
     """
-    text = _replace_surrogates(completion.text)
-    parsed = parse_reply(text, settings.callable_tools, settings.stop_strings)
     calls, dropped = split_calls(parsed.calls, settings)
     reason = "tool_calls" if calls else "stop" if parsed.is_cut else completion.finish_reason
     errors = {str(call["id"]): call["error"] for call in parsed.invalid_calls}
@@ -71,7 +95,7 @@ def create_chat_result(
     }
     texts = {"refusal": completion.refusal, "reasoning_content": completion.reasoning}
     message = AIMessage(
-        content=parsed.content if calls else _extract_json(parsed.content, settings),
+        content=_get_content(parsed, settings),
         additional_kwargs={name: value for name, value in texts.items() if value},
         response_metadata={
             "model_name": completion.model or settings.model,
@@ -91,12 +115,14 @@ def split_calls(
     calls: Sequence[ToolCall], settings: CallSettings
 ) -> tuple[list[ToolCall], list[ToolCall]]:
     """Split calls into those that the settings allow and those that are dropped."""
-    name = settings.tool_choice.name
-    kept = [call for call in calls if name is None or call["name"] == name]
-    if not settings.parallel_tool_calls:
-        kept = kept[:1]
-    ids = {call["id"] for call in kept}
-    return kept, [call for call in calls if call["id"] not in ids]
+    limit = len(calls) if settings.parallel_tool_calls else 1
+    return list(calls[:limit]), list(calls[limit:])
+
+
+def _get_content(parsed: ParsedReply, settings: CallSettings) -> str:
+    if parsed.calls:
+        return parsed.content
+    return parsed.text if parsed.invalid_calls else _extract_json(parsed.text, settings)
 
 
 def _extract_json(text: str, settings: CallSettings) -> str:

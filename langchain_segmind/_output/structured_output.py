@@ -248,7 +248,7 @@ def describe_invalid_calls(message: AIMessage) -> str:
     recorded = message.response_metadata.get("invalid_tool_call_errors", {})
     errors = [call["error"] or recorded.get(call["id"], "") for call in message.invalid_tool_calls]
     return "; ".join(
-        f"{call['name']}: {error}"
+        f"{call['name']}: {error}" if call["name"] else error
         for call, error in zip(message.invalid_tool_calls, errors, strict=True)
     )
 

@@ -55,7 +55,13 @@ class CallSettings(CallParameters):
     @property
     def callable_tools(self) -> Toolset:
         """The tools that a reply may call."""
-        return NO_TOOLS if self.tool_choice.mode == "none" else self.tools
+        if self.tool_choice.mode == "none":
+            return NO_TOOLS
+        return (
+            self.tools
+            if self.tool_choice.name is None
+            else self.tools.select(self.tool_choice.name)
+        )
 
     @cached_property
     def parameters(self) -> dict[str, Any]:

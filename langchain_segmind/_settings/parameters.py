@@ -74,13 +74,18 @@ class CallParameters(BodyParameters):
     model_kwargs: BodyKeys = Field(default_factory=dict)
     """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
 
-    on_invalid_tool_call: OnInvalidToolCall = "return"
-    """What happens with a tool call that cannot be run: "return" puts it into
-    `invalid_tool_calls`; "retry" shows it to the model with the reason and asks again."""
+    on_invalid_tool_call: OnInvalidToolCall = "retry"
+    """What happens with a tool call that cannot be run: "retry" shows it to the model with the
+    reason and asks again; "return" puts it into `invalid_tool_calls` at once."""
+
+    calls_in_text: bool = True
+    """Whether tool calls within other text count. If False, a reply is calls as a whole, or
+    text."""
 
     output_retries: OutputRetries = 1
-    """How many times one call may ask again, 0 to 10: for invalid tool calls as above, and if a
-    tool call or JSON was required and the reply has none. Each request is billed."""
+    """How many times one call may ask again, 0 to 10: for invalid tool calls as above, if a tool
+    call or JSON was required and the reply has none, and if it is unclear whether the model meant
+    to call. Each request is billed."""
 
     @field_validator("model_kwargs")
     @classmethod

@@ -1,4 +1,7 @@
-"""Reads calls from text in every form that models write; schemas are applied later."""
+"""Reads calls from text in every form that models write; schemas are applied later.
+
+A call of a known tool that cannot be read is a call with a problem, never text.
+"""
 
 import json
 import re
@@ -8,36 +11,50 @@ from typing import Any
 
 from langchain_segmind._tools.literal_parser import (
     PLAIN_SCALAR,
+    Expression,
+    NumberLiteral,
     Scanner,
+    UnclosedStringError,
     UnreadableError,
+    convert_number,
     convert_scalar,
     find_end,
 )
-from langchain_segmind._tools.syntax import PLAIN_NAME
+from langchain_segmind._tools.syntax import PLAIN_NAME, WINDOWS_PATH
 from langchain_segmind._tools.tools import Tool, Toolset
 
 UNFINISHED = "the reply ends inside the call"
 """Prefix of `RawCall.problem` if the text ends inside the call."""
 
-MAX_SKIPPED_CALLS = 20
-"""After this many unreadable calls, the rest of the text is one problem, which bounds the time."""
-
 NAMESPACE = "functions."
 """OpenAI's models are trained to write this before a function's name."""
 
-QUOTED = r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)"
-QUOTED_CALL = re.compile(rf"{QUOTED}(?=\s*\()")
-QUOTED_ARGUMENT = re.compile(rf"{QUOTED}(?=\s*=(?!=))")
-PLAIN_CALL = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*\()")
-PLAIN_ARGUMENT = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*=(?!=))")
-UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*+)\s*\Z")
-END_OF_LIST = frozenset({"]", ""})
-ARGUMENT = re.compile(rf"\s*({PLAIN_NAME.pattern})\s*=\s*{PLAIN_SCALAR}\s*(?=[,)])")
-"""Matches most arguments in one step."""
-EQUALS = re.compile(r"\s*=(?!=)\s*")
-DOUBLE_STAR = re.compile(r"\*\*")
+PARALLEL = "multi_tool_use.parallel"
+"""OpenAI's models call this to make several calls."""
 
-NAME_KEYS = ("name", "recipient_name")
+UNGROUPED = re.compile(r"(?<!\\)\((?!\?)")
+QUOTED = r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*+(?P=quote)"
+QUOTED_CALL = re.compile(rf"{QUOTED}(?=\s*\()")
+QUOTED_ARGUMENT = re.compile(rf"{QUOTED}(?=\s*:?=(?!=))")
+LIST_START = re.compile(r"\[\s*+[^\s,()\[\]{}]")
+PLAIN_CALL = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*\()")
+PLAIN_ARGUMENT = re.compile(rf"(?:{PLAIN_NAME.pattern})(?=\s*+(?::=|=(?!=)|:))")
+UNFINISHED_NAME = re.compile(rf"({PLAIN_NAME.pattern}|\$|['\"][^\n]*+)\s*\Z")
+ARGUMENT = re.compile(rf"\s*+({PLAIN_NAME.pattern})\s*+=\s*+{PLAIN_SCALAR}\s*+(?:,|(?=\)))")
+ENTRY = re.compile(
+    rf"({PLAIN_NAME.pattern})\(((?:{UNGROUPED.sub('(?:', ARGUMENT.pattern)})*+)\s*+\)"
+)
+"""These match most arguments and calls in one step."""
+SEPARATOR = re.compile(r"\s*+(:=|=(?!=)|:)\s*+")
+DOUBLE_STAR = re.compile(r"\*\*")
+STRAY_CLOSER = re.compile(r"[)}]\s*+(?=[\])},]|\Z)")
+
+STRINGS = re.compile(r"'(?:\\.|[^'\\])*+'|\"(?:\\.|[^\"\\])*+\"", re.DOTALL)
+
+MAX_NAME_CHARACTERS = 200
+"""Characters in which a tool's name is looked for in an unreadable object."""
+
+NAME_KEYS = ("name", "recipient_name", "function")
 """Keys of a JSON object that hold a tool's name."""
 
 ARGUMENTS_KEYS = ("arguments", "parameters", "args", "input")
@@ -49,10 +66,12 @@ LIST_KEYS = ("tool_calls", "tool_uses")
 LABEL_KEYS = frozenset({"id", "index", "role", "type"})
 """Keys of a JSON object that do not matter to a call."""
 
+PATH_STRING = re.compile(rf"['\"](?:{WINDOWS_PATH.pattern})")
 SCHEMA_KEYS = frozenset({"type", "properties"})
 
 JSON_NAME = re.compile(
-    rf"(?:\{{|['\"](?:{'|'.join(NAME_KEYS)})['\"]\s*:)(?=\s*(?P<quote>['\"])([^'\"\n]+)(?P=quote))"
+    rf"(?:\{{|['\"](?:{'|'.join(NAME_KEYS)})['\"]\s*+:)"
+    rf"(?=\s*+(?P<quote>['\"])([^'\"\n]++)(?P=quote))"
 )
 """Matches where a JSON object can name a tool."""
 
@@ -66,7 +85,7 @@ class RawCall:
     """A call as the model wrote it.
 
     Attributes:
-        name: The tool's name.
+        name: The tool's name; empty if it cannot be read.
         text: The call's text.
         arguments: Values by name, not yet coerced to the tool's schema.
         problem: Why the call cannot be run; empty if it can.
@@ -83,11 +102,13 @@ class RawCall:
 class CallReader:
     """Reads calls from a text, one list after the other."""
 
-    def __init__(self, text: str, tools: Toolset) -> None:
+    def __init__(self, text: str, tools: Toolset, *, depth: int = 0) -> None:
         self._scanner = Scanner(text)
         self._text = text
         self._tools = tools
-        self._skipped_calls = 0
+        self._depth = depth
+        self._is_certain = False
+        self._last_quotes: dict[str, int] = {}
 
     @property
     def position(self) -> int:
@@ -102,11 +123,38 @@ class CallReader:
         """Skip blanks; return whether nothing follows."""
         return not self._scanner.peek()
 
-    def read_list(self, *, known_only: bool = False) -> list[RawCall]:
+    def read_lists(self) -> list[RawCall]:
+        """Return the calls of the lists that follow, up to the end or other text.
+
+        Raises:
+            NoCallError: If this is not a list of calls.
+        """
+        calls = self.read_list()
+        while self._scanner.take(",") or self._scanner.peek() == "[":
+            calls += self.read_list()
+        return calls
+
+    def is_at_known_list(self) -> bool:
+        """Whether a list begins here, with a call of a known tool."""
+        start = self.position
+        try:
+            if not LIST_START.match(self._text, start):
+                return False
+            self._scanner.take("[")
+            self._scanner.peek()
+            if self._read_name() in self._tools:
+                return True
+            quote = self._text[self.position : self.position + 1]
+            self.position += 1
+            return quote in {"'", '"'} and self._read_name() in self._tools
+        finally:
+            self.position = start
+
+    def read_list(self) -> list[RawCall]:
         """Return the calls of a list in brackets; the text can end inside it.
 
-        Args:
-            known_only: Whether to accept only calls of known tools, and no JSON.
+        The list is certain to be one of calls from its first known tool on: what cannot be read
+        after that is a problem of a call.
 
         Raises:
             NoCallError: If this is not a list of calls.
@@ -114,70 +162,110 @@ class CallReader:
         scanner = self._scanner
         if not scanner.take("["):
             raise NoCallError
-        scanner.reads_comments = True
+        scanner.reads_comments, self._is_certain = True, False
+        calls: list[RawCall] = []
+        open_lists = 1
         try:
-            return self._read_entries(known_only=known_only)
+            while open_lists and scanner.peek():
+                if scanner.take("["):
+                    open_lists += 1
+                elif scanner.take("]"):
+                    open_lists -= 1
+                elif not (calls and scanner.take(",")):
+                    calls += self.read_entry()
+                    self._end_entry(calls[-1])
         finally:
             scanner.reads_comments = False
-
-    def _read_entries(self, *, known_only: bool) -> list[RawCall]:
-        scanner = self._scanner
-        calls: list[RawCall] = []
-        follows_known_call = False
-        while scanner.peek() not in END_OF_LIST:
-            if calls and calls[-1].name in self._tools:
-                follows_known_call = True
-            calls += self._read_entry(known_only=known_only, follows_known_call=follows_known_call)
-            if not scanner.take(",") and scanner.peek() not in END_OF_LIST:
-                raise NoCallError
-        scanner.take("]")
+        scanner.take_match(STRAY_CLOSER)
         if not calls:
             raise NoCallError
         return calls
 
+    def _end_entry(self, call: RawCall) -> None:
+        """Skip the comma after an entry; other text makes its last call invalid."""
+        scanner, known = self._scanner, self._tools.tool_name
+        while scanner.peek() and scanner.take_match(STRAY_CLOSER):
+            call.repairs.append("stray_bracket")
+        if scanner.take(",") or scanner.peek() in {"]", ""}:
+            return
+        if not self._is_certain:
+            raise NoCallError
+        start = self.position
+        if known and known.match(self._text, start):
+            call.repairs.append("no_comma")
+            return
+        try:
+            scanner.read_expression()
+        except UnreadableError:
+            self.position = len(self._text)
+        call.text += self._text[start : self.position]
+        call.problem = call.problem or "other text follows the call"
+
     def read_bare_calls(self) -> list[RawCall]:
-        """Return the calls of known tools that follow, without brackets, up to the end.
+        """Return the calls that follow without brackets, up to the end.
 
         Raises:
-            NoCallError: If there is anything else.
+            NoCallError: If there is anything else, or an unknown tool in Python's syntax.
         """
         calls: list[RawCall] = []
+        self._is_certain = False
         while not self.is_at_end():
             is_json = self._scanner.peek() == "{"
-            calls += self._read_entry(known_only=not is_json)
+            if self._scanner.peek() in {"'", '"'} and not QUOTED_CALL.match(
+                self._text, self.position
+            ):
+                raise NoCallError
+            calls += self.read_entry()
+            if not is_json and calls[-1].name not in self._tools:
+                raise NoCallError
             self._scanner.take(",")
         if not calls:
             raise NoCallError
         calls[0].repairs.append("no_brackets")
         return calls
 
-    def _read_entry(self, *, known_only: bool, follows_known_call: bool = False) -> list[RawCall]:
-        """Return the calls of the next entry: one, or several if it is JSON.
-
-        Args:
-            known_only: Whether to accept only calls of known tools, and no JSON.
-            follows_known_call: Whether the list already has a call of a known tool. Then it is
-                certainly a list of calls, so an unreadable or unfinished entry is a call too.
-        """
-        if self._scanner.peek() == "{" and not known_only:
-            return self._read_json_calls(follows_known_call=follows_known_call)
+    def read_entry(self) -> list[RawCall]:
+        """Return the calls of the next entry: one, or several if it is JSON or quoted."""
+        scanner = self._scanner
+        start, scanner.repairs = self.position, []
+        character = scanner.peek()
         start = self.position
-        if name := self._read_name(known_only=known_only):
-            return [self._read_call(name, start, follows_known_call=follows_known_call)]
-        unfinished = UNFINISHED_NAME.match(self._text, start) if follows_known_call else None
-        if unfinished is None:
+        if plain := self._read_plain_call():
+            return [plain]
+        if character == "{":
+            return self._read_json_calls()
+        if name := self._read_name():
+            return self._read_call(name, start)
+        if character in {"'", '"'} and (quoted := self._read_quoted_calls()):
+            return quoted
+        if not self._is_certain:
             raise NoCallError
-        self.position = len(self._text)
-        return [RawCall(unfinished[1], unfinished[1], problem=UNFINISHED)]
+        if unfinished := UNFINISHED_NAME.match(self._text, start):
+            self.position = len(self._text)
+            return [RawCall(unfinished[1], unfinished[1], problem=UNFINISHED)]
+        return [self._skip_rest("", start, "what follows is not a call")]
 
-    def _read_name(self, *, known_only: bool) -> str:
+    def _read_plain_call(self) -> RawCall | None:
+        """Read a call of a known tool with nothing but plain arguments, in one step."""
+        entry = ENTRY.match(self._text, self.position)
+        if entry is None or (tool := self._tools.get(entry[1])) is None:
+            return None
+        arguments = {
+            name: convert_scalar(*scalar) for name, *scalar in ARGUMENT.findall(entry[2] + ")")
+        }
+        if not arguments.keys() <= tool.properties.keys() or len(arguments) != entry[2].count("="):
+            return None
+        self.position = entry.end()
+        self._is_certain = True
+        return RawCall(tool.name, entry[0], arguments, repairs=self._scanner.repairs)
+
+    def _read_name(self) -> str:
         start = self.position
         name = self._read_written_name(QUOTED_CALL, PLAIN_CALL) or ""
-        for known in (name, name.removeprefix(NAMESPACE)):
-            if known in self._tools:
-                return known
-        unquoted = self._read_unquoted_name(self._tools.tool_name, start)
-        return unquoted or ("" if known_only else name)
+        known = strip_namespace(name, self._tools)
+        if known in self._tools or known == PARALLEL:
+            return known
+        return self._read_unquoted_name(self._tools.tool_name, start) or name
 
     def _read_written_name(self, quoted: re.Pattern[str], plain: re.Pattern[str]) -> str | None:
         """Read a name as `render_name` writes it."""
@@ -193,31 +281,64 @@ class CallReader:
         self.position = name.end()
         return name[0]
 
-    def _read_call(self, name: str, start: int, *, follows_known_call: bool) -> RawCall:
+    def _read_quoted_calls(self) -> list[RawCall]:
+        """Return the calls of a quoted entry, `'add(a=1)'`; none if it is not one."""
+        scanner, start = self._scanner, self.position
+        if self._depth:
+            return []
+        try:
+            content = scanner.read_value()
+            calls = CallReader(str(content), self._tools, depth=1).read_bare_calls()
+        except (UnreadableError, NoCallError):
+            # The quotes around the call may not be escaped within it.
+            self.position = start + 1
+            name = self._read_name()
+            if name not in self._tools:
+                self.position = start
+                return []
+            calls = self._read_call(name, start + 1)
+            scanner.take(self._text[start])
+        self._is_certain = True
+        calls[0].repairs.append("quoted_call")
+        return calls
+
+    def _read_call(self, name: str, start: int) -> list[RawCall]:
         scanner = self._scanner
-        tool = self._tools.get(name)
-        scanner.repairs, bracket = [], scanner.position
+        tool, is_known = self._tools.get(name), name in self._tools or name == PARALLEL
+        bracket = scanner.position
+        self._is_certain = self._is_certain or is_known
         try:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
-            if tool is None and not follows_known_call:
+            if not self._is_certain:
                 raise NoCallError from error
-            return self._skip_unreadable(name, start, bracket, str(error))
-        return RawCall(
-            name, self._text[start : scanner.position], arguments, repairs=scanner.repairs
-        )
+            return [self._skip_unreadable(name, start, bracket, error)]
+        text = self._text[start : scanner.position]
+        if tool is None and name == PARALLEL:
+            return convert_parallel_call(arguments, text, self._tools)
+        return [RawCall(name, text, arguments, repairs=scanner.repairs)]
 
-    def _skip_unreadable(self, name: str, start: int, bracket: int, problem: str) -> RawCall:
+    def _skip_unreadable(
+        self, name: str, start: int, bracket: int, error: UnreadableError
+    ) -> RawCall:
         """Skip an unreadable call: up to its closing bracket, or to the end of the text."""
-        self._skipped_calls += 1
         end = find_end(self._text, bracket)
         if end < 0:
-            problem = f"{UNFINISHED} ({problem})"
-        elif self._skipped_calls >= MAX_SKIPPED_CALLS:
-            end = -1
-            problem = f"{problem}; the rest was not read after {MAX_SKIPPED_CALLS} unreadable calls"
-        self.position = len(self._text) if end < 0 else end
-        return RawCall(name, self._text[start : self.position].rstrip(), problem=problem)
+            return self._skip_rest(name, start, f"{UNFINISHED} ({error})")
+        if isinstance(error, UnclosedStringError) and self._find_last(error.quote[0]) >= end:
+            # What follows may be a part of the string.
+            return self._skip_rest(name, start, f"{error}; nothing after it was read")
+        self.position = end
+        return RawCall(name, self._text[start:end].rstrip(), problem=str(error))
+
+    def _skip_rest(self, name: str, start: int, problem: str) -> RawCall:
+        self.position = len(self._text)
+        return RawCall(name, self._text[start:].rstrip(), problem=problem)
+
+    def _find_last(self, quote: str) -> int:
+        if quote not in self._last_quotes:
+            self._last_quotes[quote] = self._text.rfind(quote)
+        return self._last_quotes[quote]
 
     def _read_arguments(self, tool: Tool | None) -> dict[str, Any]:
         scanner = self._scanner
@@ -243,71 +364,199 @@ class CallReader:
             position: How many arguments come before this one.
         """
         scanner = self._scanner
-        if plain := self._match_plain_argument(tool):
-            scanner.position = plain.end()
-            return {plain[1]: convert_scalar(*plain.groups()[1:])}
         if scanner.take_match(DOUBLE_STAR):
             return self._read_mapping()
         if (name := self._read_argument_name(tool)) is not None:
-            if not scanner.take_match(EQUALS):
-                raise UnreadableError(f"expected '=' after {name!r}")
-            return {name: scanner.read_value()}
-        value = scanner.read_value()
+            return {name: self._read_value(name)}
+        value = self._read_value("")
         names = list(tool.properties) if tool else []
         # Where there are arguments to name, `{}` is the value of one.
         if isinstance(value, dict) and {*value} <= {*names} and (value or not names):
             scanner.repairs.append("object_of_arguments")
             return value
+        if isinstance(value, dict) and tool is None:
+            return value
         # As in Python, only positional arguments can come before a positional one.
-        if position < len(names) and scanner.repairs.count("positional_argument") == position:
+        is_next = scanner.repairs.count("positional_argument") == position < len(names)
+        if is_next and not isinstance(value, Expression):
             scanner.repairs.append("positional_argument")
             return {names[position]: value}
         raise UnreadableError("an argument has no name")
 
-    def _match_plain_argument(self, tool: Tool | None) -> re.Match[str] | None:
-        plain = ARGUMENT.match(self._text, self.position)
-        return plain if plain and (tool is None or plain[1] in tool.properties) else None
+    def _read_value(self, name: str) -> Any:
+        start = self._scanner.position
+        value = self._scanner.read_value()
+        pattern = self._tools.nested_call
+        if pattern and "expression" in self._scanner.repairs:
+            nested = pattern.search(STRINGS.sub("''", self._text[start : self._scanner.position]))
+            if nested:
+                place = f"{name}: " if name else ""
+                raise UnreadableError(
+                    f"{place}a call stands where a value belongs: call {nested[1]} first, its "
+                    "result comes back"
+                )
+        return value
 
     def _read_argument_name(self, tool: Tool | None) -> str | None:
-        start = self.position
+        """Read a name and the sign that follows it; None if there is none."""
+        scanner, start = self._scanner, self.position
+        scanner.peek()
         name = self._read_written_name(QUOTED_ARGUMENT, PLAIN_ARGUMENT)
-        if tool is None or name in tool.properties:
-            return name
-        return self._read_unquoted_name(tool.argument_name, start) or name
+        if tool is not None and name not in tool.properties:
+            self.position, written = start, self.position
+            scanner.peek()
+            unquoted = self._read_unquoted_name(tool.argument_name, self.position)
+            if not unquoted:
+                self.position = written
+            name = unquoted or name
+        if name is None:
+            self.position = start
+            return None
+        sign = SEPARATOR.match(self._text, self.position)
+        if sign is None:
+            raise UnreadableError(f"expected '=' after {name!r}")
+        if sign[1] != "=" and not (tool and name in tool.properties):
+            self.position = start
+            return None
+        if sign[1] != "=":
+            scanner.repairs.append("colon")
+        self.position = sign.end()
+        return name
 
     def _read_mapping(self) -> dict[str, Any]:
-        value = self._scanner.read_value()
+        value = self._read_value("")
         if not isinstance(value, dict):
             raise UnreadableError("expected a dict after **")
         return value
 
-    def _read_json_calls(self, *, follows_known_call: bool) -> list[RawCall]:
+    def _read_json_calls(self) -> list[RawCall]:
         """Return the calls of a JSON object: one, or a list of them."""
-        scanner = self._scanner
-        start = scanner.position
-        scanner.repairs = []
+        scanner, start = self._scanner, self._scanner.position
         try:
-            value = scanner.read_dict()
+            value = read_object(scanner)
         except UnreadableError as error:
             name = self._find_json_name(start)
-            if not name and not (follows_known_call and find_end(self._text, start) < 0):
+            if not name and not self._is_certain:
                 raise NoCallError from error
-            return [self._skip_unreadable(name, start, start, str(error))]
+            self._is_certain = True
+            return [self._skip_unreadable(name, start, start, error)]
         text = self._text[start : scanner.position]
-        calls = convert_json_to_calls(value, text, self._tools)
+        try:
+            calls = convert_json_to_calls(value, text, self._tools)
+        except NoCallError:
+            if not self._is_certain:
+                raise
+            return [RawCall("", text, problem="this object is not a call")]
+        self._is_certain = self._is_certain or any(call.name in self._tools for call in calls)
         calls[0].repairs += [*scanner.repairs, "json"]
         return calls
 
+    def read_object_of(self, name: str, start: int) -> RawCall:
+        """Return the call of a name that is followed by its arguments as an object.
+
+        Args:
+            name: The name.
+            start: Where the call begins.
+        """
+        scanner, name = self._scanner, strip_namespace(name, self._tools)
+        bracket = scanner.position
+        if scanner.peek() != "{":
+            return self._skip_rest(name, start, "the arguments are not a JSON object")
+        try:
+            arguments = read_object(scanner)
+        except UnreadableError as error:
+            return self._skip_unreadable(name, start, bracket, error)
+        return RawCall(name, self._text[start : scanner.position], arguments)
+
     def _find_json_name(self, start: int) -> str:
         """Return the known tool that an unreadable object names; empty if there is none."""
+        known = self._tools.list_start
+        if known and (
+            call := known.match("[" + self._text[start + 1 : start + MAX_NAME_CHARACTERS])
+        ):
+            return call[1]
         end = find_end(self._text, start)
         named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
-        names = (match[2].removeprefix(NAMESPACE) for match in named)
+        names = (strip_namespace(match[2], self._tools) for match in named)
         return next((name for name in names if name in self._tools), "")
 
 
+def _convert_json_number(text: str) -> Any:
+    if (number := convert_number(text)) is None:
+        raise ValueError("infinity is not JSON")
+    return number
+
+
+# Models write unescaped line feeds in strings; NaN and Infinity are not JSON.
+DECODER = json.JSONDecoder(
+    strict=False,
+    parse_int=_convert_json_number,
+    parse_float=_convert_json_number,
+    parse_constant=_convert_json_number,
+)
+
+
+def read_object(scanner: Scanner) -> dict[str, Any]:
+    """Return the object that begins here: JSON, or else a Python dict.
+
+    A path whose backslashes are not escaped is not JSON, even if JSON has such escapes.
+
+    Raises:
+        UnreadableError: If it is neither.
+    """
+    try:
+        value, end = DECODER.raw_decode(scanner.text, scanner.position)
+    except (ValueError, RecursionError):
+        return scanner.read_dict()
+    if PATH_STRING.search(scanner.text, scanner.position, end):
+        return scanner.read_dict()
+    scanner.position = end
+    assert isinstance(value, dict)  # noqa: S101 - it begins with a brace
+    return value
+
+
+def strip_namespace(name: str, tools: Toolset) -> str:
+    """Return a tool's name without OpenAI's namespace, unless the tool is named so."""
+    return name if name in tools else name.removeprefix(NAMESPACE)
+
+
+def convert_native_call(entry: Any, tools: Toolset) -> RawCall:
+    """Return the call in an entry of OpenAI's `tool_calls`."""
+    text = write_entry(entry)
+    entry = entry if isinstance(entry, Mapping) else {}
+    function = entry.get("function", entry)
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(name, str):
+        return RawCall(
+            "", text, problem="this entry of tool_calls is not a call: it names no function"
+        )
+    arguments = function.get("arguments")
+    parsed = {} if arguments is None else _parse_if_text(arguments)
+    name = strip_namespace(name, tools)
+    if not isinstance(parsed, Mapping):
+        written = arguments if isinstance(arguments, str) else write_entry(arguments)
+        problem = "its arguments are not a JSON object"
+        return RawCall(name, f"{name}({written})", problem=problem)
+    return RawCall(name, f"{name}({write_entry(parsed)})", dict(parsed))
+
+
+def convert_parallel_call(arguments: Any, text: str, tools: Toolset) -> list[RawCall]:
+    """Return the calls that a call of `multi_tool_use.parallel` makes."""
+    uses = arguments.get("tool_uses") if isinstance(arguments, Mapping) else None
+    if not isinstance(uses, list):
+        return [RawCall(PARALLEL, text, problem="tool_uses is not a list of calls")]
+    calls: list[RawCall] = []
+    for use in uses:
+        use_text = write_entry(use)
+        try:
+            calls += convert_json_to_calls(use, use_text, tools)
+        except NoCallError:
+            calls.append(RawCall(PARALLEL, use_text, problem="this tool use is not a call"))
+    return calls or [RawCall(PARALLEL, text, problem="tool_uses is empty")]
+
+
 def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall]:
-    """Return the calls of known tools in a JSON object.
+    """Return the calls in a JSON object: of known tools, or in the explicit form of a call.
 
     Raises:
         NoCallError: If it is anything else.
@@ -317,26 +566,33 @@ def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall
     for key in LIST_KEYS:
         entries = value.get(key)
         if isinstance(entries, list) and entries and _rest_is_labels_or_none(value, key):
-            calls = [convert_json_to_calls(entry, json.dumps(entry), tools) for entry in entries]
+            calls = [convert_json_to_calls(entry, write_entry(entry), tools) for entry in entries]
             return [call for entry_calls in calls for call in entry_calls]
     inner = value.get("function")
     if isinstance(inner, Mapping) and _rest_is_labels_or_none(value, "function"):
         value = inner
     name, arguments = _get_json_parts(value, tools)
-    if name not in tools:
-        raise NoCallError
-    if isinstance(arguments, str):
-        is_object = arguments.lstrip().startswith("{")
-        arguments = _read_json_text(arguments)
-        if is_object and arguments is None:
-            return [RawCall(name, text, problem="the arguments are not valid JSON")]
+    if name == PARALLEL and name not in tools:
+        return convert_parallel_call(_parse_if_text(arguments), text, tools)
+    arguments = _parse_if_text(arguments)
+    if not isinstance(arguments, Mapping):
+        if name not in tools or len(value) == 1:
+            raise NoCallError
+        return [RawCall(name, text, problem="its arguments are not a JSON object")]
     # An object with the schema of the arguments describes a tool and does not call it.
-    is_schema = isinstance(arguments, Mapping) and (
-        {*arguments} - {*tools[name].properties} >= SCHEMA_KEYS
-    )
-    if is_schema or not isinstance(arguments, Mapping):
+    properties = tools[name].properties if name in tools else {}
+    if {*arguments} - {*properties} >= SCHEMA_KEYS:
         raise NoCallError
     return [RawCall(name, text, dict(arguments))]
+
+
+def write_entry(value: Any) -> str:
+    """Return a value as JSON text."""
+    return json.dumps(
+        value,
+        ensure_ascii=False,
+        default=lambda part: part.value if isinstance(part, NumberLiteral) else str(part),
+    )
 
 
 def _rest_is_labels_or_none(value: Mapping[str, Any], *keys: str) -> bool:
@@ -347,28 +603,44 @@ def _rest_is_labels_or_none(value: Mapping[str, Any], *keys: str) -> bool:
 def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]:
     """Return the name and the arguments of an object in one of three forms.
 
-    - A single key: `{"add": {"a": 1}}`
+    - A single key: `{"add": {"a": 1}}`, for known tools
     - Nested: `{"name": "add", "arguments": {"a": 1}}`
-    - Flat: `{"name": "add", "a": 1}`
+    - Flat: `{"name": "add", "a": 1}`, for known tools
+
+    Raises:
+        NoCallError: If it has none of them.
     """
-    if len(value) == 1:
-        return next(iter(value.items()))
     name_key = next((key for key in NAME_KEYS if isinstance(value.get(key), str)), "")
-    name = value.get(name_key, "")
-    name = name if name in tools else name.removeprefix(NAMESPACE)
+    name = strip_namespace(value.get(name_key, ""), tools)
+    if len(value) == 1 and (key := next(iter(value))) in tools:
+        return key, value[key]
     present = (key for key in ARGUMENTS_KEYS if key in value)
-    nested = next(
-        (value[key] for key in present if _rest_is_labels_or_none(value, name_key, key)), None
-    )
+    nested = next((key for key in present if _rest_is_labels_or_none(value, name_key, key)), None)
+    if not name or (name not in tools and (nested is None or _is_arguments(value, tools))):
+        raise NoCallError
     rest = {key: item for key, item in value.items() if key != name_key}
     is_flat = name in tools and rest.keys() <= tools[name].properties.keys()
-    return name, rest if is_flat and not isinstance(nested, Mapping) else nested
+    if is_flat and not (nested and isinstance(value[nested], Mapping)):
+        return name, rest
+    if nested is None:
+        raise NoCallError
+    return name, value[nested]
 
 
-def _read_json_text(text: str) -> Any:
-    scanner = Scanner(text)
+def _is_arguments(value: Mapping[str, Any], tools: Toolset) -> bool:
+    """Whether an object has the keys of a tool's arguments: it is an answer, not a call."""
+    return any(value.keys() <= tool.properties.keys() for tool in tools.values())
+
+
+def _parse_if_text(arguments: Any) -> Any:
+    """Return arguments that are written as JSON text as their value."""
+    if not isinstance(arguments, str):
+        return arguments
+    if not arguments.strip():
+        return {}
+    scanner = Scanner(arguments)
     try:
-        value = scanner.read_value()
+        value = read_object(scanner) if scanner.peek() == "{" else None
     except UnreadableError:
         return None
     return None if scanner.peek() else value

@@ -2,8 +2,8 @@
 
 A value that matches is left alone. One that does not is converted where both forms say the same
 (`"5"` and 5.0 are 5 for an integer); every coercion has a name and is recorded. Anything else
-stays as the model wrote it, and is recorded as a mismatch: the tool itself judges it, and its error
-reaches the model.
+stays as the model wrote it, and is recorded as a mismatch. The caller decides: a strict tool or
+structured output refuses it; any other tool receives it, and its error reaches the model.
 """
 
 import logging
@@ -47,10 +47,10 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MAX_DEPTH = 100
 """Levels of nested schemas."""
 
-MAX_ATTEMPTS = 20_000
+MAX_TRIALS = 20_000
 """Alternatives tried for one call: nested ones multiply. Values of many parts get more."""
 
-MAX_ATTEMPTS_PER_PART = 50
+MAX_TRIALS_PER_PART = 50
 
 MAX_ALTERNATIVES = 100
 """Alternatives whose types are looked up; a schema with more counts as one without types."""
@@ -65,9 +65,6 @@ MAX_NAME_CHARACTERS = 80
 
 ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples"})
 """Keys of a schema that constrain nothing but the type."""
-
-MISMATCH = "mismatch"
-"""Recorded among the coercions for a value that matches no schema."""
 
 PLAIN_TYPES: Mapping[type, str] = {
     str: "string",
@@ -91,10 +88,6 @@ IS_TYPE: Mapping[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }
-
-
-class MissingError(ValueError):
-    """A required value is missing; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +114,10 @@ def coerce_arguments(arguments: Mapping[str, Any], tool: Tool) -> Coerced:
     """Coerce a call's arguments to a tool's schema.
 
     Raises:
-        MissingError: If a required argument is missing.
         UnreadableError: If a placeholder takes the place of a value.
+        RecursionError: If the values are nested too deeply.
     """
     coercer = Coercer(tool.root, arguments)
-    # Constraints on the arguments as a whole are left to the tool.
     value = coercer.coerce_object(arguments, tool.parameters)
     return Coerced(value, coercer.coercions, coercer.mismatches)
 
@@ -136,10 +128,10 @@ def coerce_value(value: Any, schema: Schema) -> Coerced:
     try:
         try:
             coerced = coercer.coerce(value, schema)
-        except (MissingError, UnreadableError) as error:
-            return Coerced(make_plain(value), [MISMATCH], [str(error)])
+        except UnreadableError as error:
+            return Coerced(make_plain(value), (), [str(error)])
     except RecursionError:
-        return Coerced(value, [MISMATCH], ["nested too deeply"])
+        return Coerced(value, (), ["nested too deeply"])
     if coercer.coercions:
         logger.debug("Coerced a value: %s", ", ".join(coercer.coercions))
     return Coerced(coerced, coercer.coercions, coercer.mismatches)
@@ -177,8 +169,8 @@ class Coercer:
         self._root = root
         self._path: list[str | int] = []
         self._depth = 0
-        self._trials = 0
-        self._attempts = 0
+        self._trial_depth = 0
+        self._alternatives_tried = 0
 
     def coerce(self, value: Any, schema: Any) -> Any:
         """Return a value coerced to a schema; one that does not match is recorded and kept."""
@@ -211,10 +203,10 @@ class Coercer:
     def coerce_object(self, value: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         """Return an object with its values coerced and its required defaults filled in."""
         properties, required = get_properties(schema), get_required(schema)
-        coerced = {}
+        coerced: dict[str, Any] = {}
         for name in required:
             if name not in value:
-                coerced[name] = self._get_default(name, properties)
+                coerced |= self._get_default(name, properties)
         for name, item in value.items():
             if name not in properties:
                 coerced[name] = self._coerce_part(name, item, get_other_schema(name, schema))
@@ -225,7 +217,8 @@ class Coercer:
         return coerced
 
     def _refuses_null(self, schema: Any) -> bool:
-        return bool(self._try(None, schema).coercions)
+        trial = self._try_alternative(None, schema)
+        return bool(trial.coercions or trial.mismatches)
 
     def _coerce_part(self, step: str | int, value: Any, schema: Any) -> Any:
         """Coerce the part of a value under a name or at an index."""
@@ -242,21 +235,22 @@ class Coercer:
             value: Not shown: models read the reason, and anyone may have written the value.
             reason: What is wrong with it.
         """
-        self.coercions.append(MISMATCH)
         self.mismatches.append(self._locate(reason))
-        return value if self._trials else make_plain(value)
+        return value if self._trial_depth else make_plain(value)
 
     def _locate(self, reason: str) -> str:
-        """Return a reason with the place in front of it."""
+        """Return the reason, prefixed with the value's path."""
         steps = (" ".join(str(step).split())[:MAX_NAME_CHARACTERS] for step in self._path)
         return f"{'.'.join(steps)}: {reason}" if self._path else reason
 
-    def _get_default(self, name: str, properties: Mapping[str, Any]) -> Any:
+    def _get_default(self, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a missing property with its default; nothing, and a mismatch, without one."""
         declared = resolve(properties.get(name), self._root)
         if "default" not in declared:
-            raise MissingError(self._locate(f"required {name!r} is missing"))
+            self.mismatches.append(self._locate(f"required {name!r} is missing"))
+            return {}
         self.coercions.append("default")
-        return deepcopy(declared["default"])
+        return {name: deepcopy(declared["default"])}
 
     def _coerce_expression(self, expression: Expression, schema: Schema) -> Any:
         """Choose between the result of an expression, if it has one, and its text."""
@@ -267,14 +261,19 @@ class Coercer:
             return self.coerce(number, schema)
         if PLACEHOLDER.fullmatch(expression):
             raise UnreadableError(self._locate("expected a value, not a placeholder"))
+        is_object = "object" in types or (not types and expression.startswith("dict("))
+        if is_object and (fields := expression.read_fields()) is not None:
+            self.coercions.append("constructor")
+            return self.coerce(fields, schema)
         if types and "string" not in types:
             return self._keep_mismatch(expression, f"expected {' or '.join(sorted(types))}")
         self.coercions.append("expression_as_text")
         return self.coerce(str(expression), schema)
 
     def _coerce_number_literal(self, number: NumberLiteral, schema: Schema) -> Any:
-        """Choose between a number's value and its text."""
-        if self._get_types(schema) & {"string", "number", "integer"} == {"string"}:
+        """Choose between a number's value and its text, which can have more digits."""
+        types = self._get_types(schema) & {"string", "number", "integer"}
+        if types == {"string"} or ("string" in types and number.loses_digits):
             self.coercions.append("number_to_text")
             return self.coerce(number.raw, schema)
         return self.coerce(number.value, schema)
@@ -285,16 +284,16 @@ class Coercer:
         coerced, mismatches = [], []
         for alternative in alternatives:
             try:
-                attempt = self._try(value, alternative)
-            except (MissingError, UnreadableError) as caught:
+                trial = self._try_alternative(value, alternative)
+            except UnreadableError as caught:
                 error = error or caught
                 continue
-            if not attempt.coercions:
-                return attempt.value
-            if not attempt.mismatches:
-                coerced.append(attempt)
+            if not trial.coercions and not trial.mismatches:
+                return trial.value
+            if not trial.mismatches:
+                coerced.append(trial)
             elif resolve(alternative, self._root) != {"type": "null"}:
-                mismatches.append(attempt.mismatches)
+                mismatches.append(trial.mismatches)
         if coerced:
             self.coercions += coerced[0].coercions
             return coerced[0].value
@@ -302,7 +301,6 @@ class Coercer:
             raise error
         if len(mismatches) != 1:
             return self._keep_mismatch(value, "matches none of the allowed types")
-        self.coercions.append(MISMATCH)
         self.mismatches += mismatches[0]
         return make_plain(value)
 
@@ -333,26 +331,26 @@ class Coercer:
         return self.coerce(converted, schema) if name in {"array", "object"} else converted
 
     def _coerce_items(self, items: list[Any], schema: Schema) -> list[Any]:
-        firsts = schema.get("prefixItems")
-        firsts = firsts if isinstance(firsts, list) else []
+        prefixes = schema.get("prefixItems")
+        prefixes = prefixes if isinstance(prefixes, list) else []
         rest = schema.get("items")
         return [
-            self._coerce_part(index, item, firsts[index] if index < len(firsts) else rest)
+            self._coerce_part(index, item, prefixes[index] if index < len(prefixes) else rest)
             for index, item in enumerate(items)
         ]
 
-    def _try(self, value: Any, schema: Any) -> Coerced:
+    def _try_alternative(self, value: Any, schema: Any) -> Coerced:
         """Coerce a value, recording the result apart."""
-        self._attempts += 1
-        if self._attempts > MAX_ATTEMPTS and self._attempts > MAX_ATTEMPTS_PER_PART * self._parts:
-            return Coerced(value, [MISMATCH], ["too many alternatives"])
+        self._alternatives_tried += 1
+        if self._alternatives_tried > max(MAX_TRIALS, MAX_TRIALS_PER_PART * self._parts):
+            return Coerced(value, (), ["too many alternatives"])
         outer = self.coercions, self.mismatches
         self.coercions, self.mismatches = [], []
-        self._trials += 1
+        self._trial_depth += 1
         try:
             return Coerced(self.coerce(value, schema), self.coercions, self.mismatches)
         finally:
-            self._trials -= 1
+            self._trial_depth -= 1
             self.coercions, self.mismatches = outer
 
     @cached_property
@@ -386,19 +384,17 @@ class Coercer:
 
 
 def is_plain_match(value: Any, schema: Any) -> bool:
-    """Whether a value is a scalar of exactly the type asked for, and nothing else is asked."""
+    """Whether a value is a scalar of exactly the type asked for, if any, and no more is asked."""
     return (
         type(schema) is dict
         and type(value) in PLAIN_TYPES
-        and PLAIN_TYPES[type(value)] == schema.get("type")
+        and schema.get("type", PLAIN_TYPES[type(value)]) == PLAIN_TYPES[type(value)]
         and schema.keys() <= ANNOTATIONS
     )
 
 
 def _find_choice(value: Any, choices: list[Any]) -> tuple[Any] | None:
     """Return a copy of the choice that equals a value, in a tuple: it may be None."""
-    if value not in choices:
-        return None
     return next(
         (
             (deepcopy(choice),)

@@ -1,7 +1,7 @@
 """Reads values from text: Python literals, and what models write instead.
 
-One pass over the text; nothing in it is run. Valid Python needs no repair. Every repair has a name
-and is recorded. What has no value here, such as a variable, is kept as its own text, an
+One pass over the text; nothing in it is run. A value is exactly what the text says, or it is
+unreadable with a reason. What has no value here, such as a variable, is kept as its own text, an
 `Expression`; the tool's schema decides whether text is good enough.
 """
 
@@ -10,9 +10,13 @@ import json
 import math
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+from langchain_segmind._tools.syntax import WINDOWS_PATH
 
 MAX_DEPTH = 50
 """Levels of nested values."""
@@ -26,36 +30,37 @@ MAX_RESULT = 10**100
 """Limit of every step of a calculation."""
 
 BLANKS = re.compile(r"\s+")
-COMMENTS = re.compile(r"(?:\s*#[^\n]*\n)+\s*(?=\S)")
-"""Python comments that something follows; a reply does not end in one."""
-COMMENT_AT_END = re.compile(r"\s+#[^\n]*(?=\n|\Z)")
-PLAIN_SCALAR = r"""(?:'([^'\\\n]*)'|"([^"\\\n]*)"|(0|-?[1-9][0-9]{0,15}))"""
+PLAIN_SCALAR = r"""(?:'([^'\\\n]*+)'|"([^"\\\n]*+)"|(0|-?[1-9][0-9]{0,15}))"""
 """Matches most values in one step."""
-SCALAR = re.compile(rf"\s*{PLAIN_SCALAR}\s*(?=[,)\]}}:])")
-BARE_KEY = re.compile(r"(?!(?:True|False|None|true|false|null)\b)[^\W\d][\w$-]*(?=\s*:)")
-WORD = re.compile(r"[^\W\d]\w*")
+SCALAR = re.compile(rf"\s*+{PLAIN_SCALAR}\s*+(?=[,)\]}}:])")
+BARE_KEY = re.compile(r"(?!(?:True|False|None|true|false|null)\b)[^\W\d][\w$-]*+(?=\s*+:)")
+FIELD = re.compile(r"\s*+([^\W\d]\w*+)\s*+=(?!=)")
+CONSTRUCTOR = re.compile(r"(?:new\s+)?[^\W\d][\w.]*+\s*+\(")
+WORD = re.compile(r"[^\W\d]\w*+")
 NUMBER = re.compile(
-    r"-?(?:0[xX][0-9a-fA-F]+|(?:(?:0|[1-9]\d*(?:_\d+)*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"-?(?:0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
+    r"|(?:(?:0(?:_?0)*+|[1-9](?:_?\d)*+)(?:\.(?:\d(?:_?\d)*+)?)?|\.\d(?:_?\d)*+)"
+    r"(?:[eE][+-]?\d(?:_?\d)*+)?)(?!\w)"
 )
 DATE_OR_PHONE_NUMBER = re.compile(r"\d+(?:-\d+)+")
 CALCULATION = re.compile(r"[\d\s.+\-*/()]+")
-STRING_START = re.compile("([rRuU]?)('''|\"\"\"|'|\")")
+STRING_START = re.compile("([rR]?[bBfFuU]?[rR]?)('''|\"\"\"|'|\")")
 ESCAPE = re.compile(
-    r"\\(?:(\r?\n)|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{1,3})|(.))",
-    re.DOTALL,
+    r"\\(?:(\r?\n)|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|N\{([^{}\n]{1,100})\}"
+    r"|([0-7]{1,3})|([\s\S]))"
 )
-ESCAPED = {**dict(zip("ntrbfva", "\n\t\r\b\f\v\a", strict=True)), **{c: c for c in "\\'\"/"}}
-AMBIGUOUS = re.compile(r",\s*[^\W\d][\w.$-]*\s*=\s*['\"\d\[{]|['\"]\s*\+|\+\s*['\"]")
-"""Not allowed in a string whose end was guessed: an argument, or a sum of strings."""
-ASSIGNMENT = re.compile(r"(?:\A|\s)[^\W\d][\w.$-]*\s*=(?![=>])")
-"""Not allowed in an expression: the next argument, after a missing comma."""
+ESCAPED = dict(zip("ntrbfva\\'\"", "\n\t\r\b\f\v\a\\'\"", strict=True))
+BRACE = re.compile(r"(\{\{|\}\})|[{}]")
+SWALLOWED = re.compile(r"\)\s*+,?\s*+[^\W\d][\w.$-]*+\s*+\(|,\s*+[^\W\d][\w.$-]*+\s*+[=:]")
+"""Not allowed in a string with a bare apostrophe: another call, or another argument."""
 CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
 JSON_CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
-MARK = re.compile(r"[()\[\]{},]|(?:(?<!\w\w)['\"]|['\"](?!\w))|(?<=\s)#[^\n]*(?=\n)")
-"""What structures an expression: brackets, quotes, comments; not an apostrophe within a word."""
+TOKEN = re.compile(r"[^\s()\[\]{},'\"#=<>!]++|\s++|[=!<>]=|=>|.", re.DOTALL)
+"""Part of an expression."""
 CLOSERS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
-AFTER_A_VALUE = ",)]}:"
+AFTER_A_VALUE = frozenset(",)]}:") | {""}
 """One of these, or nothing, follows a value."""
+AFTER_AN_EXPRESSION = frozenset(",)]}")
 NOT_A_LITERAL = object()
 
 Number = int | float
@@ -70,6 +75,18 @@ OPERATORS: Mapping[type, Callable[[Number, Number], Number]] = {
 
 class UnreadableError(ValueError):
     """Text that cannot be read; the message is the reason."""
+
+
+class UnclosedStringError(UnreadableError):
+    """It is unclear where a string ends.
+
+    Attributes:
+        quote: The quote that begins it.
+    """
+
+    def __init__(self, quote: str) -> None:
+        super().__init__("it is unclear where a string ends: escape the quotes in it")
+        self.quote = quote
 
 
 class Expression(str):
@@ -88,6 +105,18 @@ class Expression(str):
         except (SyntaxError, ArithmeticError, MemoryError, RecursionError, UnreadableError):
             return None
 
+    def read_fields(self) -> dict[str, Any] | None:
+        """Return the fields of a constructor, `Line(sku='a', qty=1)`; None for anything else."""
+        start = CONSTRUCTOR.match(self)
+        if start is None:
+            return None
+        scanner = Scanner(self, start.end())
+        try:
+            fields = scanner.read_fields()
+        except UnreadableError:
+            return None
+        return None if scanner.peek() else fields
+
 
 @dataclass(frozen=True, slots=True)
 class NumberLiteral:
@@ -100,6 +129,13 @@ class NumberLiteral:
 
     value: Number
     raw: str
+
+    @property
+    def loses_digits(self) -> bool:
+        """Whether the value has fewer digits than the text."""
+        if isinstance(self.value, int):
+            return False
+        return Decimal(self.raw.replace("_", "")) != Decimal(str(self.value))
 
 
 class Scanner:
@@ -118,20 +154,29 @@ class Scanner:
         self.repairs: list[str] = []
         self.reads_comments = False
         self._depth = 0
-        self._line_end = -1
+        self._last_line_end = -2
 
     def peek(self) -> str:
         """Skip blanks and comments and return the next character; empty at the end."""
-        character = self.text[self.position : self.position + 1]
-        if character.isspace():
-            self.take_match(BLANKS)
+        while True:
             character = self.text[self.position : self.position + 1]
+            if character.isspace():
+                self.take_match(BLANKS)
+            elif not (character == "#" and self._skip_comment()):
+                return character
+
+    def _skip_comment(self) -> bool:
+        """Skip a comment that something follows; a reply does not end in one."""
         # `=#ff0000` is a color, not a comment.
-        if character != "#" or not self.reads_comments or self.text[self.position - 1] == "=":
-            return character
-        if self.take_match(COMMENTS):
-            self.repairs.append("comment")
-        return self.text[self.position : self.position + 1]
+        if not self.reads_comments or self.text[self.position - 1] == "=":
+            return False
+        if self._last_line_end == -2:  # noqa: PLR2004 - not looked for yet
+            self._last_line_end = self.text.rfind("\n")
+        if self.position > self._last_line_end:
+            return False
+        self.position = self.text.index("\n", self.position)
+        self.repairs.append("comment")
+        return True
 
     def take(self, character: str) -> bool:
         """Skip a character; return whether it came next."""
@@ -169,7 +214,8 @@ class Scanner:
         if value is not NOT_A_LITERAL and self.peek() in AFTER_A_VALUE:
             return value
         self.repairs[repairs_before:] = ["expression"]
-        return self._read_expression(start)
+        self.position = start
+        return self.read_expression()
 
     def read_dict(self) -> dict[str, Any]:
         """Return the dict that begins here.
@@ -190,6 +236,24 @@ class Scanner:
                 self._expect("}")
                 break
         return pairs
+
+    def read_fields(self) -> dict[str, Any]:
+        """Return the fields of a constructor whose `(` has been read.
+
+        Raises:
+            UnreadableError: If they are not all named.
+        """
+        fields: dict[str, Any] = {}
+        while not self.take(")"):
+            name = FIELD.match(self.text, self.position)
+            if name is None or name[1] in fields:
+                raise UnreadableError("a field has no name, or one that is taken")
+            self.position = name.end()
+            fields[name[1]] = self.read_value()
+            if not self.take(","):
+                self._expect(")")
+                break
+        return fields
 
     def _read_literal(self, character: str) -> Any:
         if character == "[":
@@ -237,17 +301,11 @@ class Scanner:
         return key.raw if isinstance(key, NumberLiteral) else json.dumps(key, default=str)
 
     def _read_number(self, match: re.Match[str]) -> Any:
-        number = match[0]
-        if len(number) > MAX_NUMBER_CHARACTERS:
+        if len(match[0]) > MAX_NUMBER_CHARACTERS:
             raise UnreadableError(f"a number has more than {MAX_NUMBER_CHARACTERS} characters")
         self.position = match.end()
-        try:
-            value: Number = int(number, 16) if "x" in number.lower() else int(number)
-        except ValueError:
-            value = float(number)
-            if math.isinf(value):
-                return NOT_A_LITERAL
-        return value if str(value) == number else NumberLiteral(value, number)
+        number = convert_number(match[0])
+        return NOT_A_LITERAL if number is None else number
 
     def _read_string(self, start: re.Match[str] | None) -> str:
         parts = []
@@ -258,66 +316,82 @@ class Scanner:
         return "".join(parts)
 
     def _read_string_part(self, start: re.Match[str]) -> str:
-        prefix, quote = start.groups()
+        prefix, quote = start[1].lower(), start[2]
         end = self._find_string_end(start.end(), quote)
         raw = self.text[start.end() : end]
+        self.position = end + len(quote)
         if len(quote) == 1 and "\n" in raw.replace("\\\n", ""):
             self.repairs.append("line_feed_in_string")
-        return raw if prefix in {"r", "R"} else unescape(raw)
+        if "f" in prefix:
+            raw = _read_f_string(raw)
+        return raw if "r" in prefix else unescape(raw)
 
     def _find_string_end(self, start: int, quote: str) -> int:
-        """Find the quote that ends a string, the first that something can follow, and skip it."""
-        end = find_quote(self.text, quote, start)
-        is_guess = False
-        while end >= 0:
-            self.position = end + len(quote)
-            if self._is_string_over(quote):
-                if is_guess:
-                    self._allow_unescaped_quotes(self.text[start:end])
+        """Find the quote that ends a string: the first but for apostrophes, as in `'it's'`."""
+        position, has_apostrophe = start, False
+        while (end := find_quote(self.text, quote, position)) >= 0:
+            position = end + len(quote)
+            if len(quote) > 1 or self._follows_string(position):
+                if has_apostrophe and SWALLOWED.search(self.text, start, end):
+                    break
                 return end
-            is_guess = True
-            end = find_quote(self.text, quote, end + len(quote))
-        raise UnreadableError("a string is not closed")
-
-    def _is_string_over(self, quote: str) -> bool:
-        """Whether a quote ends its string, judged by what follows it."""
-        self.take_match(BLANKS)
-        if self.text.startswith("#", self.position):
-            # A comment, unless another quote on this line can end the string too.
-            if self._line_end < self.position:
-                line_end = self.text.find("\n", self.position)
-                self._line_end = line_end if line_end >= 0 else len(self.text)
-            if self.text.find(quote, self.position, self._line_end) >= 0:
-                return False
-        return self.peek() in AFTER_A_VALUE or bool(STRING_START.match(self.text, self.position))
-
-    def _allow_unescaped_quotes(self, content: str) -> None:
-        if AMBIGUOUS.search(content):
-            raise UnreadableError("it is unclear where a string ends; escape the quotes in it")
-        self.repairs.append("unescaped_quote")
-
-    def _read_expression(self, start: int) -> Expression:
-        """Read up to a comma or a closing bracket outside all brackets."""
-        while match := MARK.search(self.text, self.position):
-            self.position = match.start()
-            if match[0] in ",)]}":
+            if not is_apostrophe(self.text, end):
                 break
-            if match[0][0] == "#":
-                self.position = match.end()
+            if not has_apostrophe:
+                self.repairs.append("apostrophe")
+                has_apostrophe = True
+        raise UnclosedStringError(quote)
+
+    def _follows_string(self, position: int) -> bool:
+        """Whether what follows a quote can follow a string."""
+        if blanks := BLANKS.match(self.text, position):
+            position = blanks.end()
+        character = self.text[position : position + 1]
+        return (
+            character in AFTER_A_VALUE
+            or (character == "#" and self.reads_comments)
+            or bool(STRING_START.match(self.text, position))
+        )
+
+    def read_expression(self) -> Expression:
+        """Return the text up to a comma or a closing bracket outside all brackets.
+
+        Raises:
+            UnreadableError: If a bracket or a string is not closed, or there is nothing.
+        """
+        closers, parts = list[str](), list[str]()
+        while (token := TOKEN.match(self.text, self.position)) and not (
+            token[0] in AFTER_AN_EXPRESSION and not closers
+        ):
+            character = token[0][0]
+            if character in CLOSERS:
+                closers.append(CLOSERS[character])
+            elif character in ")]}" and closers.pop() != character:
+                raise UnreadableError("a bracket is not closed")
+            elif token[0] == "=" and not closers:
+                raise UnreadableError("a comma is missing")
+            elif character == "#" and self._skip_comment_after_blank():
                 continue
-            self.position = find_end(self.text, self.position)
-            if self.position < 0:
-                raise UnreadableError("a bracket or a string is not closed")
-        else:
-            self.position = len(self.text)
-        text = self.text[start : self.position].strip()
-        if self.reads_comments:
-            text = COMMENT_AT_END.sub("", text).strip()
+            parts.append(self._read_part(token))
+        text = "".join(parts).strip()
+        if closers:
+            raise UnreadableError("a bracket is not closed")
         if not text:
             raise UnreadableError("a value is missing")
-        if ASSIGNMENT.search(text):
-            raise UnreadableError("a comma is missing")
         return Expression(text)
+
+    def _skip_comment_after_blank(self) -> bool:
+        return self.text[self.position - 1].isspace() and self._skip_comment()
+
+    def _read_part(self, token: re.Match[str]) -> str:
+        """Return a part of an expression: a string with its quotes, or another token."""
+        start, self.position = token.span()
+        quote = token[0]
+        if quote in {"'", '"'} and not is_apostrophe(self.text, start):
+            self.position = find_quote(self.text, quote, self.position) + 1
+            if not self.position:
+                raise UnclosedStringError(quote)
+        return self.text[start : self.position]
 
     def _expect(self, character: str) -> None:
         if not self.take(character):
@@ -328,6 +402,26 @@ class Scanner:
 def convert_scalar(single: str | None, double: str | None, number: str | None) -> str | int:
     """Return the value of a `PLAIN_SCALAR`, given its groups."""
     return int(number) if number else single or double or ""
+
+
+def convert_number(text: str) -> Number | NumberLiteral | None:
+    """Return a number as Python reads it, with its text if that says more; None for infinity."""
+    try:
+        value: Number = int(text, 0)
+    except ValueError:
+        value = float(text)
+        if math.isinf(value):
+            return None
+    return value if str(value) == text else NumberLiteral(value, text)
+
+
+def is_apostrophe(text: str, position: int) -> bool:
+    """Whether the quote at a position is one within a word, as in `it's`."""
+    return (
+        text[position] == "'"
+        and text[position - 1 : position].isalnum()
+        and text[position + 1 : position + 2].isalpha()
+    )
 
 
 def find_quote(text: str, quote: str, position: int) -> int:
@@ -341,15 +435,13 @@ def find_quote(text: str, quote: str, position: int) -> int:
 
 
 def find_end(text: str, position: int) -> int:
-    """Return the index after the bracket or string that begins here; -1 if it is not closed."""
+    """Return the index after the bracket that begins here; -1 if it is not closed."""
     closers: list[str] = []
-    while match := MARK.search(text, position):
-        character, position = match[0], match.end()
-        if character[0] == "#":
-            continue
+    while token := TOKEN.match(text, position):
+        character, position = token[0][0], token.end()
         if character in CLOSERS:
             closers.append(CLOSERS[character])
-        elif character in "'\"":
+        elif character in "'\"" and not is_apostrophe(text, token.start()):
             position = find_quote(text, character, position) + 1
             if not position:
                 return -1
@@ -361,22 +453,49 @@ def find_end(text: str, position: int) -> int:
 
 
 def unescape(text: str) -> str:
-    """Replace the escapes of Python and JSON; unknown ones stay."""
-    if "\\" not in text:
+    """Return a string's value: its escapes as Python reads them.
+
+    A Windows path, and a string with an escape that Python refuses, keeps all its backslashes: its
+    writer did not escape any.
+    """
+    if "\\" not in text or WINDOWS_PATH.match(text):
         return text
-    text = ESCAPE.sub(_unescape_one, text)
+    try:
+        text_out = ESCAPE.sub(_unescape_one, text)
+    except UnreadableError:
+        return text
     # JSON writes characters beyond U+FFFF as surrogate pairs.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text_out.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _unescape_one(match: re.Match[str]) -> str:
-    line_feed, *codes, octal, other = match.groups()
+    line_feed, *codes, name, octal, other = match.groups()
     code = next((code for code in codes if code), None)
     if line_feed:
         return ""
-    if code:
-        return chr(int(code, 16)) if int(code, 16) <= 0x10FFFF else match[0]  # noqa: PLR2004 - the last code point
-    return chr(int(octal, 8)) if octal else ESCAPED.get(other, match[0])
+    if octal:
+        return chr(int(octal, 8))
+    try:
+        if code:
+            return chr(int(code, 16))
+        if name:
+            return unicodedata.lookup(name)
+    except (ValueError, KeyError):
+        raise UnreadableError("unknown escape") from None
+    if other in "xuUN":
+        raise UnreadableError("unknown escape")
+    return ESCAPED.get(other, match[0])
+
+
+def _read_f_string(text: str) -> str:
+    """Return the text of an f-string that holds no values."""
+
+    def replace(brace: re.Match[str]) -> str:
+        if brace[1] is None:
+            raise UnreadableError("an f-string holds a value in braces: write the text itself")
+        return brace[0][0]
+
+    return BRACE.sub(replace, text)
 
 
 def _calculate(node: ast.expr) -> Number:

@@ -20,6 +20,9 @@ RESULT = "tool_result"
 PLAIN_NAME = re.compile(r"[^\W\d][\w.$/-]*|\$[\w.$/-]+")
 """A name that needs no quotes."""
 
+WINDOWS_PATH = re.compile(r"[A-Za-z]:\\(?!\\)|\\\\[\w.$-]++\\(?!\\)")
+"""Matches a string that starts like a path whose backslashes are not escaped."""
+
 INVISIBLE = (
     "\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -73,8 +76,7 @@ def render_value(value: Any) -> str:
     """Return a value as a Python literal; one that is not JSON becomes a string."""
     match value:
         case str():
-            # An escape keeps the value without looking like a tag.
-            return compile_result_tag().sub(lambda tag: rf"\u{ord(tag[0]):04x}", repr(str(value)))
+            return _render_text(str(value))
         case None | bool() | int() | float():
             return repr(value)
         case Mapping():
@@ -86,6 +88,15 @@ def render_value(value: Any) -> str:
             return f"[{', '.join(map(render_value, value))}]"
         case _:
             return render_value(str(value))
+
+
+def _render_text(text: str) -> str:
+    written = repr(text)
+    if WINDOWS_PATH.match(written, 1):
+        # The reader would keep its backslashes: escape what makes it look like a path.
+        written = f"{written[0]}\\x{ord(text[0]):02x}{written[len(repr(text[0])) - 1 :]}"
+    # An escape keeps the value without looking like a tag.
+    return compile_result_tag().sub(lambda tag: rf"\u{ord(tag[0]):04x}", written)
 
 
 def render_call(call: ToolCall | InvalidToolCall) -> str:

@@ -62,7 +62,7 @@ class Tool:
     @cached_property
     def argument_name(self) -> re.Pattern[str] | None:
         """Matches an argument's name before its `=`; None if there are no arguments."""
-        return compile_names(self.properties, before="=")
+        return compile_names(self.properties, after=r"(?=\s*+=)")
 
 
 class Toolset(Mapping[str, Tool]):
@@ -75,6 +75,7 @@ class Toolset(Mapping[str, Tool]):
     def __init__(self, tools: Iterable[Tool], fingerprint: str = "[]") -> None:
         self.fingerprint = fingerprint
         self._tools = {tool.name: tool for tool in tools}
+        self._selected: dict[str, Toolset] = {}
 
     @cached_property
     def signatures(self) -> str:
@@ -98,16 +99,36 @@ class Toolset(Mapping[str, Tool]):
     def __len__(self) -> int:
         return len(self._tools)
 
+    def select(self, name: str) -> "Toolset":
+        """Return a toolset of one of the tools."""
+        if name not in self._selected:
+            self._selected[name] = Toolset([self._tools[name]])
+        return self._selected[name]
+
     @cached_property
     def tool_name(self) -> re.Pattern[str] | None:
         """Matches a tool's name before its `(`; None if there are no tools."""
-        return compile_names(self, before=r"\(")
+        return compile_names(self, after=r"(?=\s*+\()")
+
+    @cached_property
+    def list_start(self) -> re.Pattern[str] | None:
+        """Matches where a list of calls begins: its bracket, and a tool's name before a `(`."""
+        return compile_names(self, r"\[\s*+['\"]?(?:functions\.)?", r"['\"]?\s*+\(")
+
+    @cached_property
+    def nested_call(self) -> re.Pattern[str] | None:
+        """Matches a call of a tool within an expression; the group is its name."""
+        return compile_names(self, r"(?<![\w.$])(?:functions\.)?", r"\s*+\(")
 
 
-def compile_names(names: Iterable[str], before: str) -> re.Pattern[str] | None:
+def compile_names(
+    names: Iterable[str], before: str = "", after: str = ""
+) -> re.Pattern[str] | None:
     """Return a pattern for any of the names, the longest first; None if there are none."""
-    alternatives = [re.escape(name) for name in sorted(names, key=len, reverse=True) if name]
-    return re.compile(rf"(?:{'|'.join(alternatives)})(?=\s*{before})") if alternatives else None
+    # A name with signs of the syntax must be quoted: it could take another call's text.
+    plain = [name for name in names if name and not re.search(r"[=,'\"]", name)]
+    alternatives = [re.escape(name) for name in sorted(plain, key=len, reverse=True)]
+    return re.compile(f"{before}({'|'.join(alternatives)}){after}") if alternatives else None
 
 
 def convert_tools(

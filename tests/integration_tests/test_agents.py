@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
@@ -58,7 +58,7 @@ def get_kinds(state: dict[str, Any]) -> list[str]:
 
 def test_a_call_is_run_and_its_result_sent_back(caller, model, gateway) -> None:
     """The prompt offers the tool; the call and the result become messages."""
-    call = "I look.\n[get_weather(city='Rome')]"
+    call = "[get_weather(city='Rome')]\nI look."
     gateway.script(play({"How is Rome?": call, SUNNY_ROME: "It is sunny in Rome."}))
     agent = create_agent(model, [get_weather], system_prompt="Answer briefly.")
     state = caller.invoke(agent, ask("How is Rome?"))
@@ -119,15 +119,15 @@ def test_a_failed_tool_is_shown_to_the_model_as_an_error(
 
 
 def test_a_model_recovers_from_calling_an_unknown_tool(caller, model, gateway) -> None:
-    """The agent answers the call with the names that exist."""
-    error = "Error: get_rain is not a valid tool, try one of [get_weather]."
+    """It is asked again, with the names that exist; the agent sees only the second reply."""
     gateway.script(["[get_rain(city='Rome')]", "[get_weather(city='Rome')]", "Sunny."])
     state = caller.invoke(create_agent(model, [get_weather]), ask("How is Rome?"))
+    assert get_kinds(state) == ["human", "ai", "tool", "ai"]
     assert state["messages"][-1].text == "Sunny."
     shown = get_last_message(gateway.requests[1])
-    assert shown == show_result(error, "get_rain", status="error")
+    assert "get_rain: there is no function of this name; the functions are: get_weather" in shown
     results = [message for message in state["messages"] if isinstance(message, ToolMessage)]
-    assert [result.status for result in results] == ["error", "success"]
+    assert [result.status for result in results] == ["success"]
 
 
 def test_an_agents_name_is_on_its_messages_and_not_sent(caller, model, gateway) -> None:
@@ -141,39 +141,165 @@ def test_an_agents_name_is_on_its_messages_and_not_sent(caller, model, gateway) 
 
 # --- Calls that cannot be run ---
 
-MISSING = "required 'city' is missing"
+UNREADABLE = "[get_weather(city='Rome)]"
+UNCLOSED = "it is unclear where a string ends: escape the quotes in it"
 
 
-def test_an_invalid_call_ends_the_run_with_the_reason(caller, model, gateway) -> None:
-    """That is the default. The next turn shows the call to the model."""
-    gateway.script(["[get_weather()]", "[get_weather(city='Rome')]", "Sunny."])
+def test_an_invalid_call_ends_the_run_with_the_reason(caller, create_model, gateway) -> None:
+    """If the model is not asked again. The next turn shows the call to the model."""
+    gateway.script([UNREADABLE, "[get_weather(city='Rome')]", "Sunny."])
+    model = create_model(on_invalid_tool_call="return")
     agent = create_agent(model, [get_weather], checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "1"}}
     starts = Starts()
     state = caller.invoke(agent, ask("How is it?"), {**config, "callbacks": [starts]})
     assert get_kinds(state) == ["human", "ai"]
     (invalid,) = state["messages"][-1].invalid_tool_calls
-    assert (invalid["name"], invalid["error"]) == ("get_weather", MISSING)
+    assert invalid["name"] == "get_weather"
+    assert UNCLOSED in invalid["error"]
+    assert state["messages"][-1].text == UNREADABLE
     assert (len(starts.models), starts.tools) == (1, 0)
     state = caller.invoke(agent, ask("In Rome."), config)
     assert state["messages"][-1].text == "Sunny."
     sent = [message["content"] for message in gateway.requests[1].messages]
-    assert sent[2] == "[get_weather()]"
+    assert sent[2] == UNREADABLE
     assert sent[-1] == "In Rome."
 
 
-def test_an_invalid_call_is_asked_for_again(caller, create_model, gateway) -> None:
+def test_an_invalid_call_is_asked_for_again(caller, model, gateway) -> None:
     """LangChain sees one call of the model; only the valid reply is in the state."""
-    gateway.script(["[get_weather()]", "[get_weather(city='Rome')]", "Sunny."])
-    model, starts = create_model(on_invalid_tool_call="retry"), Starts()
-    agent = create_agent(model, [get_weather])
+    gateway.script([UNREADABLE, "[get_weather(city='Rome')]", "Sunny."])
+    starts, agent = Starts(), create_agent(model, [get_weather])
     state = caller.invoke(agent, ask("How is Rome?"), {"callbacks": [starts]})
     assert get_kinds(state) == ["human", "ai", "tool", "ai"]
     assert state["messages"][1].invalid_tool_calls == []
     assert state["messages"][-1].text == "Sunny."
     assert (len(starts.models), starts.tools, len(gateway.requests)) == (2, 1, 3)
-    assert MISSING in gateway.requests[1].last_message
-    assert MISSING not in str(gateway.requests[2].messages)
+    assert UNCLOSED in gateway.requests[1].last_message
+    assert UNCLOSED not in str(gateway.requests[2].messages)
+
+
+MISFITS = [
+    pytest.param("[get_weather()]", "Field required", id="missing argument"),
+    pytest.param("[get_weather(town='Rome')]", "Field required", id="misnamed argument"),
+    pytest.param("[get_weather(city=['Rome'])]", "valid string", id="wrong type"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), MISFITS)
+def test_a_model_corrects_arguments_by_the_tools_own_error(
+    caller, model, gateway, call, words
+) -> None:
+    """The call is run; the tool's validation answers it, as with every other chat model."""
+    gateway.script([call, "[get_weather(city='Rome')]", "Sunny."])
+    starts, agent = Starts(), create_agent(model, [get_weather])
+    state = caller.invoke(agent, ask("How is Rome?"), {"callbacks": [starts]})
+    assert get_kinds(state) == ["human", "ai", "tool", "ai", "tool", "ai"]
+    assert [message.status for message in state["messages"][2:5:2]] == ["error", "success"]
+    assert words in state["messages"][2].text
+    assert words in gateway.requests[1].last_message
+    assert (len(starts.models), len(gateway.requests)) == (3, 3)
+
+
+def test_a_strict_tool_does_not_get_arguments_that_do_not_fit(caller, model, gateway) -> None:
+    """The model is asked again before the agent sees the call."""
+
+    class StrictTools(AgentMiddleware):
+        """Binds the agent's tools strictly."""
+
+        def wrap_model_call(self, request: Any, handler: Any) -> Any:
+            return handler(request.override(model_settings={"strict": True}))
+
+        async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+            return await handler(request.override(model_settings={"strict": True}))
+
+    gateway.script(["[get_weather()]", "[get_weather(city='Rome')]", "Sunny."])
+    agent = create_agent(model, [get_weather], middleware=[StrictTools()])
+    state = caller.invoke(agent, ask("How is Rome?"))
+    assert get_kinds(state) == ["human", "ai", "tool", "ai"]
+    assert "required 'city' is missing" in gateway.requests[1].last_message
+
+
+# --- Tools that a middleware filters out ---
+
+
+class OfferOnly(AgentMiddleware):
+    """Offers some of the agent's tools to the model; the agent's `ToolNode` has all."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+
+    def filter_tools(self, request: Any) -> Any:
+        """Return the request without the other tools."""
+        return request.override(tools=[one for one in request.tools if one.name in self.names])
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        """Filter the tools of a synchronous call."""
+        return handler(self.filter_tools(request))
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        """Filter the tools of an asynchronous call."""
+        return await handler(self.filter_tools(request))
+
+
+DELETED: list[str] = []
+
+
+@tool
+def delete_account(user: str) -> str:
+    """Delete an account."""
+    DELETED.append(user)
+    return "Deleted."
+
+
+HIDDEN = [
+    pytest.param("[delete_account(user='bob')]", id="list"),
+    pytest.param("[delete_account('bob')]", id="positional argument"),
+    pytest.param("[functions.delete_account(user='bob')]", id="prefix"),
+    pytest.param("```python\n[delete_account(user='bob')]\n```", id="fence"),
+    pytest.param('{"name": "delete_account", "arguments": {"user": "bob"}}', id="JSON"),
+    pytest.param('<tool_call>{"name": "delete_account", "arguments": {"user": "bob"}}</tool_call>',
+                 id="tag"),
+    pytest.param("delete_account(user='bob')", id="no brackets"),
+    pytest.param("Done.\n[delete_account(user='bob')]", id="after prose"),
+    pytest.param("[get_weather(city='Rome'), delete_account(user='bob')]", id="beside another"),
+    pytest.param("[multi_tool_use.parallel(tool_uses=[{'recipient_name': "
+                 "'functions.delete_account', 'parameters': {'user': 'bob'}}])]", id="parallel"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("on_invalid", ["retry", "return"])
+@pytest.mark.parametrize("reply", HIDDEN)
+def test_a_tool_that_is_not_offered_never_runs(
+    caller, create_model, gateway, reply, on_invalid
+) -> None:
+    """Not even if the agent has it, and the model insists."""
+    DELETED.clear()
+    gateway.script(lambda request: reply if len(gateway.requests) < 3 else "I cannot.")
+    model = create_model(on_invalid_tool_call=on_invalid)
+    agent = create_agent(
+        model, [get_weather, delete_account], middleware=[OfferOnly("get_weather")]
+    )
+    state = caller.invoke(agent, ask("Delete bob."))
+    assert DELETED == []
+    called = [call["name"] for m in state["messages"][1:] for call in getattr(m, "tool_calls", [])]
+    assert set(called) <= {"get_weather"}
+    for request in gateway.requests:
+        assert get_offered(request) == ["get_weather"]
+
+
+def test_a_model_is_told_which_tools_are_offered(caller, model, gateway) -> None:
+    """The names that a middleware filters out are not among them."""
+    gateway.script(["[delete_account(user='bob')]", "I cannot delete accounts."])
+    agent = create_agent(
+        model, [get_weather, delete_account], middleware=[OfferOnly("get_weather")]
+    )
+    state = caller.invoke(agent, ask("Delete bob."))
+    assert state["messages"][-1].text == "I cannot delete accounts."
+    question = gateway.requests[1].last_message
+    assert "delete_account: there is no function of this name" in question
+    assert "the functions are: get_weather." in question
 
 
 # --- Structured answers ---

@@ -25,7 +25,8 @@ RELEVANT = {
     "seed": 5,
     "stop": ["X"],
     "model_kwargs": {"presence_penalty": 1},
-    "on_invalid_tool_call": "retry",
+    "on_invalid_tool_call": "return",
+    "calls_in_text": False,
     "output_retries": 2,
     "output_version": "v1",
 }

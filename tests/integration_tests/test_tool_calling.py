@@ -61,7 +61,10 @@ class TestCalls:
         [
             pytest.param("[add(a=1, b=2), add(a=1, b=2)]", [SUM, SUM], "", id="two"),
             pytest.param(
-                "I add.\n[add(a=1, b=2)]\nWait.", [SUM], "I add.\nWait.", id="text around"
+                "<think>I add.</think>\n[add(a=1, b=2)]\nWait.",
+                [SUM],
+                "<think>I add.</think>\nWait.",
+                id="text around",
             ),
             pytest.param(" Just text. ", [], " Just text. ", id="text"),
             pytest.param("[search(query='東京 \\'x\\' \\n')]", [TOKYO], "", id="escapes"),
@@ -172,24 +175,41 @@ class TestChoices:
         with pytest.raises(SegmindOutputError, match="does not call add") as caught:
             caller.invoke(model, "go")
         error = caught.value
-        assert [reply.content for reply in error.replies] == ["No.", "", ""]
-        [dropped] = error.replies[1].response_metadata["dropped_tool_calls"]
-        assert (dropped["name"], dropped["args"]) == ("search", {"query": "x"})
+        assert [reply.content for reply in error.replies] == ["No.", "[search(query='x')]", ""]
+        [other] = error.replies[1].invalid_tool_calls
+        assert (other["name"], other["args"]) == ("search", "search(query='x')")
+        assert "the functions are: add" in other["error"]
         assert not error.is_retryable
         assert len(gateway.requests) == 3
         assert gateway.requests[2].messages[-2]["content"] == "[search(query='x')]"
 
     def test_calls_that_are_not_wanted_are_dropped(self, create_model, gateway) -> None:
         """They stay visible in the metadata, as plain JSON."""
-        gateway.script(["[search(query='x'), add(a=1, b=2)]", "[add(a=1, b=2), add(a=3, b=4)]"])
-        model = create_model()
-        forced = model.bind_tools([add, search], tool_choice="add").invoke("go")
-        single = model.bind_tools([add], parallel_tool_calls=False).invoke("go")
-        for message, arguments in ((forced, {"query": "x"}), (single, {"a": 3, "b": 4})):
-            assert read(message) == [SUM]
-            [dropped] = json.loads(json.dumps(message.response_metadata["dropped_tool_calls"]))
-            assert dropped["args"] == arguments
-        assert "one call only" in gateway.requests[1].messages[0]["content"]
+        gateway.script(["[add(a=1, b=2), add(a=3, b=4)]"])
+        message = create_model().bind_tools([add], parallel_tool_calls=False).invoke("go")
+        assert read(message) == [SUM]
+        [dropped] = json.loads(json.dumps(message.response_metadata["dropped_tool_calls"]))
+        assert dropped["args"] == {"a": 3, "b": 4}
+        assert "one call only" in gateway.requests[0].messages[0]["content"]
+
+    @pytest.mark.parametrize("on_invalid", ["retry", "return"])
+    def test_another_call_than_the_forced_one_is_invalid(
+        self, caller, create_model, gateway, on_invalid
+    ) -> None:
+        """It is asked for again; the forced call beside it is kept if it is returned."""
+        both = "[search(query='x'), add(a=1, b=2)]"
+        gateway.script([both, "[add(a=1, b=2)]"])
+        model = create_model(on_invalid_tool_call=on_invalid)
+        message = caller.invoke(model.bind_tools([add, search], tool_choice="add"), "go")
+        assert read(message) == [SUM]
+        assert "dropped_tool_calls" not in message.response_metadata
+        if on_invalid == "retry":
+            assert message.invalid_tool_calls == []
+            assert "search: there is no function of this name" in gateway.requests[1].last_message
+        else:
+            [other] = message.invalid_tool_calls
+            assert (other["name"], other["args"]) == ("search", "search(query='x')")
+        assert len(gateway.requests) == (2 if on_invalid == "retry" else 1)
 
     def test_binding_errors_are_raised_at_once(self, create_model, gateway) -> None:
         """Before the model is called."""
@@ -215,7 +235,9 @@ class TestChoices:
 
 INVALID = [
     pytest.param("[add(a=1, b=", "length", "ends inside", id="a cut call"),
-    pytest.param("[add(a=1)]", "stop", "'b' is missing", id="a missing argument"),
+    pytest.param("[add(a=1, b=)]", "stop", "a value is missing", id="a missing value"),
+    pytest.param("[add(a=1, b=add(a=1, b=1))]", "stop", "call add first", id="a call as a value"),
+    pytest.param("[add(1, 2, 3)]", "stop", "an argument has no name", id="too many values"),
     pytest.param("[add(a=..., b=2)]", "stop", "not a placeholder", id="a placeholder"),
     pytest.param('[{"name": "add", "arguments": {"a": 1, "b"', "length", "ends", id="cut JSON"),
 ]
@@ -227,7 +249,8 @@ class TestInvalidCalls:
     @pytest.fixture(params=[None, "v1"])
     def messages(self, request, caller, create_model, gateway) -> Iterator[Any]:
         """Return the messages of one reply on every path, with either output version."""
-        model = create_model(output_version=request.param).bind_tools([add])
+        model = create_model(output_version=request.param, on_invalid_tool_call="return")
+        model = model.bind_tools([add])
 
         def get(reply: str, finish_reason: str) -> list[AIMessage]:
             entry = {"content": reply, "finish_reason": finish_reason}
@@ -251,6 +274,7 @@ class TestInvalidCalls:
             assert call["id"]
             assert call["name"] == "add"
             assert reply.strip("[]").strip() in call["args"]
+            assert message.text == reply
             [error] = message.response_metadata["invalid_tool_call_errors"].values()
             assert reason in error
             assert message.response_metadata["finish_reason"] == finish_reason
@@ -263,20 +287,53 @@ class TestInvalidCalls:
             assert message.response_metadata["finish_reason"] == "tool_calls"
             assert message.response_metadata["native_finish_reason"] == "length"
 
-    def test_invalid_calls_are_retried_on_request(self, caller, create_model, gateway) -> None:
+    @pytest.mark.parametrize(
+        ("strict", "wrong", "reason"),
+        [
+            pytest.param(None, "add(a=1, b=)", "add: a value is missing", id="unreadable"),
+            pytest.param(True, "add(a=1)", "required 'b' is missing", id="strict"),
+            pytest.param(None, "sub(a=1)", "sub: there is no function of this name", id="unknown"),
+        ],
+    )
+    def test_invalid_calls_are_retried(
+        self, caller, create_model, gateway, strict, wrong, reason
+    ) -> None:
         """The model sees what was wrong, and the whole list is replaced."""
-        gateway.script(["[add(a=9, b=9), add(a=1)]", "[add(a=1, b=2)]"])
-        model = create_model(on_invalid_tool_call="retry").bind_tools([add])
-        message = caller.invoke(model, "go")
+        gateway.script([f"[add(a=9, b=9), {wrong}]", "[add(a=1, b=2)]"])
+        message = caller.invoke(create_model().bind_tools([add], strict=strict), "go")
         assert (read(message), message.invalid_tool_calls) == ([SUM], [])
         *_, reply, question = gateway.requests[1].messages
-        assert reply["content"] == "[add(a=9, b=9), add(a=1)]"
-        assert "required 'b' is missing" in question["content"]
+        assert reply["content"] == f"[add(a=9, b=9), {wrong}]"
+        assert reason in question["content"]
+
+    def test_calls_that_stay_invalid_are_returned(self, caller, create_model, gateway) -> None:
+        """With the whole reply as content, and the usage of all requests."""
+        replies = [{"content": f"[add(a={n}, b=)]\nSo.",
+                    "usage": {"prompt_tokens": 100, "completion_tokens": 1}}
+                   for n in range(3)]  # fmt: skip
+        gateway.script(replies)
+        model = create_model(output_retries=2).bind_tools([add])
+        message = caller.invoke(model, "go")
+        assert (message.text, message.tool_calls) == ("[add(a=2, b=)]\nSo.", [])
+        assert [call["args"] for call in message.invalid_tool_calls] == ["add(a=2, b=)"]
+        assert message.usage_metadata["total_tokens"] == 303
+        rejected = message.response_metadata["rejected_replies"]
+        assert [one["content"] for one in rejected] == [one["content"] for one in replies[:2]]
+        assert len(gateway.requests) == 3
+
+    def test_arguments_that_do_not_fit_go_to_the_tool(self, caller, create_model, gateway) -> None:
+        """As the model wrote them; the tool's own validation answers."""
+        gateway.script(["[add(a=1), add(a='one', b=2), add(a=1, b=2, c=3), add(x=1)]"])
+        message = caller.invoke(create_model().bind_tools([add]), "go")
+        arguments = [call["args"] for call in message.tool_calls]
+        assert arguments == [{"a": 1}, {"a": "one", "b": 2}, {"a": 1, "b": 2, "c": 3}, {"x": 1}]
+        assert message.invalid_tool_calls == []
+        assert len(gateway.requests) == 1
 
     def test_next_turn_shows_invalid_calls_with_their_answers(self, create_model, gateway) -> None:
         """An agent answers them by id, like any call."""
         gateway.script(["[add(a=1)]", "Sorry."])
-        model = create_model().bind_tools([add])
+        model = create_model(on_invalid_tool_call="return").bind_tools([add], strict=True)
         message = model.invoke("go")
         [call] = message.invalid_tool_calls
         assert call["error"] == "required 'b' is missing"

@@ -57,12 +57,13 @@ def decode(body: bytes) -> Completion:
     optional = {key: _get_text(parsed, key) for key in METADATA_KEYS}
     optional["logprobs"] = choice.get("logprobs")
     return Completion(
-        text=_join_parts(message["content"]),
+        text=_join_parts(message.get("content")),
         reasoning=_get_text(message, "reasoning_content"),
         refusal=_get_text(message, "refusal"),
         finish_reason=_get_text(choice, "finish_reason"),
         model=_get_text(parsed, "model"),
         usage=create_usage_metadata(parsed.get("usage")),
+        calls=_get_calls(message),
         metadata={key: value for key, value in optional.items() if value is not None},
     )
 
@@ -76,15 +77,22 @@ def _find_message(parsed: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
         )
     choice = choices[0]
     message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict) or "content" not in message:
+    if not isinstance(message, dict) or not ("content" in message or _get_calls(message)):
         raise ValueError("has no choices[0].message.content")
-    content = message["content"]
+    content = message.get("content")
     if isinstance(content, list):
         if content and not any(map(_is_text, content)):
             raise ValueError("has content without text")
     elif not isinstance(content, str | None):
         raise ValueError("has content that is not text")
     return choice, message
+
+
+def _get_calls(message: Mapping[str, Any]) -> list[Any]:
+    """Return the calls of a model that has its own way to call tools."""
+    calls = message.get("tool_calls") or []
+    function = message.get("function_call")  # the older form
+    return [*(calls if isinstance(calls, list) else [calls]), *([function] if function else [])]
 
 
 def _join_parts(content: str | list[Any] | None) -> str:

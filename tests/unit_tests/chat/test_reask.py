@@ -10,7 +10,7 @@ from pydantic import BaseModel, field_validator
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._chat.formats import openai
-from langchain_segmind._chat.reask import WRITE_CALLS, WRITE_JSON, Call, run_call
+from langchain_segmind._chat.reask import STANDS, UNCLEAR, WRITE_CALLS, WRITE_JSON, Call, run_call
 from langchain_segmind._chat.request import Turn
 from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._output.structured_output import create_structured_output
@@ -85,6 +85,10 @@ JSON = {"response_format": ResponseFormat()}
 CITY_JSON = {"response_format": ResponseFormat(CITY)}
 TOOLS_OR_JSON = {"tools": TOOLS, "response_format": ResponseFormat(CITY)}
 RETRY_INVALID = {"tools": TOOLS, "on_invalid_tool_call": "retry"}
+RETURN_INVALID = {"tools": TOOLS, "on_invalid_tool_call": "return"}
+STRICT_TOOLS = create_toolset(convert_tools([add, sub], strict=True))
+STRICT = {"tools": STRICT_TOOLS}
+STRICT_FORCED = {"tools": STRICT_TOOLS, "tool_choice": ToolChoice("any")}
 EVEN_CALL = {
     "tools": create_toolset([EVEN.openai_tool]),
     "tool_choice": ToolChoice("any", "Even"),
@@ -92,6 +96,7 @@ EVEN_CALL = {
 }
 EVEN_JSON = {"response_format": ResponseFormat(EVEN.schema), "structured_output": EVEN}
 ADD = "[add(a=2, b=3)]"
+ONLY_ADD = "sub: there is no function of this name; the functions are: add"
 
 
 class TestAcceptedReplies:
@@ -103,11 +108,22 @@ class TestAcceptedReplies:
             pytest.param({}, "Five.", id="text"),
             pytest.param({}, "", id="empty text"),
             pytest.param({"tools": TOOLS}, "Five.", id="text with tools"),
-            pytest.param({"tools": TOOLS}, "[add(a=2)]", id="invalid call"),
+            pytest.param({"tools": TOOLS}, "[add(a=2)]", id="call without an argument"),
+            pytest.param(RETURN_INVALID, "[add(a=2, b=)]", id="invalid call"),
+            pytest.param(RETURN_INVALID, "[mul(a=2, b=3)]", id="unknown function"),
             pytest.param({"tools": TOOLS}, "[add(a=2, b=3)]", id="call"),
             pytest.param(FORCED, "[sub(a=2, b=3)]", id="any call"),
-            pytest.param(FORCED_ADD, "[sub(a=2, b=3), add(a=2, b=3)]", id="forced call"),
-            pytest.param(FORCED, "[add(a=2, b=3), add(a=2)]", id="valid and invalid call"),
+            pytest.param(
+                {**FORCED_ADD, **RETURN_INVALID},
+                "[sub(a=2, b=3), add(a=2, b=3)]",
+                id="forced call beside another",
+            ),
+            pytest.param(FORCED, "[add(a=2, b=3), add(a=2)]", id="call beside an incomplete one"),
+            pytest.param(
+                {**FORCED, **RETURN_INVALID},
+                "[add(a=2, b=3), add(a=)]",
+                id="valid and invalid call",
+            ),
             pytest.param(JSON, '{"a": 1}', id="any object"),
             pytest.param(CITY_JSON, "```json\n{'name': 'Oslo'}\n```", id="fenced JSON"),
             pytest.param(TOOLS_OR_JSON, '{"name": "Oslo"}', id="JSON with tools"),
@@ -115,7 +131,7 @@ class TestAcceptedReplies:
             pytest.param(RETRY_INVALID, "[add(a=2, b=3)]", id="valid call with retry"),
             pytest.param(
                 {**RETRY_INVALID, "parallel_tool_calls": False},
-                "[add(a=2, b=3), add(a=2)]",
+                "[add(a=2, b=3), add(a=)]",
                 id="single kept call",
             ),
             pytest.param(RETRY_INVALID, "Five.", id="text with retry"),
@@ -155,10 +171,29 @@ class TestReask:
         ("settings", "first", "reason", "second"),
         [
             pytest.param(FORCED, "Five.", "it does not call a function", ADD, id="text for a call"),
-            pytest.param(FORCED_ADD, "[sub(a=2, b=3)]", "it does not call add", ADD, id="other"),
+            pytest.param(FORCED_ADD, "Five.", "it does not call add", ADD, id="text for add"),
+            pytest.param(FORCED_ADD, "[sub(a=2, b=3)]", ONLY_ADD, ADD, id="other function"),
             pytest.param(
-                FORCED, "[add(a=2)]", "add: required 'b' is missing", ADD, id="incomplete call"
+                FORCED_ADD, "[add(a=2, b=3), sub(a=2, b=3)]", ONLY_ADD, ADD, id="one of two forced"
             ),
+            pytest.param(
+                {"tools": TOOLS},
+                "[mul(a=2, b=3)]",
+                "mul: there is no function of this name; the functions are: add, sub",
+                ADD,
+                id="unknown function",
+            ),
+            pytest.param(
+                STRICT_FORCED,
+                "[add(a=2)]",
+                "add: required 'b' is missing",
+                ADD,
+                id="incomplete forced call",
+            ),
+            pytest.param(
+                STRICT, "[add(a=2)]", "add: required 'b' is missing", ADD, id="incomplete call"
+            ),
+            pytest.param(FORCED, "[add(a=)]", "add: a value is missing", ADD, id="unreadable call"),
             pytest.param(
                 RETRY_INVALID,
                 "[add(a=2, b=3), add(a=)]",
@@ -176,7 +211,11 @@ class TestReask:
                 id="other schema",
             ),
             pytest.param(
-                TOOLS_OR_JSON, "[add(a=2)]", "add: required 'b' is missing", ADD, id="call or JSON"
+                {**TOOLS_OR_JSON, **STRICT},
+                "[add(a=2)]",
+                "add: required 'b' is missing",
+                ADD,
+                id="call or JSON",
             ),
             pytest.param(EVEN_CALL, "Two.", "it does not call Even", "[Even(number=2)]", id="text"),
             pytest.param(
@@ -196,7 +235,7 @@ class TestReask:
             pytest.param(
                 EVEN_CALL,
                 "[Even()]",
-                "Even: required 'number' is missing",
+                "number: Field required",
                 "[Even(number=2)]",
                 id="missing argument",
             ),
@@ -244,10 +283,11 @@ class TestReask:
 
     def test_a_call_that_stays_invalid_is_returned(self) -> None:
         """It is an error only if a call was forced."""
-        requests, message = run(RETRY_INVALID, "[add(a=2)]", "[add(b=3)]")
+        requests, message = run(STRICT, "[add(a=2)]", "[add(b=3)]")
         assert len(requests) == 2
         (call,) = message.invalid_tool_calls
         assert call["error"] == "required 'a' is missing"
+        assert message.text == "[add(b=3)]"
 
 
 class TestOutputErrors:
@@ -269,7 +309,7 @@ class TestOutputErrors:
                 id="validator",
             ),
             pytest.param(
-                TOOLS_OR_JSON,
+                {**TOOLS_OR_JSON, **STRICT},
                 ["a", "[add(a=2)]"],
                 "2 times",
                 "add: required 'b' is missing",
@@ -304,11 +344,10 @@ class TestRejectedReplies:
 
     def test_rejected_replies_are_kept_with_their_reason(self) -> None:
         """Even if the last reply makes no call."""
-        settings = {"tools": TOOLS, "on_invalid_tool_call": "retry"}
-        _, message = run(settings, "Let me see.\n[add(a=2)]", "I cannot.")
+        _, message = run(STRICT, "[add(a=2)]\nLet me see.", "I cannot.")
         assert (message.text, message.invalid_tool_calls) == ("I cannot.", [])
         [rejected] = message.response_metadata["rejected_replies"]
-        assert rejected["content"] == "Let me see."
+        assert rejected["content"] == "[add(a=2)]\nLet me see."
         assert rejected["invalid_tool_calls"][0]["args"] == "add(a=2)"
         assert rejected["reason"] == "add: required 'b' is missing"
 
@@ -316,6 +355,123 @@ class TestRejectedReplies:
         """The key is absent."""
         _, message = run({"tools": TOOLS}, "[add(a=2, b=3)]")
         assert "rejected_replies" not in message.response_metadata
+
+
+class TestUnclearReplies:
+    """Calls beside other text, of which the model is asked once whether it meant them."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param(f"I add.\n{ADD}", id="list after prose"),
+            pytest.param(f"I add.\n{ADD}\nWait.", id="list between prose"),
+            pytest.param(f"I add.\n```\n{ADD}\n```", id="fence after prose"),
+            pytest.param(f"I add.\n```python\n{ADD}\n```\nWait.", id="fence between prose"),
+            pytest.param(f"I add: {ADD}", id="list at the end of a line"),
+            pytest.param(
+                'I add.\n{"name": "add", "arguments": {"a": 2, "b": 3}}', id="JSON after prose"
+            ),
+            pytest.param(
+                'I add.\n<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}</tool_call>',
+                id="tag after prose",
+            ),
+        ],
+    )
+    def test_an_unclear_reply_is_asked_about(self, text) -> None:
+        """The second reply's calls count; the first is kept, with the question."""
+        requests, message = run({"tools": TOOLS}, text, ADD)
+        assert requests[1] == [FIRST_TURN, Turn("assistant", text), Turn("user", UNCLEAR)]
+        assert [call["args"] for call in message.tool_calls] == [{"a": 2, "b": 3}]
+        assert message.content == ""
+        [rejected] = message.response_metadata["rejected_replies"]
+        assert rejected == {"content": text, "reason": UNCLEAR}
+
+    @pytest.mark.parametrize(
+        "second",
+        [
+            pytest.param("I did not mean to call.", id="text"),
+            pytest.param("", id="empty"),
+            pytest.param(f"Yes.\n{ADD}", id="unclear again"),
+            pytest.param(f"```\n{ADD}\n```\nOr so.", id="unclear fence"),
+        ],
+    )
+    def test_the_first_reply_stands_if_the_second_does_not_call(self, second) -> None:
+        """It is asked about once, however many retries there are."""
+        first = f"One could write\n{ADD}"
+        requests, message = run({"tools": TOOLS, "output_retries": 5}, first, second)
+        assert len(requests) == 2
+        assert (message.text, message.tool_calls, message.invalid_tool_calls) == (first, [], [])
+        [rejected] = message.response_metadata["rejected_replies"]
+        assert rejected == {key: text for key, text in (("content", second), ("reason", STANDS))
+                            if text}  # fmt: skip
+
+    def test_calls_at_the_start_of_the_second_reply_count(self) -> None:
+        """As they do in a first reply."""
+        _, message = run({"tools": TOOLS}, f"I add.\n{ADD}", f"{ADD}\nThere.")
+        assert [call["args"] for call in message.tool_calls] == [{"a": 2, "b": 3}]
+        assert message.text == "There."
+
+    def test_invalid_calls_of_the_second_reply_are_asked_for_again(self) -> None:
+        """Within the retries that are left."""
+        settings = {"tools": TOOLS, "output_retries": 2}
+        requests, message = run(settings, f"I add.\n{ADD}", "[add(a=)]", ADD)
+        assert [len(turns) for turns in requests] == [1, 3, 5]
+        assert [call["args"] for call in message.tool_calls] == [{"a": 2, "b": 3}]
+        rejected = message.response_metadata["rejected_replies"]
+        assert [one["reason"] for one in rejected] == [UNCLEAR, "add: a value is missing"]
+
+    def test_an_unclear_reply_after_an_invalid_one_is_asked_about(self) -> None:
+        """If a retry is left; else it is text."""
+        replies = ["[add(a=)]", f"Sorry.\n{ADD}"]
+        requests, message = run({"tools": TOOLS, "output_retries": 2}, *replies, "No.")
+        assert requests[2][-1] == Turn("user", UNCLEAR)
+        assert (message.text, message.tool_calls) == (replies[1], [])
+        requests, message = run({"tools": TOOLS, "output_retries": 1}, *replies)
+        assert (message.text, message.tool_calls) == (replies[1], [])
+
+    @pytest.mark.parametrize(
+        ("settings", "calls"),
+        [
+            pytest.param({"output_retries": 0}, 1, id="no retries"),
+            pytest.param({"calls_in_text": False}, 0, id="no calls in text"),
+            pytest.param({"response_format": ResponseFormat(),
+                          "on_unmet_requirement": "return", "output_retries": 0}, 1, id="JSON"),
+            pytest.param({"tool_choice": ToolChoice("any")}, 1, id="any call"),
+            pytest.param({"tool_choice": ToolChoice("any", "add")}, 1, id="forced call"),
+            pytest.param({"tool_choice": ToolChoice("none")}, 0, id="no call"),
+        ],
+    )  # fmt: skip
+    def test_no_question_is_asked(self, settings, calls) -> None:
+        """Where it is off, or clear what is wanted."""
+        text = f"I add.\n{ADD}"
+        requests, message = run({"tools": TOOLS, **settings}, text)
+        assert len(requests) == 1
+        assert len(message.tool_calls) == calls
+        assert message.text == ("I add." if calls else text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param(f"I write {ADD} to add.", id="list within a sentence"),
+            pytest.param(f"I write\n    {ADD}\nto add.", id="indented list"),
+            pytest.param(f"So:\n```ruby\n{ADD}\n```", id="fence of another language"),
+            pytest.param("I write\n[mul(a=2, b=3)]", id="unknown function"),
+            pytest.param("I write\n```\n[mul(a=2, b=3)]\n```", id="unknown function in a fence"),
+            pytest.param(f"<think>{ADD}</think>\nFive.", id="reasoning"),
+            pytest.param(f"Write this:\n<example>\n{ADD}\n</example>", id="example"),
+        ],
+    )
+    def test_text_that_is_clear_is_not_asked_about(self, text) -> None:
+        """It costs one request."""
+        requests, message = run({"tools": TOOLS}, text)
+        assert len(requests) == 1
+        assert (message.text, message.tool_calls, message.invalid_tool_calls) == (text, [], [])
+
+    def test_a_list_before_text_is_run(self) -> None:
+        """What follows the calls is the message's text."""
+        requests, message = run({"tools": TOOLS}, f"{ADD}\nI add.")
+        assert len(requests) == 1
+        assert (message.text, len(message.tool_calls)) == ("I add.", 1)
 
 
 class TestCosts:
@@ -351,6 +507,17 @@ class TestCosts:
         assert message.response_metadata["cost"] == 0.75
         assert message.response_metadata["remaining_credits"] == 9.25
         assert message.response_metadata["request_id"] == "r-2"
+
+    def test_a_first_reply_that_stands_has_the_usage_and_cost_of_both(self) -> None:
+        """And the balance after the second."""
+        usage = {"prompt_tokens": 10, "completion_tokens": 2}
+        first = reply(f"I add.\n{ADD}", usage, x_cost="0.25", x_remaining_credits="9.75")
+        second = reply("No call.", usage, x_cost="0.5", x_remaining_credits="9.25")
+        _, message = run({"tools": TOOLS}, first, second)
+        assert message.text == f"I add.\n{ADD}"
+        assert message.usage_metadata["total_tokens"] == 24
+        assert message.response_metadata["cost"] == 0.75
+        assert message.response_metadata["remaining_credits"] == 9.25
 
     @pytest.mark.parametrize("missing", [0, 1])
     def test_usage_and_cost_are_omitted_if_one_request_reports_none(self, missing) -> None:

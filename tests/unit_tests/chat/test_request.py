@@ -221,6 +221,30 @@ def test_an_invalid_call_is_sent_as_it_was_written() -> None:
     ]
 
 
+def test_an_invalid_call_in_the_text_is_sent_once() -> None:
+    """A reply without a call that can be run has its whole text as content."""
+    bad = invalid_tool_call(name="add", args="add(a=1", id="call_3", error="it ends")
+    assert wire(AIMessage("[add(a=1", invalid_tool_calls=[bad])) == [("assistant", "[add(a=1")]
+
+
+def test_the_answer_to_an_invalid_call_names_its_tool() -> None:
+    """Whether the call is in the text or not."""
+    bad = invalid_tool_call(name="add", args="add(a=1", id="call_3", error="it ends")
+    answer = ToolMessage("It ends.", tool_call_id="call_3", status="error")
+    for text in ("", "[add(a=1"):
+        _, sent = wire(AIMessage(text, invalid_tool_calls=[bad]), answer)[-1]
+        assert sent.startswith('<tool_result name="add" id="call_3" status="error">')
+
+
+@pytest.mark.parametrize("arguments", ["", "{", None])
+def test_an_invalid_call_of_another_provider_is_sent(arguments) -> None:
+    """Its arguments can occur in the text by chance."""
+    bad = invalid_tool_call(name="add", args=arguments, id="call_3", error=None)
+    [(_, sent)] = wire(AIMessage("I add {x}.", invalid_tool_calls=[bad]))
+    assert sent.startswith("I add {x}.\n")
+    assert "add" in sent.removeprefix("I add {x}.")
+
+
 @pytest.mark.parametrize(
     "block",
     [

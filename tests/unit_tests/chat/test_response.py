@@ -17,6 +17,7 @@ from langchain_segmind._chat.response import (
     Completion,
     convert_result_to_chunks,
     create_chat_result,
+    read_completion,
 )
 from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._settings.call_settings import CallSettings
@@ -289,7 +290,9 @@ def test_requested_json_has_no_fence_or_lone_surrogate(text: str, content: str) 
 
 def test_a_streams_chunk_has_all_of_the_message() -> None:
     """And is marked as the last."""
-    result = create_chat_result(Completion(text="hi"), {}, CallSettings(model="slug"))
+    settings, completion_ = CallSettings(model="slug"), Completion(text="hi")
+    parsed = read_completion(completion_, settings)
+    result = create_chat_result(completion_, parsed, {}, settings)
     message, chunk = result.generations[0].message, convert_result_to_chunks(result)[0].message
     assert chunk.chunk_position == "last"
     assert (chunk.content, chunk.response_metadata) == (message.content, message.response_metadata)

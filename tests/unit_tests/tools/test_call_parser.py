@@ -24,10 +24,10 @@ TOOLS = create_toolset(
 )
 
 
-def read_list(text: str, *, known_only: bool = False) -> list[RawCall]:
+def read_list(text: str) -> list[RawCall]:
     """Return the calls of a text that is one list."""
     reader = CallReader(text, TOOLS)
-    calls = reader.read_list(known_only=known_only)
+    calls = reader.read_list()
     assert reader.is_at_end()
     return calls
 
@@ -48,7 +48,7 @@ def get_calls(calls: list[RawCall]) -> list[tuple[str, dict]]:
     [
         pytest.param("[stop(), add(a=1)]", [("stop", {}), ("add", {"a": 1})], id="two"),
         pytest.param("[Box[int](in the box=1)]", [("Box[int]", {"in the box": 1})], id="unquoted"),
-        pytest.param("[Box[int](a=b=1)]", [("Box[int]", {"a=b": 1})], id="an equals sign"),
+        pytest.param("['Box[int]'('a=b'=1)]", [("Box[int]", {"a=b": 1})], id="an equals sign"),
         pytest.param("[odd (x)(user-id=1, from=2)]", [("odd (x)", {"user-id": 1, "from": 2})]),
         pytest.param("[\"say 'hi'\"(''=1)]", [("say 'hi'", {"": 1})], id="an empty name"),
         pytest.param("[functions.add(a=1)]", [("add", {"a": 1})], id="OpenAI's namespace"),
@@ -77,7 +77,7 @@ def test_list_of_calls_needs_no_repair(text, calls) -> None:
         ),
         pytest.param("[add(a=x)]", {"a": "x"}, "expression", id="a variable"),
         pytest.param("[add(a=true)]", {"a": True}, "json_constant", id="JSON's true"),
-        pytest.param("[add(a='it's')]", {"a": "it's"}, "unescaped_quote", id="a quote"),
+        pytest.param("[add(a='it's')]", {"a": "it's"}, "apostrophe", id="an apostrophe"),
     ],
 )
 def test_call_of_known_tool_is_repaired(text, arguments, repair) -> None:
@@ -95,7 +95,7 @@ def test_double_star_dict_is_unpacked() -> None:
 
 OTHER_LISTS = [
     *["", "[", "[,]", "[add]", "[1, 2]", "['add']", "[{'a': 1}]", "[{add}]"],
-    *["[add(a=1) stop()]", "[add(a=1), 5]", "[add(a=1), and more", "[(add(a=1))]", "[[add(a=1)]]"],
+    "[(add(a=1))]",
     *["[x=add(a=1)]", "[not add(a=1)]"],
     *["[nope(1)]", "[nope(a=1, 2)]", "[nope(a==1)]", "[nope(a=)]", "[nope(a=1, a=2)]", "[nope(a=1"],
 ]
@@ -108,11 +108,17 @@ def test_other_lists_are_not_calls(text) -> None:
         read_list(text)
 
 
-@pytest.mark.parametrize("text", ["[nope(a=1)]", "[add(a=1), nope(a=1)]", '[{"name": "stop"}]'])
-def test_known_only_refuses_unknown_tools_and_json(text) -> None:
-    """Inside other text, only a list of known calls is certain to be calls."""
-    with pytest.raises(NoCallError):
-        read_list(text, known_only=True)
+@pytest.mark.parametrize("rest", ["5", "and more", "['x']", '{"a": 1}', "not stop()"])
+def test_what_follows_a_known_call_in_a_list_is_a_problem(rest) -> None:
+    """It is not lost, and the call before it is run."""
+    first, second, *_ = read_list(f"[add(a=1), {rest}]")
+    assert get_calls([first]) == [("add", {"a": 1})]
+    assert second.problem
+
+
+def test_a_comma_can_be_missing_before_a_known_call() -> None:
+    """Both calls are complete."""
+    assert get_calls(read_list("[add(a=1)\nstop()]")) == [("add", {"a": 1}), ("stop", {})]
 
 
 @pytest.mark.parametrize(
@@ -150,12 +156,14 @@ def test_calls_after_an_unreadable_call_are_read() -> None:
     assert get_calls([second, third]) == [("add", {"a": "it's", "b": 1}), ("stop", {})]
 
 
-def test_text_after_twenty_unreadable_calls_is_not_read() -> None:
-    """Each is read twice, so a limit bounds the time."""
-    calls = read_list(f"[{'add(a=), ' * 50}stop()]")
-    assert len(calls) == 20
-    assert "the rest was not read after 20 unreadable calls" in calls[-1].problem
-    assert calls[-1].text.endswith("add(a=), stop()]")
+def test_nothing_after_an_unclear_string_is_read() -> None:
+    """It may be a part of the string, unless no quote follows."""
+    first, second = read_list("[add(a='say 'hi''), stop()]")
+    assert first.problem
+    assert get_calls([second]) == [("stop", {})]
+    [only] = read_list("[add(a='say 'hi''), stop(), add(a='x')]")
+    assert only.text == "add(a='say 'hi''), stop(), add(a='x')]"
+    assert "nothing after it was read" in only.problem
 
 
 @pytest.mark.parametrize(
@@ -256,8 +264,6 @@ def test_argument_can_be_named_input_or_args(value, arguments) -> None:
     [
         pytest.param({}, id="nothing"),
         pytest.param([], id="a list"),
-        pytest.param({"name": "add"}, id="a name alone"),
-        pytest.param({"name": "add", "input": "five"}, id="words for arguments"),
         pytest.param({"name": "add", "arguments": {}, "result": 5}, id="a report"),
         pytest.param({"name": "add", "description": "Adds.", "parameters": {}}, id="a description"),
         pytest.param({"name": "add", "parameters": {"type": "", "properties": {}}}, id="a schema"),
@@ -282,13 +288,13 @@ def test_json_about_tools_is_not_a_call(value) -> None:
     ("text", "problem"),
     [
         pytest.param(
-            '{"name": "add", "arguments": "{\\"a\\": "}', "not valid JSON", id="text, cut"
+            '{"name": "add", "arguments": "{\\"a\\": "}', "not a JSON object", id="text, cut"
         ),
         pytest.param('{"name": "add", "arguments": {"a": 1: 2}}', "expected '}'", id="colons"),
         pytest.param('{"add": {"a": 1', "the reply ends", id="the tool as the key, cut"),
         pytest.param('{"id": "x", "function": {"name": "add", "argu', "the reply ends", id="inner"),
         pytest.param(
-            '{"tool_calls": [{"add": {"a" 1}}, {"stop": {}}]}', "expected '}'", id="a broken list"
+            '{"tool_calls": [{"add": {"a": 1: 2}}, {"stop": {}}]}', "expected '}'", id="a list"
         ),
     ],
 )

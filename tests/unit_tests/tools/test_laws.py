@@ -1,17 +1,19 @@
 """Holds for every reply: written calls are read back, and no text breaks the reader."""
 
+import ast
 import json
 import re
+import warnings
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages.tool import tool_call
 
 from langchain_segmind._tools import ParsedReply, create_toolset, parse_reply, render_calls
-from langchain_segmind._tools.coercion import MISMATCH, Coercer, MissingError
+from langchain_segmind._tools.coercion import Coercer
 from langchain_segmind._tools.literal_parser import UnreadableError
-from langchain_segmind._tools.syntax import render_call
+from langchain_segmind._tools.syntax import WINDOWS_PATH, render_call
 from tests.support.schemas import INTEGER, NUMBER, STRING, make_tool
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
@@ -205,7 +207,7 @@ def test_every_stop_string_is_handled(text, stop) -> None:
 @given(FRAGMENTS | st.text())
 def test_without_tools_every_reply_is_text(text) -> None:
     """No call was offered."""
-    assert parse_reply(text, create_toolset([])) == ParsedReply(text)
+    assert parse_reply(text, create_toolset([])) == ParsedReply(text, text)
 
 
 WORDS = st.lists(
@@ -237,9 +239,9 @@ def test_coerced_value_is_not_coerced_again(value, schema) -> None:
     coercer, again = Coercer({}), Coercer({})
     try:
         coerced = coercer.coerce(value, schema)
-    except (MissingError, UnreadableError):
+    except UnreadableError:
         return
-    if MISMATCH not in coercer.coercions:
+    if not coercer.mismatches:
         assert json.dumps(again.coerce(coerced, schema)) == json.dumps(coerced)
         assert again.coercions == []
 
@@ -257,3 +259,161 @@ def test_deep_nesting_is_read(part, frame) -> None:
     text = frame.replace("{}", part * 10_000)
     parsed = parse_reply(text, TOOLS)
     assert len(parsed.invalid_calls) == 1 or parsed.content == text or parsed.calls
+
+
+PLAIN_TOOLS = create_toolset(
+    [make_tool("f", a={}, b={}), make_tool("math.gcd", a={}), make_tool("stop")]
+)
+PLAIN_CALLS = st.lists(
+    st.builds(
+        lambda name, args: tool_call(name=name, args=args, id="x"),
+        st.sampled_from(["f", "math.gcd"]),
+        st.dictionaries(st.sampled_from(["a", "b"]), JSON_VALUES, max_size=2),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def read_python(text: str) -> list[str]:
+    """Return the calls of a list as Python reads it; what is not a literal is its own text."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return []
+    calls = tree.elts if isinstance(tree, ast.List) else [tree]
+    return [
+        json.dumps([ast.unparse(call.func), read_arguments(text.strip(), call)], sort_keys=True)
+        for call in calls
+        if isinstance(call, ast.Call)
+    ]
+
+
+def read_arguments(text: str, call: ast.Call) -> dict:
+    """Return a call's arguments by name."""
+    named = [*zip(["a", "b"], call.args, strict=False)]
+    named += [(keyword.arg, keyword.value) for keyword in call.keywords]
+    return {str(name): read_node(text, node) for name, node in named}
+
+
+def read_node(text: str, node: ast.expr) -> object:
+    """Return a node's value as JSON."""
+    match node:
+        case ast.Dict():
+            pairs = zip(node.keys, node.values, strict=True)
+            return {
+                key.value if isinstance(key, ast.Constant) and isinstance(key.value, str)
+                else json.dumps(read_node(text, key)): read_node(text, value)
+                for key, value in pairs
+            }  # fmt: skip
+        case ast.List() | ast.Tuple():
+            return [read_node(text, item) for item in node.elts]
+        case ast.Constant(value=bytes(value)):
+            return value.decode("latin-1")
+    try:
+        value = ast.literal_eval(node)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError):
+        return ast.get_source_segment(text, node)
+    return value
+
+
+def is_written(call: dict, text: str) -> bool:
+    """Whether a value that is no literal, or has a wrong escape, is in a text as it is."""
+    return any(
+        re.search(rf"[=:,\[(]\s*{re.escape(value)}\s*[,)\]}}]", text)
+        or any("\\" in value and f"{quote}{value}{quote}" in text for quote in "'\"")
+        for value in find_texts(call["args"])
+    )
+
+
+def find_texts(value: object) -> list[str]:
+    """Return the strings in a value."""
+    if isinstance(value, str):
+        return [value]
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    return [text for part in parts for text in find_texts(part)] if isinstance(parts, list) else []
+
+
+@settings(deadline=None)
+@given(PLAIN_CALLS, st.data())
+def test_a_byte_deleted_or_doubled_changes_no_value(calls, data) -> None:
+    """What is run was written, as Python reads it; anything else is invalid or text."""
+    whole = render_calls(calls)
+    index = data.draw(st.integers(0, len(whole) - 1))
+    middle = data.draw(st.sampled_from(["", whole[index] * 2]))
+    changed = whole[:index] + middle + whole[index + 1 :]
+    parsed = parse_reply(changed, PLAIN_TOOLS)
+    allowed = {*get_calls(calls), *read_python(changed)}
+    for call in parsed.calls:
+        assert get_calls([call])[0] in allowed or is_written(call, changed)
+    assert parsed.calls or parsed.invalid_calls or parsed.text == changed
+
+
+def write_json(call: dict, key: str = "arguments") -> str:
+    """Return a call as JSON."""
+    return json.dumps({"name": call["name"], key: call["args"]})
+
+
+def write_parallel(calls: list[dict]) -> str:
+    """Return calls as OpenAI's models wrap them."""
+    uses = [
+        {"recipient_name": f"functions.{call['name']}", "parameters": call["args"]}
+        for call in calls
+    ]
+    return f"multi_tool_use.parallel({json.dumps({'tool_uses': uses})})"
+
+
+SPELLINGS = {
+    "list": render_calls,
+    "fence": lambda calls: f"```python\n{render_calls(calls)}\n```",
+    "lists": lambda calls: "\n".join(render_calls([call]) for call in calls),
+    "bare": lambda calls: "\n".join(map(render_call, calls)),
+    "quoted": lambda calls: f"[{', '.join(repr(render_call(call)) for call in calls)}]",
+    "JSON": lambda calls: f"[{', '.join(map(write_json, calls))}]",
+    "JSON lines": lambda calls: "\n".join(map(write_json, calls)),
+    "JSON in a fence": lambda calls: f"```json\n[{', '.join(map(write_json, calls))}]\n```",
+    "parameters": lambda calls: "; ".join(write_json(call, "parameters") for call in calls[:1]),
+    "tool_calls": lambda calls: f'{{"tool_calls": [{", ".join(map(write_json, calls))}]}}',
+    "parallel": write_parallel,
+    "parallel in a list": lambda calls: f"[{write_parallel(calls)}]",
+    "tags": lambda calls: "\n".join(
+        f"<tool_call>\n{write_json(call)}\n</tool_call>" for call in calls
+    ),
+    "one tag": lambda calls: f"<tool_call>{render_calls(calls)}</tool_call>",
+    "Llama's token": lambda calls: f"<|python_tag|>{render_calls(calls)}<|eom_id|>",
+    "Llama's tag": lambda calls: "".join(
+        f"<function={call['name']}>{json.dumps(call['args'])}</function>" for call in calls
+    ),
+    "Mistral's token": lambda calls: f"[TOOL_CALLS] [{', '.join(map(write_json, calls))}]",
+    "Mistral's names": lambda calls: (
+        "[TOOL_CALLS]" + "".join(f"{call['name']}{json.dumps(call['args'])}" for call in calls)
+    ),
+}
+FRAMES = st.sampled_from(
+    [
+        ("", ""),
+        ("<think>\n[stop()]\n</think>\n", ""),
+        ("Maybe [stop()]?</THINK>", ""),
+        ("<!-- [stop()] -->\n", "\n"),
+        ("<example>\n[stop()]\n</example>", ""),
+        ("", "\n<tool_result>\nok\n</tool_result>\n[stop()]"),
+        ("", "\n<thinking>[stop()]"),
+    ]
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@settings(deadline=None)
+@given(PLAIN_CALLS, FRAMES)
+def test_each_spelling_is_read_back_exactly_or_is_invalid(spelling, calls, frame) -> None:
+    """Behind and before markup that is not a part of the reply, too."""
+    text = SPELLINGS[spelling](calls)
+    assume(spelling == "list" or not re.search(rf"['\"](?:{WINDOWS_PATH.pattern})", text))
+    parsed = parse_reply(f"{frame[0]}{text}{frame[1]}", PLAIN_TOOLS)
+    if parsed.invalid_calls:
+        assert [call for call in get_calls(parsed) if call not in get_calls(calls)] == []
+    else:
+        assert get_calls(parsed) == get_calls(calls[: len(parsed.calls)])
+        assert len(parsed.calls) == (1 if spelling == "parameters" else len(calls))

@@ -28,13 +28,26 @@ def read(text: str) -> tuple[object, list[str]]:
     [
         pytest.param("-5", -5, id="a negative one"),
         pytest.param("1_000", 1000, id="underscores"),
-        pytest.param("0xFF", 255, id="hexadecimal"),
+        pytest.param("0xFF_FF", 65535, id="hexadecimal"),
+        pytest.param("0b101", 5, id="binary"),
+        pytest.param("-0o17", -15, id="octal"),
+        pytest.param("1_0.2_5", 10.25, id="underscores in a float"),
         pytest.param("2.5e-3", 0.0025, id="a float"),
         pytest.param(".5", 0.5, id="a float without a zero"),
         pytest.param("'a'", "a", id="single quotes"),
         pytest.param("'''a\n'b' '''", "a\n'b' ", id="triple quotes"),
         pytest.param("'a' 'b'", "ab", id="two strings in a row"),
         pytest.param(r"r'\d+'", r"\d+", id="a raw string"),
+        pytest.param(r"b'a\x41'", "aA", id="bytes"),
+        pytest.param(r"rb'\d'", r"\d", id="raw bytes"),
+        pytest.param("f'a {{b}}'", "a {b}", id="an f-string without values"),
+        pytest.param(r"rf'\d{{2}}'", r"\d{2}", id="a raw f-string"),
+        pytest.param(r"'\N{BULLET} \/'", r"• \/", id="a name, and an escape of JSON"),
+        pytest.param(r"'C:\Users\bob\x.txt'", r"C:\Users\bob\x.txt", id="a path"),
+        pytest.param(r"'C:\\Users\\n'", r"C:\Users\n", id="an escaped path"),
+        pytest.param(r"'\\host\new'", r"\\host\new", id="a share"),
+        pytest.param(r"'\\\\host\\new'", r"\\host\new", id="an escaped share"),
+        pytest.param(r"'a\tb \xZZ'", r"a\tb \xZZ", id="an escape that Python refuses"),
         pytest.param(r"'it\'s \n \u00e9 \x41 \d'", "it's \n é A \\d", id="escapes"),
         pytest.param(r"'a \\'", "a \\", id="a backslash at the end"),
         pytest.param("'a \\\nb'", "a b", id="a line that goes on"),
@@ -63,7 +76,7 @@ def test_python_literal_needs_no_repair(text, value) -> None:
         pytest.param("{1: 'a'}", {"1": "a"}, "key_to_string", id="a number for a key"),
         pytest.param("{True: 'a'}", {"true": "a"}, "key_to_string", id="a bool for a key"),
         pytest.param("{None: 'a'}", {"null": "a"}, "key_to_string", id="none for a key"),
-        pytest.param("'Schindler's List'", "Schindler's List", "unescaped_quote", id="a quote"),
+        pytest.param("'Schindler's List'", "Schindler's List", "apostrophe", id="an apostrophe"),
         pytest.param("'a\nb'", "a\nb", "line_feed_in_string", id="a line feed"),
     ],
 )
@@ -75,7 +88,7 @@ def test_repair_is_named(text, value, repair) -> None:
 EXPRESSIONS = [
     *["dataset", "System.out", "data['sales']", "new HashMap<String>(a, 'b, c')", " if x else 'b'"],
     *["1/6", "007", "2024-10-15", "5%", "+49123", "10L", "1__0", "1_", "1e999"],
-    *["lambda x", "f'{x}'", "a == b", "{'a': 1}['a']", "x if y == 'a' else b", "x => x"],
+    *["lambda x", "a == b", "{'a': 1}['a']", "x if y == 'a' else b", "x => x"],
     *["it's", "Schindler's List", "g('it\\'s', \"]\")"],
 ]
 
@@ -130,7 +143,11 @@ def test_calculation_with_numbers_has_a_result(text, value) -> None:
         pytest.param(
             """["x" + y, b="z"]""", "where a string ends", id="quotes that may end anywhere"
         ),
-        pytest.param("['rock, 'n', roll']", "not closed", id="quotes within quotes"),
+        pytest.param("['rock, 'n', roll']", "where a string ends", id="quotes within quotes"),
+        pytest.param("f'{x}'", "f-string", id="an f-string with a value"),
+        pytest.param("'it's), pay('", "where a string ends", id="a call in a guessed string"),
+        pytest.param("['it's, b='x']", "where a string ends", id="an argument in a guessed string"),
+        pytest.param("'fine\"", "where a string ends", id="another quote at the end"),
     ],
 )
 def test_unreadable_text_says_why(text, reason) -> None:

@@ -77,10 +77,27 @@ def test_reply_of_calls_only_is_read(text, repairs) -> None:
     assert (parsed.content, parsed.invalid_calls, parsed.repairs) == ("", [], repairs)
 
 
-def test_reply_of_calls_only_can_name_an_unknown_tool() -> None:
-    """The agent answers that there is no such tool."""
-    assert parse("[fly(to='Rome')]") == ([("fly", {"to": "Rome"})], "")
-    assert parse("```\n[fly(to='Rome')]\n```") == ([("fly", {"to": "Rome"})], "")
+UNKNOWN_CALLS = [
+    pytest.param("[fly(to='Rome')]", "fly", id="a list"),
+    pytest.param("```\n[fly(to='Rome')]\n```", "fly", id="a fence"),
+    pytest.param("[functions.fly(to='Rome')]", "functions.fly", id="OpenAI's namespace"),
+    pytest.param("['p\u0430y'(to='Ana')]", "p\u0430y", id="a letter that looks alike"),
+    pytest.param("[PAY(to='Ana')]", "PAY", id="capitals"),
+    pytest.param('{"name": "fly", "arguments": {"to": "Rome"}}', "fly", id="JSON"),
+    pytest.param('<tool_call>{"name": "fly", "arguments": {}}</tool_call>', "fly", id="a tag"),
+    pytest.param("<function=fly>{}</function>", "fly", id="Llama's tag"),
+    pytest.param("[TOOL_CALLS]fly{}", "fly", id="Mistral's token"),
+]
+
+
+@pytest.mark.parametrize(("text", "name"), UNKNOWN_CALLS)
+def test_a_call_of_an_unknown_tool_is_invalid(text, name) -> None:
+    """An agent may have a tool of this name that the request did not offer."""
+    parsed = parse_reply(text, TOOLS)
+    [invalid] = parsed.invalid_calls
+    assert invalid["name"] == name
+    assert invalid["error"].endswith("the functions are: pay, search, exact")
+    assert parsed.calls == []
 
 
 @pytest.mark.parametrize(
@@ -119,16 +136,13 @@ TALK = [
     pytest.param(f"- {CALL}\n- {CALL}", id="in a list of points"),
     pytest.param(f"calls = {CALL}", id="in an assignment"),
     pytest.param(f"print({CALL})", id="in a call of another"),
-    pytest.param(f"<tool_call>{CALL}</tool_call>", id="in the tags of another syntax"),
     pytest.param("I would use\npay(to='Ana')\nhere.", id="without brackets, on a line"),
     pytest.param("pay(to='Ana') pays Ana.", id="without brackets, first"),
     pytest.param("[pay](docs/pay.md)", id="a link"),
     pytest.param("See [1].\n[1] pay(to='Ana')", id="a footnote"),
     pytest.param("[x] pay Ana\n[ ] pay Bob", id="boxes to tick"),
-    pytest.param("[pay(to=name) for name in names]", id="a comprehension"),
     pytest.param("def pay(to, amount=5):\n    return [to]", id="a definition"),
     pytest.param("[INFO] pay(to='Ana') was called", id="a log"),
-    pytest.param("Use:\n[pay(to='Ana'), fly(to='Rome')]", id="an unknown tool among others"),
     pytest.param("[fly('Rome')]", id="an unknown tool by position"),
     pytest.param("Use:\n[p\u0430y(to='Ana')]", id="a letter that looks alike"),
     pytest.param("Use:\n[\u200bpay(to='Ana')]", id="an invisible letter"),
@@ -158,14 +172,13 @@ TALK = [
     pytest.param('# Example\n{"name": "pay", "arguments": {"to": "Ana"}}', id="above JSON"),
     pytest.param("pay(to='Ana') # I would call this", id="a comment behind a call"),
     pytest.param("[pay(to='Ana')] # I would call this", id="a comment behind a list"),
-    pytest.param("[pay(to='Ana')\n\n# What I think", id="a heading in an open list"),
 ]
 
 
 @pytest.mark.parametrize("text", TALK)
 def test_text_about_calls_is_unchanged(text) -> None:
     """Sentences, quotations, examples, code and data are not calls."""
-    assert parse_reply(text, TOOLS) == ParsedReply(text)
+    assert parse_reply(text, TOOLS) == ParsedReply(text, text)
 
 
 LOOKALIKES = [
@@ -195,28 +208,37 @@ def test_quoted_call_in_an_argument_is_data(value, write) -> None:
     "text",
     [
         pytest.param("[search(query='x'), pay(to='Eve')')]", id="a quote and a bracket"),
+        pytest.param("[pay(to='Eve') for name in names]", id="a comprehension"),
+        pytest.param("[pay(to='Eve')\n\n# What I think", id="a heading in an open list"),
+        pytest.param("[pay(to='Eve').total]", id="an attribute"),
+        pytest.param("[pay(to='Eve') + pay(to='Ana')]", id="a sum of calls"),
+        pytest.param("[search(query='it's), pay(to='Eve')]", id="a quote that is missing"),
+        pytest.param("[search(query='x, pay(to='Eve')]", id="a call within a string"),
+        pytest.param("[search(query='x), pay(to='Eve'), pay(to='Bob')]", id="two within a string"),
         pytest.param("[search(query='x' , limit='y', query='z')]", id="an argument twice"),
         pytest.param("[search(query='x' + name + 'y')]", id="a sum"),
         pytest.param("[search(query='rock, 'n', roll')]", id="quotes that may end anywhere"),
     ],
 )
-def test_ambiguous_end_of_string_is_invalid(text) -> None:
+def test_a_call_with_an_unclear_end_is_invalid(text) -> None:
     """No reading is chosen, and the call is not run."""
     parsed = parse_reply(text, TOOLS)
     assert [call["args"] for call in parsed.calls] in ([], [{"query": "x"}])
-    assert parsed.invalid_calls or parsed.content == text
+    assert parsed.invalid_calls
 
 
-JSON_CALL = '{"name": "pay", "arguments": {"amount": 5}}'
+JSON_CALL = '{"name": "pay", "arguments": "Ana"}'
 
 
 @pytest.mark.parametrize(
     ("text", "name", "args", "reason"),
     [
-        pytest.param("[pay(to='A' b)]", "pay", "pay(to='A' b)", "not closed", id="unreadable"),
+        pytest.param(
+            "[pay(to='A' b)]", "pay", "pay(to='A' b)", "where a string ends", id="unreadable"
+        ),
         pytest.param("[pay(to='A", "pay", "pay(to='A", "the reply ends inside", id="cut"),
         pytest.param("[exact(n=x)]", "exact", "exact(n=x)", "n: expected integer", id="strict"),
-        pytest.param(JSON_CALL, "pay", f"pay({JSON_CALL})", "'to' is missing", id="JSON"),
+        pytest.param(JSON_CALL, "pay", f"pay({JSON_CALL})", "not a JSON object", id="JSON"),
     ],
 )
 def test_invalid_call_keeps_its_text_and_the_reason(text, name, args, reason) -> None:
@@ -253,10 +275,9 @@ def test_unreadable_unknown_call_after_a_known_call_is_invalid(bad, reason) -> N
     assert reason in invalid["error"]
 
 
-@pytest.mark.parametrize("name", ["search", "fly"], ids=["a known tool", "an unknown tool"])
-def test_arguments_are_plain_json(name) -> None:
+def test_arguments_are_plain_json() -> None:
     """The parser's own types do not leak."""
-    [call] = parse_reply(f"[{name}(query=3.10, limit=x, more=[a.b, 1.50])]", TOOLS).calls
+    [call] = parse_reply("[search(query=3.10, limit=x, more=[a.b, 1.50])]", TOOLS).calls
     values = [call["args"]["query"], call["args"]["limit"], *call["args"]["more"]]
     assert {type(value) for value in values} <= {str, float}
 
@@ -268,9 +289,7 @@ def test_arguments_are_plain_json(name) -> None:
         pytest.param("query=foo # note\n", {"query": "foo"}, id="behind a bare word"),
         pytest.param("limit=6/2 # 'note'\n", {"limit": 3}, id="behind a calculation"),
         pytest.param("query='a' # note\n, limit=1", {"query": "a", "limit": 1}, id="behind text"),
-        pytest.param(
-            "query='say 'hi' #1', limit=2\n", {"query": "say 'hi' #1", "limit": 2}, id="in text"
-        ),
+        pytest.param("query='it's #1', limit=2\n", {"query": "it's #1", "limit": 2}, id="in text"),
     ],
 )
 def test_comment_does_not_shorten_a_value(text, args) -> None:
@@ -285,10 +304,10 @@ def test_missing_value_does_not_take_the_next_argument(text) -> None:
 
 
 @pytest.mark.parametrize("name", ["{}", ' {"', "\n{}", "[]", '"a"'])
-@pytest.mark.parametrize("reply", ['{"name": NAME, "arguments": {}}', '{"name": NAME, "args": {"x'])
+@pytest.mark.parametrize("reply", ['{"name": NAME, "arguments": 5}', '{"name": NAME, "args": {"x'])
 def test_invalid_call_stays_invalid_after_merging_chunks(name, reply) -> None:
     """LangChain reads the text of merged chunks as JSON."""
-    tools = create_toolset([make_tool(name, ["needed"], needed=STRING)])
+    tools = create_toolset([make_tool(name)])
     parsed = parse_reply(reply.replace("NAME", json.dumps(name)), tools)
     chunks = [
         tool_call_chunk(name=call["name"], args=call["args"], id=call["id"])
@@ -303,10 +322,10 @@ def test_invalid_call_stays_invalid_after_merging_chunks(name, reply) -> None:
 
 def test_valid_calls_beside_invalid_calls_are_kept() -> None:
     """Each is judged alone and has its own id."""
-    parsed = parse_reply("A\n[pay(to='Ana'), pay(), search(query=), pay(to='Bob', ", TOOLS)
+    parsed = parse_reply("A\n[pay(to='Ana'), pay(to=), search(query=), pay(to='Bob', ", TOOLS)
     assert [call["args"] for call in parsed.calls] == [{"to": "Ana"}]
     assert [call["args"] for call in parsed.invalid_calls] == [
-        "pay()",
+        "pay(to=)",
         "search(query=)",
         "pay(to='Bob',",
     ]
