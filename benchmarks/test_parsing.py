@@ -28,32 +28,47 @@ REALISTIC = [
     ),
     pytest.param("```python\n{0}```\nis code.", "    x = [f(a) for a in b]\n", id="code"),
 ]
+FRAMES = {
+    "": "{0}",
+    "in a call: ": "[f(a={0}",
+    "in a string: ": "[f(a='{0}",
+    "in a closed call: ": "[f(a=..{0})]",
+    "after a list: ": "Text\n[f(a=1)]\n{0}",
+}
+PARTS = [
+    *["[", "(", "{", "'", "\\", " #", " ", "\n", "= ", ", ", "`", "```\n", "~~~ ", "x ", "it's "],
+    *[
+        "'x' ",
+        "\\'",
+        "'''",
+        "f'",
+        "1/6, ",
+        "[f(a='\n",
+        "[f(b=[\n",
+        "[f(a=(\n",
+        "f(a=), ",
+        "f(a=1), ",
+    ],
+    *["[f(a=1)]\n", "f(f(", "'odd (name)\n", '{"name": ', '{"tool_calls": [', '{"a": 1}, '],
+    *[
+        "<think>",
+        "</think>",
+        "<!-- ",
+        "<tool_result>",
+        "<tool_call>{",
+        "<function=f>",
+        "f{}",
+        "Line(a=",
+    ],
+]
 HOSTILE = [
-    pytest.param("{0}", "[f(a='\n", id="unclosed lists and strings"),
-    pytest.param("{0}", "[f(b=[\n", id="openers on lines"),
-    pytest.param("{0}", "[\n", id="brackets on lines"),
-    pytest.param("{0}", "[search.web(a='x'), \n", id="unclosed lists of calls"),
-    pytest.param("[f(b={0}", "[", id="nesting"),
-    pytest.param("[f(b=[[[[[[[[{0}]]]]]]]])]", "'x'] y, [", id="literals with more text"),
-    pytest.param("{0}", '{"tool_calls": [', id="JSON's nesting"),
-    pytest.param("{0}", "```\n[search.web(a=1)]\n", id="fences"),
-    pytest.param("{0}", "<tool_result>\n[f(a=1)]\n", id="results"),
-    pytest.param("[f(a='{0}", "' ", id="quotes"),
-    pytest.param("[f(a='{0}", "\\'", id="escaped quotes"),
-    pytest.param("[f(a=g({0}", "'\"", id="quotes of both kinds"),
-    pytest.param("{0}", "search.web(a='the weather in Paris')\n", id="calls on lines"),
-    pytest.param("{0}", "'odd (name)\n", id="unclosed names"),
-    pytest.param("[{0}]", "f(a=), ", id="unreadable calls"),
-    pytest.param("[f(a=1){0}]", " \n", id="blanks"),
-    pytest.param("[f(a=1{0})]", ",", id="commas"),
-    pytest.param(
-        "[f(b=[{0}])]",
-        "1/6 + 0.25 * (3 - 1) / (7 + 2.5) - 4 * (1 - 8 / 9) ** 2, ",
-        id="calculations",
+    *(
+        pytest.param(frame, part, id=f"{label}{part!r}")
+        for label, frame in FRAMES.items()
+        for part in PARTS
     ),
+    pytest.param("[f(b=[[[[[[[[{0}]]]]]]]])]", "'x'] y, [", id="literals with more text"),
     pytest.param("{0}", "[search.web(a='the weather in STOP')]\n", id="stop strings in calls"),
-    pytest.param("{0}", "~", id="tildes"),
-    pytest.param("{0}`", "~~~ ", id="runs of tildes"),
     pytest.param('[f(a="{0}\nfoo', '" #', id="comments behind quotes"),
     pytest.param('[f(a=1), "{0}\nx', " ", id="blanks in a name"),
 ]
@@ -69,11 +84,11 @@ def test_read_realistic_reply(benchmark, tools, frame: str, part: str, size: int
     assert parsed.calls or parsed.content == text
 
 
-@pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
+@pytest.mark.parametrize("size", [30_000, 1_000_000])
 @pytest.mark.parametrize(("frame", "part"), HOSTILE)
 @pytest.mark.benchmark(group="hostile replies")
 def test_read_hostile_reply(benchmark, tools, frame: str, part: str, size: int) -> None:
-    """Everything that a model can be made to write."""
+    """Whatever a model can be made to write; 30 times the text takes 30 times as long."""
     text = frame.replace("{0}", part * (size // len(part)))
     parsed = benchmark(lambda: parse_reply(text, tools, ["STOP"]))
     assert parsed.calls or parsed.invalid_calls or parsed.content == text

@@ -170,6 +170,7 @@ class Reply:
         self._tools = tools
         self._rules = rules
         self._lists: dict[int, Span] = {}
+        self._reader = CallReader(text, tools)
         self.spans = self._find_calls() if tools else []
 
     def _find_calls(self) -> list[Span]:
@@ -209,7 +210,7 @@ class Reply:
     def _read_list(self, position: int) -> Span | None:
         """Return the list of calls that begins at a position with a known tool."""
         if position not in self._lists:
-            reader = CallReader(self.text, self._tools)
+            reader = self._reader
             reader.position = position
             if not reader.is_at_known_list():
                 return None
