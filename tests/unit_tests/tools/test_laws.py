@@ -10,11 +10,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages.tool import tool_call
 
-from langchain_segmind._tools import ParsedReply, create_toolset, parse_reply, render_calls
+from langchain_segmind._tools import (
+    ParsedReply,
+    ReadingRules,
+    create_toolset,
+    parse_reply,
+    render_calls,
+)
 from langchain_segmind._tools.coercion import Coercer
 from langchain_segmind._tools.literal_parser import UnreadableError
 from langchain_segmind._tools.syntax import WINDOWS_PATH, render_call
 from tests.support.schemas import INTEGER, NUMBER, STRING, make_tool
+from tests.support.steps import count_steps
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     [
@@ -417,3 +424,25 @@ def test_each_spelling_is_read_back_exactly_or_is_invalid(spelling, calls, frame
     else:
         assert get_calls(parsed) == get_calls(calls[: len(parsed.calls)])
         assert len(parsed.calls) == (1 if spelling == "parameters" else len(calls))
+
+
+SHAPES = [
+    *["[", "(", "{", "'", "\\", " #", " ", "\n", "= ", ", ", "`", "```\n", "~~~ ", "x ", "it's "],
+    *["'x' ", "\\'", "'''", "f'", "1/6, ", "[f(a='\n", "[f(b=[\n", "[f(a=(\n", "f(a=), "],
+    *["f(a='x'), ", "[f(a='x')]\n", "f(f(", "'odd (name)\n", '{"name": ', '{"tool_calls": ['],
+    *["<think>", "</think>", "<!-- ", "<tool_result>", "<tool_call>{", "<function=f>", "f{}"],
+    *['{"name": "f", "arguments": {}}\n', "- [f()]\n", "a: [f()] b\n", "Line(a="],
+]
+
+
+@pytest.mark.parametrize("part", SHAPES)
+@pytest.mark.parametrize("frame", ["{}", "[f(a={}", "[f(a='{}", "Text\n[f(a='x')]\n{}"])
+@pytest.mark.parametrize("rules", [ReadingRules(), ReadingRules(asks=True)], ids=["read", "ask"])
+def test_a_reply_takes_linear_steps(part, frame, rules) -> None:
+    """Four times the text takes at most about four times the calls of functions."""
+
+    def count(repeats: int) -> int:
+        text = frame.replace("{}", part * repeats)
+        return count_steps(lambda: parse_reply(text, TOOLS, (), rules))
+
+    assert count(1_600) < 5 * count(400) + 1_000
