@@ -15,7 +15,7 @@ from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._chat.request import ChatRequest, create_request
 from langchain_segmind._chat.response import Completion, create_chat_result, read_completion
-from langchain_segmind._output.response_format import NotJSONError
+from langchain_segmind._output.answers import NotJSONError
 from langchain_segmind._output.structured_output import (
     describe_invalid_calls,
     read_structured_output,

@@ -127,10 +127,12 @@ def _get_content(parsed: ParsedReply, settings: CallSettings) -> str:
 
 def _extract_json(text: str, settings: CallSettings) -> str:
     """Return the JSON in a reply if JSON was asked for; else the reply unchanged."""
-    if settings.response_format is None:
+    wanted, output = settings.response_format, settings.structured_output
+    if wanted is None:
         return text
+    read = output.extract_json if output and wanted.schema is None else wanted.read
     try:
-        return _replace_surrogates(settings.response_format.read(text))
+        return _replace_surrogates(read(text))
     except ValueError:
         return text
 

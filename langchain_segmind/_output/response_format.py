@@ -5,30 +5,33 @@ The endpoint has no `response_format`, so it is implemented by prompting.
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_segmind._output.answers import (
+    NotJSONError,
+    Wanted,
+    find_answer,
+    keep_digits,
+)
 from langchain_segmind._tools import (
+    PATH_STRING,
     Coerced,
-    Scanner,
-    UnreadableError,
+    Expression,
+    NumberLiteral,
     coerce_value,
-    make_plain,
     render_schema,
     resolve,
 )
 
-FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:^[ \t]*```|(?:```)?\Z)", re.DOTALL | re.MULTILINE)
+JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][+-]?\d++)?")
 
 ONLY_JSON = (
     "{when} answer with one JSON {what} and nothing else: no plain text, no code fence. "
     "Use JSON syntax: double quotes, true, false, null."
 )
-
-
-class NotJSONError(ValueError):
-    """The reply is not the requested JSON; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,11 @@ class ResponseFormat:
 
     Attributes:
         schema: The JSON schema of the reply; None for any JSON object.
+        name: The schema's name; can be empty.
     """
 
     schema: Mapping[str, Any] | None = None
+    name: str = ""
 
     def render_instructions(self, *, with_tools: bool) -> str:
         """Return the instructions for the model."""
@@ -54,16 +59,18 @@ class ResponseFormat:
 
         Raises:
             NotJSONError: If it contains none.
-            ValueError: If it does not match the schema; the message says where and why.
+            ValueError: If it does not match the schema, or two different values do; the message
+                says where and why.
         """
-        value = read_json(text)
-        if self.schema is None and not isinstance(value, dict):
-            raise NotJSONError("not a JSON object")
-        if self.schema is not None:
-            coerced = coerce_value(value, self.schema)
-            check_match(coerced)
-            value = coerced.value
-        return write_json(value)
+        wanted = Wanted(schema=self.schema, name=self.name, convert=self._convert)
+        return write_json(find_answer(text, wanted).converted)
+
+    def _convert(self, value: Any) -> Any:
+        if self.schema is None:
+            return check_object(value)
+        coerced = coerce_value(value, self.schema)
+        check_match(coerced)
+        return keep_digits(value, coerced.value)
 
 
 def parse_response_format(given: Any) -> ResponseFormat | None:
@@ -82,7 +89,8 @@ def parse_response_format(given: Any) -> ResponseFormat | None:
         case {"type": "json_object"}:
             return ResponseFormat()
         case {"type": "json_schema", "json_schema": {"schema": dict(schema), **others}}:
-            return ResponseFormat(_add_description(schema, others.get("description")))
+            described = _add_description(schema, others.get("description"))
+            return ResponseFormat(described, str(others.get("name") or ""))
         case _:
             raise ValueError(
                 f"response_format={given!r:.200} is unknown. Pass {{'type': 'json_object'}} or "
@@ -97,35 +105,6 @@ def _add_description(schema: dict[str, Any], description: Any) -> dict[str, Any]
     return schema if is_described else {**schema, "description": description}
 
 
-def read_json(text: str) -> Any:
-    """Return the JSON value of a reply: the whole text, or its only fence; or a Python literal.
-
-    Raises:
-        NotJSONError: If it is neither.
-    """
-    body = text.strip("\ufeff \t\r\n")
-    if not body:
-        raise NotJSONError("the reply is empty")
-    fences = FENCE.findall(body)
-    candidates = [body, *fences] if len(fences) == 1 else [body]
-    for candidate in candidates:
-        try:
-            # Models write unescaped line feeds in strings.
-            return json.loads(candidate, strict=False, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            continue
-    for candidate in candidates:
-        scanner = Scanner(candidate)
-        try:
-            value = scanner.read_value()
-        except UnreadableError:
-            continue
-        is_whole = not scanner.peek() and "expression" not in scanner.repairs
-        if is_whole and isinstance(value, dict | list):
-            return make_plain(value)
-    raise NotJSONError("not valid JSON")
-
-
 def check_match(coerced: Coerced) -> None:
     """Raise if a coerced value does not match its schema.
 
@@ -136,17 +115,53 @@ def check_match(coerced: Coerced) -> None:
         raise ValueError(f"does not match the schema: {coerced.problem}")
 
 
+def check_object(value: Any) -> dict[str, Any]:
+    """Return a value that is a JSON object.
+
+    Raises:
+        NotJSONError: If it is not.
+    """
+    if not isinstance(value, dict):
+        raise NotJSONError("not a JSON object")
+    pending: list[Any] = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Expression):
+            raise NotJSONError("not valid JSON: a number starts with a zero")
+        pending += (
+            part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        )
+    return value
+
+
 def write_json(value: Any) -> str:
-    """Return a value as JSON text.
+    """Return a value as JSON text, with all digits of its numbers.
 
     Raises:
         ValueError: If it contains infinity or is nested too deeply.
     """
+    mark = secrets.token_hex(8)  # no text contains it
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(
+            value,
+            ensure_ascii=False,
+            allow_nan=False,
+            default=lambda number: f"{mark}{_write_number(number)}",
+        )
     except (ValueError, RecursionError):
         raise ValueError("cannot be written as JSON") from None
+    if mark in text:
+        text = re.sub(rf'"{mark}([^"]++)"', r"\1", text)
+    # Read again, the text would look like a path whose backslashes are not escaped.
+    return PATH_STRING.sub(_escape_start, text)
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
+def _write_number(number: NumberLiteral) -> str:
+    return number.raw if JSON_NUMBER.fullmatch(number.raw) else json.dumps(number.value)
+
+
+def _escape_start(path: re.Match[str]) -> str:
+    """Return the start of a string with its first character, which can be escaped, as a code."""
+    start, first = path[0], path[0][1]
+    rest = start[3:] if first == "\\" else start[2:]
+    return f"{start[0]}\\u{ord(first):04x}{rest}"

@@ -20,14 +20,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
-from langchain_segmind._output.response_format import (
-    NotJSONError,
-    check_match,
-    read_json,
-    write_json,
-)
+from langchain_segmind._output.answers import NotJSONError, Wanted, find_answer, keep_digits
+from langchain_segmind._output.response_format import check_match, check_object, write_json
 from langchain_segmind._output.typed_dict import convert_typed_dict
-from langchain_segmind._tools import coerce_value, resolve
+from langchain_segmind._tools import coerce_value, make_plain, resolve
 
 DEFAULT_NAME = "answer"
 """The name of a schema without a title."""
@@ -96,7 +92,7 @@ class StructuredOutput:
             ValueError: If it does not match; the message, which the model can read, says why.
         """
         coerced = coerce_value(value, self.schema)
-        text = write_json(coerced.value)
+        text = write_json(keep_digits(value, coerced.value))
         if self.validate_json is None:
             check_match(coerced)
             return coerced.value
@@ -104,6 +100,28 @@ class StructuredOutput:
             return self.validate_json(text)
         except Exception as error:  # validators are the user's code
             raise ValueError(_describe_error(error)) from error
+
+    def find(self, text: str) -> Any:
+        """Return the object in a reply that is JSON.
+
+        Raises:
+            NotJSONError: If it contains no JSON.
+            ValueError: If the JSON does not match, or two different values do.
+        """
+        return find_answer(text, self._wanted).converted
+
+    def extract_json(self, text: str) -> str:
+        """Return the JSON of the object in a reply, without any coercion.
+
+        Raises:
+            ValueError: As `find` does.
+        """
+        value = find_answer(text, self._wanted).value
+        return write_json(keep_digits(value, make_plain(value)))
+
+    @property
+    def _wanted(self) -> Wanted[Any]:
+        return Wanted(schema=self.schema, name=self.name, convert=self.convert)
 
 
 def _describe_error(error: Exception) -> str:
@@ -221,25 +239,18 @@ def read_structured_output(message: AIMessage, output: StructuredOutput | None) 
         ValueError: If it cannot be used; the message says why.
     """
     if message.tool_calls:
-        value: Any = message.tool_calls[0]["args"]
-    elif problems := describe_invalid_calls(message):
+        arguments = message.tool_calls[0]["args"]
+        return arguments if output is None else output.convert(arguments)
+    if problems := describe_invalid_calls(message):
         raise ValueError(problems)
-    else:
-        value = _read_text(message, output)
-    if output is not None:
-        return output.convert(value)
-    if not isinstance(value, dict):
-        raise NotJSONError("not a JSON object")
-    return value
-
-
-def _read_text(message: AIMessage, output: StructuredOutput | None) -> Any:
+    text = str(message.text)
+    if output is None:
+        wanted = Wanted(schema=None, name="", convert=check_object)
+        return make_plain(find_answer(text, wanted).converted)
     try:
-        return read_json(str(message.text))
-    except NotJSONError as error:
-        raise NotJSONError(
-            str(error) if output is None else "neither a function call nor valid JSON"
-        ) from None
+        return output.find(text)
+    except NotJSONError:
+        raise NotJSONError("neither a function call nor valid JSON") from None
 
 
 def describe_invalid_calls(message: AIMessage) -> str:

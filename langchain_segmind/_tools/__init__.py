@@ -1,9 +1,17 @@
 """Tool calls as text: written for a model, and read from its replies. Independent of Segmind."""
 
+from langchain_segmind._tools.call_parser import DECODER, PATH_STRING
 from langchain_segmind._tools.coercion import Coerced, coerce_value, make_plain
 from langchain_segmind._tools.instructions import render_instructions
-from langchain_segmind._tools.json_schema import resolve
-from langchain_segmind._tools.literal_parser import Scanner, UnreadableError
+from langchain_segmind._tools.json_schema import get_other_schema, get_properties, get_type, resolve
+from langchain_segmind._tools.literal_parser import (
+    Expression,
+    NumberLiteral,
+    Scanner,
+    UnreadableError,
+    find_end,
+)
+from langchain_segmind._tools.markup import REASONING, compile_events, find_asked
 from langchain_segmind._tools.parser import (
     ParsedReply,
     ReadingRules,
@@ -14,9 +22,16 @@ from langchain_segmind._tools.signatures import render_schema
 from langchain_segmind._tools.syntax import escape_tags, render_calls, render_result
 from langchain_segmind._tools.tool_choice import ToolChoice, parse_tool_choice
 from langchain_segmind._tools.tools import Toolset, convert_tools, create_toolset
+from langchain_segmind._tools.wrappers import FENCE
 
 __all__ = [
+    "DECODER",
+    "FENCE",
+    "PATH_STRING",
+    "REASONING",
     "Coerced",
+    "Expression",
+    "NumberLiteral",
     "ParsedReply",
     "ReadingRules",
     "Scanner",
@@ -24,9 +39,15 @@ __all__ = [
     "Toolset",
     "UnreadableError",
     "coerce_value",
+    "compile_events",
     "convert_tools",
     "create_toolset",
     "escape_tags",
+    "find_asked",
+    "find_end",
+    "get_other_schema",
+    "get_properties",
+    "get_type",
     "make_plain",
     "parse_native_calls",
     "parse_reply",

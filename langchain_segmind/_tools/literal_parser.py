@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from langchain_segmind._tools.syntax import WINDOWS_PATH
@@ -135,7 +135,7 @@ class NumberLiteral:
         """Whether the value has fewer digits than the text."""
         if isinstance(self.value, int):
             return False
-        return Decimal(self.raw.replace("_", "")) != Decimal(str(self.value))
+        return Decimal(self.raw.replace("_", ""), Context(traps=[])) != Decimal(str(self.value))
 
 
 class Scanner:
@@ -405,12 +405,12 @@ def convert_scalar(single: str | None, double: str | None, number: str | None) -
 
 
 def convert_number(text: str) -> Number | NumberLiteral | None:
-    """Return a number as Python reads it, with its text if that says more; None for infinity."""
+    """Return a number as Python reads it, with its text if that says more; None if infinite."""
     try:
         value: Number = int(text, 0)
     except ValueError:
         value = float(text)
-        if math.isinf(value):
+        if not math.isfinite(value):
             return None
     return value if str(value) == text else NumberLiteral(value, text)
 

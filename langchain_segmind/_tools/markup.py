@@ -8,29 +8,39 @@ from langchain_segmind._tools.syntax import RESULT
 REASONING = ("think", "thinking", "reasoning", "scratchpad")
 EXAMPLES = ("example", "pre", "code")
 
-EVENT = re.compile(
+MARKUP = (
     rf"<(?P<close>/?)(?P<name>{'|'.join((*REASONING, *EXAMPLES))})\b[^<>]*+>"
-    rf"|<(?P<comment>!--)|<(?P<result>{RESULT})\b|(?:^|(?<=>))[ \t]*+(?P<list>\[)",
-    re.IGNORECASE | re.MULTILINE,
+    rf"|<(?P<comment>!--)|<(?P<result>{RESULT})\b"
 )
+
+
+def compile_events(value: str) -> re.Pattern[str]:
+    """Return a pattern for markup, and for where values begin, in a group named `value`."""
+    return re.compile(f"{MARKUP}|{value}", re.IGNORECASE | re.MULTILINE)
+
+
+CALL_EVENT = compile_events(r"(?:^|(?<=>))[ \t]*+(?P<value>\[)")
 
 Piece = tuple[int, int]
 """Where a part of a text begins and ends."""
 
 
-def find_asked(text: str, skip_list: Callable[[int], int]) -> list[Piece]:
+def find_asked(
+    text: str, skip_value: Callable[[int], int], event_pattern: re.Pattern[str] = CALL_EVENT
+) -> list[Piece]:
     """Return the pieces of a reply that are neither reasoning nor example, comment or result.
 
     Args:
         text: The reply.
-        skip_list: Returns where a list of calls that begins at a position ends, 0 if there is
-            none: what looks like markup within a call is a part of its values.
+        skip_value: Returns where a list of calls, or another value, that begins at a position
+            ends; 0 if there is none. What looks like markup within it is a part of it.
+        event_pattern: Matches markup, and where a value can begin.
     """
     pieces: list[Piece] = []
     start = position = 0
-    while event := EVENT.search(text, position):
-        if event["list"]:
-            position = skip_list(event.start("list")) or event.end()
+    while event := event_pattern.search(text, position):
+        if event["value"]:
+            position = skip_value(event.start("value")) or event.end()
             continue
         name = (event["name"] or "").lower()
         if event["close"]:

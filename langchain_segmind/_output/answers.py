@@ -1,0 +1,395 @@
+"""Finds the JSON that answers a request in a reply, whatever stands around it.
+
+The whole reply counts first, then the only value of the schema outside reasoning and examples. A
+value is read from its opening bracket to its closing one, so a part of another value is never taken
+for an answer. If the brackets do not add up, nothing is.
+"""
+
+import re
+from bisect import bisect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Any, Generic, TypeVar
+
+from langchain_segmind._tools import (
+    DECODER,
+    FENCE,
+    PATH_STRING,
+    REASONING,
+    Expression,
+    NumberLiteral,
+    Scanner,
+    UnreadableError,
+    coerce_value,
+    compile_events,
+    find_asked,
+    find_end,
+    get_other_schema,
+    get_properties,
+    get_type,
+    resolve,
+)
+
+MAX_BRACKETS = 20_000
+"""Pairs of brackets in a reply that are looked at, without those inside another pair."""
+
+MAX_OBJECTS = 50
+"""Different objects in a reply that are compared with the schema."""
+
+MAX_COMMENTED = 20
+"""Unreadable objects in a reply that are read again without comments."""
+
+MAX_WRAPPINGS = 3
+"""Lists and names around an answer that are removed."""
+
+CLOSERS = {"{": "}", "[": "]"}
+BLANK = "\ufeff \t\r\n"
+EVENT = compile_events(r"(?P<value>[{}\[\]])")
+REASONING_END = re.compile(rf"</(?:{'|'.join(REASONING)})\b[^<>]*+>", re.IGNORECASE)
+FLAT_BRACKETS = re.compile(r"\[[^\[\]{}\n]*+\]|\{[^\[\]{}\n]*+\}")
+"""Matches brackets in prose, in which a lone quote means nothing."""
+
+COMMENT = r"(?P<comment>(?://|\#)[^\n]*+|/\*.*?(?:\*/|\Z))"
+COMMENT_START = re.compile(r"//|/\*|\#")
+JSON_STRING = r"\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)"
+"""Also matches one that is not closed: what is in it is not looked at again."""
+COMMENTED = re.compile(rf"{JSON_STRING}|{COMMENT}|(?P<open>[{{\[])|(?P<close>[}}\]])", re.DOTALL)
+TRAILING_COMMA = re.compile(rf"{JSON_STRING}|(?P<comma>,)(?=\s*+[}}\]])", re.DOTALL)
+ADJACENT_STRINGS = re.compile(
+    r"\"\"\".*?\"\"\"|'''.*?'''"
+    rf"|(?P<string>{JSON_STRING}|'(?:\\.|[^'\\])*+(?:'|\\?\Z))(?P<next>\s*+[\"'])?",
+    re.DOTALL,
+)
+LEADING_ZEROS = re.compile(r"0\d+(?:\.\d+)?")
+
+T = TypeVar("T")
+
+
+class NotJSONError(ValueError):
+    """The reply is not the requested JSON; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """The answer in a reply.
+
+    Attributes:
+        value: The JSON as it was read; numbers can be `NumberLiteral`s.
+        converted: What it was converted to.
+    """
+
+    value: Any
+    converted: T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted(Generic[T]):
+    """What an answer must be.
+
+    Attributes:
+        schema: The JSON schema; None for any object.
+        name: The schema's name, which can be a single key around the answer.
+        convert: Converts a value, or raises a ValueError that says why it does not match.
+    """
+
+    schema: Mapping[str, Any] | None
+    name: str
+    convert: Callable[[Any], T]
+
+    @property
+    def _type(self) -> str | None:
+        return "object" if self.schema is None else get_type(resolve(self.schema, self.schema))
+
+    def unwrap(self, value: Any, depth: int = 0) -> Iterator[Any]:
+        """Yield a value in the forms in which it can be the answer, the most likely first."""
+        if depth < MAX_WRAPPINGS and isinstance(value, dict) and len(value) == 1:
+            ((key, inner),) = value.items()
+            if self._is_name(key):
+                yield from self.unwrap(inner, depth + 1)
+        if self._type not in {"object", "array"} or isinstance(
+            value, dict if self._type == "object" else list
+        ):
+            yield value
+        if depth < MAX_WRAPPINGS and isinstance(value, list) and len(value) == 1:
+            yield from self.unwrap(value[0], depth + 1)
+
+    def _is_name(self, key: str) -> bool:
+        """Whether a single key is the schema's name, and not a property."""
+        if self.schema is None or _fold(key) != _fold(self.name):
+            return False
+        schema = resolve(self.schema, self.schema)
+        properties = get_properties(schema)
+        if self._type != "object":
+            return True
+        is_declared = key in properties or get_other_schema(key, schema) not in ({}, False)
+        return bool(properties) and not is_declared
+
+    def match(self, value: Any) -> Answer[T]:
+        """Return a value as an answer.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        error: ValueError | None = None
+        for form in self.unwrap(value):
+            try:
+                return Answer(form, self.convert(form))
+            except ValueError as caught:
+                error = error or caught
+        if error is None:
+            return Answer(value, self.convert(value))
+        raise error
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def find_answer(text: str, wanted: Wanted[T]) -> Answer[T]:
+    """Return the answer in a reply.
+
+    Raises:
+        NotJSONError: If it holds no JSON.
+        ValueError: If the JSON does not match, or two different values do.
+    """
+    body = text.strip(BLANK)
+    if not body:
+        raise NotJSONError("the reply is empty")
+    if (whole := read_whole(body)) is not MISSING:
+        return wanted.match(whole)
+    finder = Finder(body)
+    if (whole := finder.read_piece()) is not MISSING:
+        return wanted.match(whole)
+    values = [
+        value for value in finder.values if next(wanted.unwrap(value), MISSING) is not MISSING
+    ]
+    if not values:
+        raise NotJSONError("not valid JSON")
+    return choose(values, wanted)
+
+
+def choose(values: list[Any], wanted: Wanted[T]) -> Answer[T]:
+    """Return the only value that matches.
+
+    Raises:
+        ValueError: If there is none, or two different ones.
+    """
+    if len(values) > MAX_OBJECTS:
+        raise ValueError(f"it holds more than {MAX_OBJECTS} JSON values")
+    answers: list[Answer[T]] = []
+    errors: list[ValueError] = []
+    for value in values:
+        try:
+            answers.append(wanted.match(value))
+        except ValueError as error:
+            errors.append(error)
+    if not answers:
+        if len(errors) == 1:
+            raise errors[0]
+        raise ValueError(f"none of its {len(errors)} JSON values matches; the last: {errors[-1]}")
+    first = answers[0]
+    if any(not is_equal(first.value, other.value, wanted) for other in answers[1:]):
+        raise ValueError("two different objects match: write the answer alone")
+    return first
+
+
+def is_equal(value: Any, other: Any, wanted: Wanted[T]) -> bool:
+    """Whether two values are equal as values of the schema."""
+    if wanted.schema is not None:
+        value, other = (
+            keep_digits(one, coerce_value(one, wanted.schema).value) for one in (value, other)
+        )
+    try:
+        return bool(_normalize(value) == _normalize(other))
+    except RecursionError:
+        return False
+
+
+def keep_digits(value: Any, coerced: Any) -> Any:
+    """Return a coerced value with the text of the numbers that the coercion did not change."""
+    try:
+        return _restore_numbers(value, coerced)
+    except RecursionError:
+        return coerced
+
+
+def _restore_numbers(value: Any, coerced: Any) -> Any:
+    if isinstance(value, NumberLiteral):
+        return value if type(coerced) is type(value.value) and coerced == value.value else coerced
+    if isinstance(value, dict) and isinstance(coerced, dict):
+        return {
+            key: _restore_numbers(value[key], item) if key in value else item
+            for key, item in coerced.items()
+        }
+    if isinstance(value, list) and isinstance(coerced, list) and len(value) == len(coerced):
+        return [_restore_numbers(*pair) for pair in zip(value, coerced, strict=True)]
+    return coerced
+
+
+def _normalize(value: Any) -> Any:
+    """Return a value that equals another one if the two are the same JSON."""
+    if isinstance(value, dict):
+        return {key: _normalize(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_normalize(item) for item in value]
+    if isinstance(value, bool):
+        return (value,)
+    if isinstance(value, NumberLiteral) and isinstance(value.value, float):
+        return Decimal(value.raw.replace("_", ""), Context(traps=[]))
+    if isinstance(value, NumberLiteral):
+        return value.value
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+MISSING = object()
+"""Stands for a value that cannot be read."""
+
+
+class Finder:
+    """Finds the JSON values in a reply that are not within others.
+
+    Attributes:
+        values: The different values outside reasoning and examples, in order; empty if the
+            brackets of the reply do not add up.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._found: list[tuple[int, str, Any]] = []
+        self._brackets = self._commented = 0
+        closers = [match.start() for match in REASONING_END.finditer(text)]
+        self._last_reasoning_end = closers[-1] if closers else -1
+        self._pieces = [
+            piece
+            for piece in find_asked(text, self._skip, EVENT)
+            if text[piece[0] : piece[1]].strip(BLANK)
+        ]
+        self.values = self._collect()
+
+    def read_piece(self) -> Any:
+        """Return the value that is all that stands outside reasoning, or the only fence in it."""
+        if len(self._pieces) != 1:
+            return MISSING
+        start, end = self._pieces[0]
+        piece = self._text[start:end].strip(BLANK)
+        if (whole := read_whole(piece)) is not MISSING or self.values:
+            return whole
+        fences = [*FENCE.finditer(piece)]
+        return read_whole(fences[0]["body"].strip(BLANK)) if len(fences) == 1 else MISSING
+
+    def _collect(self) -> list[Any]:
+        starts = [start for start, _ in self._pieces]
+        values: dict[str, Any] = {}
+        for position, written, value in self._found:
+            index = bisect(starts, position) - 1
+            if index < 0 or position >= self._pieces[index][1]:
+                continue
+            if value is MISSING:
+                values.clear()
+            else:
+                values[written] = value
+        return [*values.values()]
+
+    def _skip(self, start: int) -> int:
+        """Read the value that begins at a bracket; return where it ends."""
+        text = self._text
+        self._brackets += 1
+        if text[start] in "}]":
+            # What comes before can be a part of what this closes.
+            self._found.append((start, "", MISSING))
+            return start + 1
+        end = find_end(text, start) if self._brackets <= MAX_BRACKETS else -1
+        value = read_brackets(text[start:end]) if end > 0 else MISSING
+        has_comment = COMMENT_START.search(text, start, end if end > 0 else len(text))
+        if value is MISSING and has_comment and self._commented < MAX_COMMENTED:
+            self._commented += 1
+            if (end_of_commented := find_commented_end(text, start)) > 0:
+                value = read_commented(text[start:end_of_commented])
+                end = end_of_commented if value is not MISSING else end
+        if value is not MISSING:
+            self._found.append((start, text[start:end], value))
+        elif end < 0 and self._brackets <= MAX_BRACKETS:
+            flat = FLAT_BRACKETS.match(text, start)
+            end = flat.end() if flat else -1
+        if end > 0:
+            return end
+        self._found.append((start, "", MISSING))
+        return self._last_reasoning_end if self._last_reasoning_end > start else len(text)
+
+
+def read_whole(text: str) -> Any:
+    """Return the value that a text is: JSON, or a list or dict in Python's syntax."""
+    return read_brackets(text) if text.startswith(("{", "[")) else _decode(text)
+
+
+def read_brackets(text: str) -> Any:
+    """Return the value that a text from a bracket to another is, in JSON or Python's syntax."""
+    # JSON would read the backslashes of a path that are not escaped.
+    if not PATH_STRING.search(text):
+        if (value := _decode(text)) is not MISSING:
+            return value
+        if "," in text and (value := _decode(remove_trailing_commas(text))) is not MISSING:
+            return value
+    # In Python, adjacent strings are one: here, a comma is missing.
+    strings = ADJACENT_STRINGS.finditer(text)
+    if r"\/" in text or any(one["next"] and not _is_triple_quote(one) for one in strings):
+        return MISSING
+    if text[-1] != CLOSERS[text[0]] or 0 < find_end(text, 0) < len(text):
+        return MISSING
+    scanner = Scanner(text)
+    try:
+        value = scanner.read_value()
+    except UnreadableError:
+        return MISSING
+    is_whole = not scanner.peek() and isinstance(value, dict | list)
+    return value if is_whole and _has_no_expression(value) else MISSING
+
+
+def _is_triple_quote(string: re.Match[str]) -> bool:
+    return len(string["string"]) == 2 and len(string["next"]) == 1  # noqa: PLR2004 - `""`
+
+
+def _has_no_expression(value: Any) -> bool:
+    """Whether all parts of a value are literals, or numbers that start with zeros."""
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Expression) and not LEADING_ZEROS.fullmatch(part):
+            return False
+        pending += (
+            part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        )
+    return True
+
+
+def _decode(text: str) -> Any:
+    try:
+        return DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return MISSING
+
+
+def remove_trailing_commas(text: str) -> str:
+    """Return JSON without the commas before closing brackets."""
+    return TRAILING_COMMA.sub(lambda part: "" if part["comma"] else part[0], text)
+
+
+def find_commented_end(text: str, start: int) -> int:
+    """Return where JSON with comments ends that begins at a bracket; -1 if it is not closed."""
+    depth = comments = 0
+    for part in COMMENTED.finditer(text, start):
+        depth += bool(part["open"]) - bool(part["close"])
+        comments += bool(part["comment"])
+        if not depth:
+            return part.end() if comments else -1
+    return -1
+
+
+def read_commented(text: str) -> Any:
+    """Return the value of JSON with comments."""
+    # A quote without its partner can be the end of a string whose first quote is missing.
+    if any((part["comment"] or "").count('"') % 2 for part in COMMENTED.finditer(text)):
+        return MISSING
+    plain = COMMENTED.sub(lambda part: " " if part["comment"] else part[0], text)
+    return _decode(remove_trailing_commas(plain))
