@@ -61,6 +61,9 @@ ADJACENT_STRINGS = re.compile(
     rf"|(?P<string>{JSON_STRING}|'(?:\\.|[^'\\])*+(?:'|\\?\Z))(?P<next>\s*+[\"'])?",
     re.DOTALL,
 )
+ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*+\\/")
+"""Matches an escape of JSON that Python reads in another way."""
+
 LEADING_ZEROS = re.compile(r"0\d+(?:\.\d+)?")
 
 T = TypeVar("T")
@@ -333,7 +336,9 @@ def read_brackets(text: str) -> Any:
             return value
     # In Python, adjacent strings are one: here, a comma is missing.
     strings = ADJACENT_STRINGS.finditer(text)
-    if r"\/" in text or any(one["next"] and not _is_triple_quote(one) for one in strings):
+    if ESCAPED_SLASH.search(text) or any(
+        one["next"] and not _is_triple_quote(one) for one in strings
+    ):
         return MISSING
     if text[-1] != CLOSERS[text[0]] or 0 < find_end(text, 0) < len(text):
         return MISSING

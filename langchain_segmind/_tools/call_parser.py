@@ -20,7 +20,7 @@ from langchain_segmind._tools.literal_parser import (
     convert_scalar,
     find_end,
 )
-from langchain_segmind._tools.syntax import PLAIN_NAME, WINDOWS_PATH
+from langchain_segmind._tools.syntax import PLAIN_NAME
 from langchain_segmind._tools.tools import Tool, Toolset
 
 UNFINISHED = "the reply ends inside the call"
@@ -66,7 +66,9 @@ LIST_KEYS = ("tool_calls", "tool_uses")
 LABEL_KEYS = frozenset({"id", "index", "role", "type"})
 """Keys of a JSON object that do not matter to a call."""
 
-PATH_STRING = re.compile(rf"['\"](?:{WINDOWS_PATH.pattern})")
+PATH_STRING = re.compile(r"['\"](?:[A-Za-z]:|\\\\[\w.$-]++)\\[bfnrt]\w")
+"""Matches a string in JSON that starts like a path, such as `C:\\temp`: JSON would read a tab."""
+
 SCHEMA_KEYS = frozenset({"type", "properties"})
 
 JSON_NAME = re.compile(
