@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -475,3 +476,92 @@ class TestResponseFormat:
         message = caller.invoke(bound, "hi")
         assert json.loads(message.text) == {"name": "half \ufffd"}
         assert caller.invoke(bound, ["hi", message, "go on"]).text == "{}"
+
+
+class Price(BaseModel):
+    """A price."""
+
+    total: Decimal
+    version: str
+
+
+PRICE = '{"total": 12345678901234567.89, "version": 3.10}'
+NO_PRICE = '{"total": 1, "version": "0"}'
+READ_PRICE = Price(total=Decimal("12345678901234567.89"), version="3.10")
+
+
+class TestAnswersInText:
+    """JSON counts whatever stands around it, if it is the only JSON of the schema."""
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            pytest.param(f"<think>Maybe {NO_PRICE}?</think>\n\n{PRICE}", id="reasoning"),
+            pytest.param(f"So {NO_PRICE}? No.\n</think>\n{PRICE}", id="end of reasoning"),
+            pytest.param(f"The price:\n```json\n{PRICE}\n```\nSee [1].", id="prose and a fence"),
+            pytest.param(f"<!-- {NO_PRICE} -->\n[{PRICE}]", id="comment and a list"),
+            pytest.param(f'Sure: {{"price": {PRICE}}}', id="name"),
+            pytest.param(PRICE.replace(", ", ",  // in euros\n"), id="comment within"),
+        ],
+    )
+    @pytest.mark.parametrize("method", METHODS)
+    def test_the_only_matching_object_is_the_answer(
+        self, caller, create_model, gateway, method, reply
+    ) -> None:
+        """At the first request, by `invoke` and as a stream, with all digits."""
+        gateway.script([reply] * 3)
+        structured = create_model().with_structured_output(Price, method=method)
+        assert caller.invoke(structured, "hi") == READ_PRICE
+        assert caller.stream(structured, "hi") == [READ_PRICE]
+        structured = create_model().with_structured_output(Price, method=method, include_raw=True)
+        result = caller.invoke(structured, "hi")
+        assert result["parsed"] == READ_PRICE
+        assert "12345678901234567.89" in result["raw"].text
+        if method != "function_calling":
+            assert json.loads(result["raw"].text, parse_float=str).keys() == {"total", "version"}
+        assert len(gateway.requests) == 3
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_two_different_objects_are_asked_again(
+        self, caller, create_model, gateway, method
+    ) -> None:
+        """With the reason; neither is chosen."""
+        gateway.script([f"{PRICE} or {NO_PRICE}", PRICE])
+        structured = create_model().with_structured_output(Price, method=method)
+        assert caller.invoke(structured, "hi") == READ_PRICE
+        question = gateway.requests[1].json["messages"][-1]["content"]
+        assert "two different objects match" in question
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_part_of_an_object_is_asked_again(
+        self, caller, create_model, gateway, method
+    ) -> None:
+        """Though it matches the schema."""
+        cut = '{"value": 1, "children": [{"value": 2}, {"va'
+        gateway.script([cut, write(Node, {"value": 3}, method)])
+        structured = create_model().with_structured_output(Node, method=method)
+        assert caller.invoke(structured, "hi") == Node(value=3)
+        assert len(gateway.requests) == 2
+
+    @pytest.mark.parametrize("number", ["3.10", "1e5", "00501"])
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_number_for_a_text_keeps_its_spelling(
+        self, caller, create_model, gateway, method, number
+    ) -> None:
+        """In a call and in JSON, for a class and for a dict."""
+        replies = [f'{{"total": 1, "version": {number}}}'] * 2
+        if method == "function_calling":
+            replies += [f"[Price(total=1, version={number})]"] * 2
+        gateway.script(replies)
+        for _ in range(0, len(replies), 2):
+            structured = create_model().with_structured_output(Price, method=method)
+            assert caller.invoke(structured, "hi").version == number
+            schema = Price.model_json_schema()
+            structured = create_model().with_structured_output(schema, method=method)
+            assert caller.invoke(structured, "hi")["version"] == number
+
+    def test_the_text_of_a_message_keeps_all_digits(self, caller, create_model, gateway) -> None:
+        """`response_format` makes it bare JSON."""
+        gateway.script([f"So: {PRICE}"])
+        bound = create_model().bind(response_format=AS_ANY)
+        assert caller.invoke(bound, "hi").text == PRICE
