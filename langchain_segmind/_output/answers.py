@@ -47,8 +47,9 @@ CLOSERS = {"{": "}", "[": "]"}
 BLANK = "\ufeff \t\r\n"
 EVENT = compile_events(r"(?P<value>[{}\[\]])")
 REASONING_END = re.compile(rf"</(?:{'|'.join(REASONING)})\b[^<>]*+>", re.IGNORECASE)
-FLAT_BRACKETS = re.compile(r"\[[^\[\]{}\n]*+\]|\{[^\[\]{}\n]*+\}")
-"""Matches brackets in prose, in which a lone quote means nothing."""
+PROSE = r"(?:[^\[\]{}\n\"']|(?<=\w)')*+"
+FLAT_BRACKETS = re.compile(rf"\[{PROSE}\]|\{{{PROSE}\}}")
+"""Matches brackets in prose, without quotes but the apostrophe in `the users' note`."""
 
 COMMENT = r"(?P<comment>(?://|\#)[^\n]*+|/\*.*?(?:\*/|\Z))"
 COMMENT_START = re.compile(r"//|/\*|\#")

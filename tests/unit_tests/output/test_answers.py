@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, RootModel
@@ -23,6 +23,7 @@ from langchain_segmind._output.structured_output import (
     create_structured_output,
     read_structured_output,
 )
+from langchain_segmind._tools.syntax import WINDOWS_PATH
 from tests.support.schemas import Even, Node, Numbers
 
 
@@ -126,6 +127,8 @@ def test_unclear_answer_is_refused(text, reason) -> None:
     "text",
     [
         pytest.param('{"value": 1, "children": [{"value": 2}', id="end cut off"),
+        pytest.param('{"note": "}", "children": [{"value": 2}]', id="bracket missing"),
+        pytest.param("{'note': '}', 'children': [{'value': 2}]", id="bracket missing in Python"),
         pytest.param('"value": 1, "children": [{"value": 2}]}', id="start cut off"),
         pytest.param('{"value": 1, "children": [{"value": 2}], ...}', id="values left out"),
         pytest.param('{children": [{"value": 2}]}', id="quote missing"),
@@ -367,6 +370,7 @@ def test_object_in_any_surroundings_is_found_exactly_or_refused(
     before, value, after, layout
 ) -> None:
     """Never a part of it, or one with other values."""
+    assume(not WINDOWS_PATH.search(write(value, layout)))
     assert read_or_refuse(before + write(value, layout) + after) in (value, None)
 
 
@@ -387,6 +391,7 @@ def test_one_wrong_byte_never_makes_another_object(
     place %= len(written)
     kept = written[place] * 2 if is_doubled else ""
     changed = written[:place] + kept + written[place + 1 :]
+    assume(not WINDOWS_PATH.search(changed))  # it would keep its backslashes
     says = [None, value]
     for load in (json.loads, ast.literal_eval):
         try:
