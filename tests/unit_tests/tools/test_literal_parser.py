@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from langchain_segmind._tools.literal_parser import (
@@ -13,6 +13,7 @@ from langchain_segmind._tools.literal_parser import (
     Scanner,
     UnreadableError,
 )
+from langchain_segmind._tools.syntax import WINDOWS_PATH
 
 
 def read(text: str) -> tuple[object, list[str]]:
@@ -185,6 +186,7 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_repr_is_read_back(value) -> None:
     """`repr` of any JSON value is valid Python."""
+    assume(not WINDOWS_PATH.search(repr(value)))  # it would keep its backslashes
     assert read(repr(value)) == (value, [])
 
 
@@ -192,6 +194,7 @@ def test_repr_is_read_back(value) -> None:
 @given(JSON_VALUES)
 def test_json_is_read_back(value) -> None:
     """Only its constants need a repair."""
+    assume(not WINDOWS_PATH.search(json.dumps(value)))  # it would keep its backslashes
     read_back, repairs = read(json.dumps(value))
     assert read_back == value
     assert set(repairs) <= {"json_constant"}
