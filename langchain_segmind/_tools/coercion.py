@@ -276,6 +276,8 @@ class Coercer:
         if types == {"string"} or ("string" in types and number.loses_digits):
             self.coercions.append("number_to_text")
             return self.coerce(number.raw, schema)
+        if types == {"integer"} and number.loses_digits:
+            return self._keep_mismatch(number.raw, "expected integer")
         return self.coerce(number.value, schema)
 
     def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:

@@ -396,6 +396,14 @@ def test_every_number_literal_keeps_its_text(text) -> None:
         assert type(coerce(Scanner(text).read_value(), schema)[0]) in {int, float}
 
 
+@pytest.mark.parametrize("text", ["12345678901234567891.0", "1.0000000000000000000001"])
+def test_an_integer_with_more_digits_than_a_float_is_a_mismatch(text) -> None:
+    """Rounded, it would be another number."""
+    coerced = coerce_value(Scanner(text).read_value(), INTEGER)
+    assert (coerced.value, coerced.problem) == (text, "expected integer")
+    assert coerce(Scanner("5.0").read_value(), INTEGER)[0] == 5
+
+
 @pytest.mark.parametrize("text", ["2024-1-2", "555-1234"])
 def test_date_is_not_calculated(text) -> None:
     """2024-1-2 does not mean 2021."""
