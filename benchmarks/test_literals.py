@@ -4,7 +4,8 @@ import contextlib
 
 import pytest
 
-from langchain_segmind._tools.literal_parser import Scanner, UnreadableError
+from langchain_segmind._tools.literal_parser import Scanner
+from langchain_segmind._tools.strings import UnreadableError
 
 HOSTILE = [
     pytest.param("'{0}'", "x" * 100, id="one string"),

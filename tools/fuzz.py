@@ -69,6 +69,8 @@ PARTS = [
     ],
     *["<function=f>", "</function>", "[TOOL_CALLS]", "multi_tool_use.parallel(", "functions."],
 ]
+CHECKED = {"text": str, "number": int}
+"""Types of values that are compared with Python's reading."""
 HEADERS = ("retry-after", "x-rate-limit-reset-at-utc", "x-remaining-credits", "x-cost")
 
 
@@ -139,9 +141,6 @@ def read_python(text: str) -> list[list[object]] | None:
 def get_entries(tree: ast.expr) -> list[ast.expr]:
     """Return the entries of a list."""
     return tree.elts if isinstance(tree, ast.List) else []
-
-
-CHECKED = {"text": str, "number": int}
 
 
 def encode(text: str) -> bytes:

@@ -15,7 +15,7 @@ from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._chat.request import ChatRequest, create_request
 from langchain_segmind._chat.response import Completion, create_chat_result, read_completion
-from langchain_segmind._output.answers import NotJSONError
+from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.structured_output import (
     describe_invalid_calls,
     read_structured_output,
@@ -33,7 +33,7 @@ UNCLEAR = (
     "No function was called: that reply has other text beside the call. To call, reply with "
     "nothing but the list of calls. If you do not mean to call, say so in one sentence."
 )
-STANDS = "not a call: the reply before it stands"
+KEPT = "not a call: the reply before it is kept"
 REASK = "That reply cannot be used: {problem}. {instruction}"
 WRITE_CALLS = "Reply again with nothing but the whole list of calls, corrected."
 WRITE_JSON = "Reply again with nothing but the JSON."
@@ -69,7 +69,7 @@ def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: De
             continue
         if unclear and not (message.tool_calls or message.invalid_tool_calls):
             # The model did not mean to call.
-            problems.append(STANDS)
+            problems.append(KEPT)
             result = unclear
             get_message(result).response_metadata.update(_get_balance(message))
             unmet = find_unmet_requirement(get_message(result), settings)

@@ -1,4 +1,4 @@
-"""Finds the JSON that answers a request in a reply, whatever stands around it.
+"""Finds the JSON that answers a request in a reply, whatever surrounds it.
 
 The whole reply counts first, then the only value of the schema outside reasoning and examples. A
 value is read from its opening bracket to its closing one, so a part of another value is never taken
@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any, Generic, TypeVar
 
+from langchain_segmind._output.json_text import (
+    COMMENT_START,
+    MISSING,
+    NotJSONError,
+    find_commented_end,
+    read_brackets,
+    read_commented,
+    read_whole,
+)
 from langchain_segmind._tools import (
-    DECODER,
+    BLANK,
     FENCE,
-    PATH_STRING,
     REASONING,
-    Expression,
     NumberLiteral,
-    Scanner,
-    UnreadableError,
     coerce_value,
     compile_events,
     find_asked,
@@ -43,35 +48,13 @@ MAX_COMMENTED = 20
 MAX_WRAPPINGS = 3
 """Lists and names around an answer that are removed."""
 
-CLOSERS = {"{": "}", "[": "]"}
-BLANK = "\ufeff \t\r\n"
 EVENT = compile_events(r"(?P<value>[{}\[\]])")
 REASONING_END = re.compile(rf"</(?:{'|'.join(REASONING)})\b[^<>]*+>", re.IGNORECASE)
 PROSE = r"(?:[^\[\]{}\n\"']|(?<=\w)')*+"
 FLAT_BRACKETS = re.compile(rf"\[{PROSE}\]|\{{{PROSE}\}}")
 """Matches brackets in prose, without quotes but the apostrophe in `the users' note`."""
 
-COMMENT = r"(?P<comment>(?://|\#)[^\n]*+|/\*.*?(?:\*/|\Z))"
-COMMENT_START = re.compile(r"//|/\*|\#")
-JSON_STRING = r"\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)"
-"""Also matches one that is not closed: what is in it is not looked at again."""
-COMMENTED = re.compile(rf"{JSON_STRING}|{COMMENT}|(?P<open>[{{\[])|(?P<close>[}}\]])", re.DOTALL)
-TRAILING_COMMA = re.compile(rf"{JSON_STRING}|(?P<comma>,)(?=\s*+[}}\]])", re.DOTALL)
-ADJACENT_STRINGS = re.compile(
-    r"\"\"\".*?\"\"\"|'''.*?'''"
-    rf"|(?P<string>{JSON_STRING}|'(?:\\.|[^'\\])*+(?:'|\\?\Z))(?P<next>\s*+[\"'])?",
-    re.DOTALL,
-)
-ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*+\\/")
-"""Matches an escape of JSON that Python reads in another way."""
-
-LEADING_ZEROS = re.compile(r"0\d+(?:\.\d+)?")
-
 T = TypeVar("T")
-
-
-class NotJSONError(ValueError):
-    """The reply is not the requested JSON; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +137,7 @@ def find_answer(text: str, wanted: Wanted[T]) -> Answer[T]:
     """Return the answer in a reply.
 
     Raises:
-        NotJSONError: If it holds no JSON.
+        NotJSONError: If it contains no JSON.
         ValueError: If the JSON does not match, or two different values do.
     """
     body = text.strip(BLANK)
@@ -180,7 +163,7 @@ def choose(values: list[Any], wanted: Wanted[T]) -> Answer[T]:
         ValueError: If there is none, or two different ones.
     """
     if len(values) > MAX_OBJECTS:
-        raise ValueError(f"it holds more than {MAX_OBJECTS} JSON values")
+        raise ValueError(f"it contains more than {MAX_OBJECTS} JSON values")
     answers: list[Answer[T]] = []
     errors: list[ValueError] = []
     for value in values:
@@ -246,10 +229,6 @@ def _normalize(value: Any) -> Any:
     return Decimal(str(value)) if isinstance(value, float) else value
 
 
-MISSING = object()
-"""Stands for a value that cannot be read."""
-
-
 class Finder:
     """Finds the JSON values in a reply that are not within others.
 
@@ -272,7 +251,7 @@ class Finder:
         self.values = self._collect()
 
     def read_piece(self) -> Any:
-        """Return the value that is all that stands outside reasoning, or the only fence in it."""
+        """Return the only value outside reasoning, or in the only fence there."""
         if len(self._pieces) != 1:
             return MISSING
         start, end = self._pieces[0]
@@ -320,82 +299,3 @@ class Finder:
             return end
         self._found.append((start, "", MISSING))
         return self._last_reasoning_end if self._last_reasoning_end > start else len(text)
-
-
-def read_whole(text: str) -> Any:
-    """Return the value that a text is: JSON, or a list or dict in Python's syntax."""
-    return read_brackets(text) if text.startswith(("{", "[")) else _decode(text)
-
-
-def read_brackets(text: str) -> Any:
-    """Return the value that a text from a bracket to another is, in JSON or Python's syntax."""
-    # JSON would read the backslashes of a path that are not escaped.
-    if not PATH_STRING.search(text):
-        if (value := _decode(text)) is not MISSING:
-            return value
-        if "," in text and (value := _decode(remove_trailing_commas(text))) is not MISSING:
-            return value
-    # In Python, adjacent strings are one: here, a comma is missing.
-    strings = ADJACENT_STRINGS.finditer(text)
-    if ESCAPED_SLASH.search(text) or any(
-        one["next"] and not _is_triple_quote(one) for one in strings
-    ):
-        return MISSING
-    if text[-1] != CLOSERS[text[0]] or 0 < find_end(text, 0) < len(text):
-        return MISSING
-    scanner = Scanner(text)
-    try:
-        value = scanner.read_value()
-    except UnreadableError:
-        return MISSING
-    is_whole = not scanner.peek() and isinstance(value, dict | list)
-    return value if is_whole and _has_no_expression(value) else MISSING
-
-
-def _is_triple_quote(string: re.Match[str]) -> bool:
-    return len(string["string"]) == 2 and len(string["next"]) == 1  # noqa: PLR2004 - `""`
-
-
-def _has_no_expression(value: Any) -> bool:
-    """Whether all parts of a value are literals, or numbers that start with zeros."""
-    pending = [value]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, Expression) and not LEADING_ZEROS.fullmatch(part):
-            return False
-        pending += (
-            part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-        )
-    return True
-
-
-def _decode(text: str) -> Any:
-    try:
-        return DECODER.decode(text)
-    except (ValueError, RecursionError):
-        return MISSING
-
-
-def remove_trailing_commas(text: str) -> str:
-    """Return JSON without the commas before closing brackets."""
-    return TRAILING_COMMA.sub(lambda part: "" if part["comma"] else part[0], text)
-
-
-def find_commented_end(text: str, start: int) -> int:
-    """Return where JSON with comments ends that begins at a bracket; -1 if it is not closed."""
-    depth = comments = 0
-    for part in COMMENTED.finditer(text, start):
-        depth += bool(part["open"]) - bool(part["close"])
-        comments += bool(part["comment"])
-        if not depth:
-            return part.end() if comments else -1
-    return -1
-
-
-def read_commented(text: str) -> Any:
-    """Return the value of JSON with comments."""
-    # A quote without its partner can be the end of a string whose first quote is missing.
-    if any((part["comment"] or "").count('"') % 2 for part in COMMENTED.finditer(text)):
-        return MISSING
-    plain = COMMENTED.sub(lambda part: " " if part["comment"] else part[0], text)
-    return _decode(remove_trailing_commas(plain))

@@ -10,18 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_segmind._output.answers import (
-    NotJSONError,
-    Wanted,
-    find_answer,
-    keep_digits,
-)
+from langchain_segmind._output.answers import Wanted, find_answer, keep_digits
+from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._tools import (
     PATH_STRING,
     Coerced,
     Expression,
     NumberLiteral,
     coerce_value,
+    iterate_leaves,
     render_schema,
     resolve,
 )
@@ -123,14 +120,8 @@ def check_object(value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise NotJSONError("not a JSON object")
-    pending: list[Any] = [value]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, Expression):
-            raise NotJSONError("not valid JSON: a number starts with a zero")
-        pending += (
-            part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-        )
+    if any(isinstance(leaf, Expression) for leaf in iterate_leaves(value)):
+        raise NotJSONError("not valid JSON: a number starts with a zero")
     return value
 
 

@@ -20,7 +20,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
-from langchain_segmind._output.answers import NotJSONError, Wanted, find_answer, keep_digits
+from langchain_segmind._output.answers import Wanted, find_answer, keep_digits
+from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.response_format import check_match, check_object, write_json
 from langchain_segmind._output.typed_dict import convert_typed_dict
 from langchain_segmind._tools import coerce_value, make_plain, resolve

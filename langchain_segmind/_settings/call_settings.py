@@ -27,7 +27,7 @@ NO_TOOLS = Toolset(())
 class CallSettings(CallParameters):
     """What one call uses."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=False)
+    model_config = ConfigDict(defer_build=False, frozen=True, use_attribute_docstrings=False)
 
     tools: InstanceOf[Toolset] = NO_TOOLS
     """The bound tools."""

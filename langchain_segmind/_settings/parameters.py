@@ -35,6 +35,7 @@ class BodyParameters(BaseModel):
 
     model_config = ConfigDict(
         arbitrary_types_allowed=True,
+        defer_build=True,  # these are validated as parts of the models only
         hide_input_in_errors=True,
         populate_by_name=True,
         protected_namespaces=(),
@@ -105,6 +106,8 @@ class CallParameters(BodyParameters):
 
 class ModelParameters(CallParameters):
     """What can be set on the model."""
+
+    model_config = ConfigDict(defer_build=False)
 
     segmind_api_key: ApiKey = Field(default_factory=read_api_key_env)
     """The API key, also `api_key`: a str, a SecretStr, or a callable, sync or async, that is

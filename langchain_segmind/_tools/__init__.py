@@ -1,15 +1,15 @@
 """Tool calls as text: written for a model, and read from its replies. Independent of Segmind."""
 
-from langchain_segmind._tools.call_parser import DECODER, PATH_STRING
 from langchain_segmind._tools.coercion import Coerced, coerce_value, make_plain
 from langchain_segmind._tools.instructions import render_instructions
+from langchain_segmind._tools.json_calls import DECODER, PATH_STRING
 from langchain_segmind._tools.json_schema import get_other_schema, get_properties, get_type, resolve
 from langchain_segmind._tools.literal_parser import (
     Expression,
     NumberLiteral,
     Scanner,
-    UnreadableError,
     find_end,
+    iterate_leaves,
 )
 from langchain_segmind._tools.markup import REASONING, compile_events, find_asked
 from langchain_segmind._tools.parser import (
@@ -19,12 +19,14 @@ from langchain_segmind._tools.parser import (
     parse_reply,
 )
 from langchain_segmind._tools.signatures import render_schema
+from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.syntax import escape_tags, render_calls, render_result
 from langchain_segmind._tools.tool_choice import ToolChoice, parse_tool_choice
 from langchain_segmind._tools.tools import Toolset, convert_tools, create_toolset
-from langchain_segmind._tools.wrappers import FENCE
+from langchain_segmind._tools.wrappers import BLANK, FENCE
 
 __all__ = [
+    "BLANK",
     "DECODER",
     "FENCE",
     "PATH_STRING",
@@ -48,6 +50,7 @@ __all__ = [
     "get_other_schema",
     "get_properties",
     "get_type",
+    "iterate_leaves",
     "make_plain",
     "parse_native_calls",
     "parse_reply",

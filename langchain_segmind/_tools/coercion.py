@@ -17,8 +17,11 @@ from itertools import islice
 from types import NoneType
 from typing import Any
 
+from langchain_segmind._tools.calculation import calculate
 from langchain_segmind._tools.json_schema import (
     Schema,
+    count_parts,
+    describe_choices,
     find_violated_constraint,
     get_alternatives,
     get_choices,
@@ -26,14 +29,16 @@ from langchain_segmind._tools.json_schema import (
     get_properties,
     get_required,
     get_type,
+    is_number,
+    locate,
     resolve,
 )
 from langchain_segmind._tools.literal_parser import (
     Expression,
     NumberLiteral,
     Scanner,
-    UnreadableError,
 )
+from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import Tool
 
 logger = logging.getLogger(__name__)
@@ -58,11 +63,6 @@ MAX_ALTERNATIVES = 100
 MAX_MISMATCHES = 10
 """Mismatches that are reported."""
 
-MAX_CHOICES_SHOWN = 10
-MAX_CHOICES_CHARACTERS = 200
-MAX_NAME_CHARACTERS = 80
-"""Characters of a property's name that are reported."""
-
 ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples"})
 """Keys of a schema that constrain nothing but the type."""
 
@@ -75,14 +75,10 @@ PLAIN_TYPES: Mapping[type, str] = {
 }
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 IS_TYPE: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": _is_number,
+    "number": is_number,
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
     "array": lambda value: isinstance(value, list),
@@ -235,19 +231,14 @@ class Coercer:
             value: Not shown: models read the reason, and anyone may have written the value.
             reason: What is wrong with it.
         """
-        self.mismatches.append(self._locate(reason))
+        self.mismatches.append(locate(self._path, reason))
         return value if self._trial_depth else make_plain(value)
-
-    def _locate(self, reason: str) -> str:
-        """Return the reason, prefixed with the value's path."""
-        steps = (" ".join(str(step).split())[:MAX_NAME_CHARACTERS] for step in self._path)
-        return f"{'.'.join(steps)}: {reason}" if self._path else reason
 
     def _get_default(self, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Return a missing property with its default; nothing, and a mismatch, without one."""
         declared = resolve(properties.get(name), self._root)
         if "default" not in declared:
-            self.mismatches.append(self._locate(f"required {name!r} is missing"))
+            self.mismatches.append(locate(self._path, f"required {name!r} is missing"))
             return {}
         self.coercions.append("default")
         return {name: deepcopy(declared["default"])}
@@ -256,11 +247,11 @@ class Coercer:
         """Choose between the result of an expression, if it has one, and its text."""
         types = self._get_types(schema)
         is_number = types & {"integer", "number"} and "string" not in types
-        if is_number and (number := expression.calculate()) is not None:
+        if is_number and (number := calculate(expression)) is not None:
             self.coercions.append("calculation")
             return self.coerce(number, schema)
         if PLACEHOLDER.fullmatch(expression):
-            raise UnreadableError(self._locate("expected a value, not a placeholder"))
+            raise UnreadableError(locate(self._path, "expected a value, not a placeholder"))
         is_object = "object" in types or (not types and expression.startswith("dict("))
         if is_object and (fields := expression.read_fields()) is not None:
             self.coercions.append("constructor")
@@ -313,8 +304,7 @@ class Coercer:
         if coercion and (found := _find_choice(converted, choices)) is not None:
             self.coercions.append(coercion)
             return found[0]
-        shown = ", ".join(map(repr, choices[:MAX_CHOICES_SHOWN]))
-        return self._keep_mismatch(value, f"expected one of {shown:.{MAX_CHOICES_CHARACTERS}}")
+        return self._keep_mismatch(value, describe_choices(choices))
 
     def _coerce_type(self, value: Any, schema: Schema) -> Any:
         name = get_type(schema)
@@ -357,15 +347,7 @@ class Coercer:
 
     @cached_property
     def _parts(self) -> int:
-        """How many values the whole consists of."""
-        count, pending = 0, [self._whole]
-        while pending:
-            count += 1
-            part = pending.pop()
-            pending += (
-                part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
-            )
-        return count
+        return count_parts(self._whole)
 
     def _get_types(self, schema: Schema) -> set[str]:
         """Return the types that a schema allows; empty if it allows any."""
@@ -414,7 +396,7 @@ def convert(value: Any, type_name: str | None) -> tuple[str | None, Any]:
         The name of the coercion, None if there is none that keeps the meaning, and the value.
     """
     match type_name:
-        case "string" if _is_number(value):
+        case "string" if is_number(value):
             return "number_to_text", str(value)
         case "integer" if isinstance(value, float) and value.is_integer():
             return "float_to_integer", int(value)

@@ -1,6 +1,6 @@
 """JSON schemas: references, types, constraints."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +13,13 @@ COMMON = ("properties", "required", "additionalProperties", "patternProperties")
 """Keys beside `anyOf` and `oneOf` that hold for every alternative."""
 
 PATTERN_CACHE_SIZE = 4096
+
+MAX_NAME_CHARACTERS = 80
+"""Characters of a property's name that are shown in a reason."""
+
+MAX_CHOICES_SHOWN = 10
+MAX_CHOICES_CHARACTERS = 200
+"""Characters of the allowed values that are shown in a reason."""
 
 ANYTHING: Schema = {}
 """The schema that every value matches."""
@@ -205,6 +212,35 @@ def find_violated_constraint(value: Any, schema: Schema) -> str:
             except (TypeError, ValueError, ArithmeticError):
                 continue
     return ""
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number in JSON."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def count_parts(whole: Any) -> int:
+    """Return how many values a value consists of."""
+    count, pending = 0, [whole]
+    while pending:
+        count += 1
+        part = pending.pop()
+        pending += (
+            part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
+        )
+    return count
+
+
+def locate(path: Iterable[str | int], reason: str) -> str:
+    """Return a reason, prefixed with the path of the value that it is about."""
+    steps = [" ".join(str(step).split())[:MAX_NAME_CHARACTERS] for step in path]
+    return f"{'.'.join(steps)}: {reason}" if steps else reason
+
+
+def describe_choices(choices: Sequence[Any]) -> str:
+    """Return what was expected of a value that is none of the choices."""
+    shown = ", ".join(map(repr, choices[:MAX_CHOICES_SHOWN]))
+    return f"expected one of {shown:.{MAX_CHOICES_CHARACTERS}}"
 
 
 def freeze(value: Any) -> Any:

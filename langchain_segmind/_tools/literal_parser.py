@@ -5,29 +5,30 @@ unreadable with a reason. What has no value here, such as a variable, is kept as
 `Expression`; the tool's schema decides whether text is good enough.
 """
 
-import ast
 import json
 import math
-import operator
 import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
-from langchain_segmind._tools.syntax import WINDOWS_PATH
+from langchain_segmind._tools.calculation import Number
+from langchain_segmind._tools.strings import (
+    STRING_START,
+    UnclosedStringError,
+    UnreadableError,
+    find_quote,
+    is_apostrophe,
+    read_f_string,
+    unescape,
+)
 
 MAX_DEPTH = 50
 """Levels of nested values."""
 
 MAX_NUMBER_CHARACTERS = 3_000
 """Python itself refuses to convert much longer ones."""
-
-MAX_CALCULATION_CHARACTERS = 100
-MAX_EXPONENT = 64
-MAX_RESULT = 10**100
-"""Limit of every step of a calculation."""
 
 BLANKS = re.compile(r"\s+")
 PLAIN_SCALAR = r"""(?:'([^'\\\n]*+)'|"([^"\\\n]*+)"|(0|-?[1-9][0-9]{0,15}))"""
@@ -42,15 +43,6 @@ NUMBER = re.compile(
     r"|(?:(?:0(?:_?0)*+|[1-9](?:_?\d)*+)(?:\.(?:\d(?:_?\d)*+)?)?|\.\d(?:_?\d)*+)"
     r"(?:[eE][+-]?\d(?:_?\d)*+)?)(?!\w)"
 )
-DATE_OR_PHONE_NUMBER = re.compile(r"\d+(?:-\d+)+")
-CALCULATION = re.compile(r"[\d\s.+\-*/()]+")
-STRING_START = re.compile("([rR]?[bBfFuU]?[rR]?)('''|\"\"\"|'|\")")
-ESCAPE = re.compile(
-    r"\\(?:(\r?\n)|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|N\{([^{}\n]{1,100})\}"
-    r"|([0-7]{1,3})|([\s\S]))"
-)
-ESCAPED = dict(zip("ntrbfva\\'\"", "\n\t\r\b\f\v\a\\'\"", strict=True))
-BRACE = re.compile(r"(\{\{|\}\})|[{}]")
 SWALLOWED = re.compile(r"\)\s*+,?\s*+[^\W\d][\w.$-]*+\s*+\(|,\s*+[^\W\d][\w.$-]*+\s*+[=:]")
 """Not allowed in a string with a bare apostrophe: another call, or another argument."""
 CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
@@ -63,47 +55,11 @@ AFTER_A_VALUE = frozenset(",)]}:") | {""}
 AFTER_AN_EXPRESSION = frozenset(",)]}")
 NOT_A_LITERAL = object()
 
-Number = int | float
-OPERATORS: Mapping[type, Callable[[Number, Number], Number]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
-
-
-class UnreadableError(ValueError):
-    """Text that cannot be read; the message is the reason."""
-
-
-class UnclosedStringError(UnreadableError):
-    """It is unclear where a string ends.
-
-    Attributes:
-        quote: The quote that begins it.
-    """
-
-    def __init__(self, quote: str) -> None:
-        super().__init__("it is unclear where a string ends: escape the quotes in it")
-        self.quote = quote
-
 
 class Expression(str):
     """The text of an expression that is not a literal, such as a variable or `1/6`."""
 
     __slots__ = ()
-
-    def calculate(self) -> Number | None:
-        """Return the result of a calculation with numbers only; None for anything else."""
-        if len(self) > MAX_CALCULATION_CHARACTERS or not CALCULATION.fullmatch(self):
-            return None
-        if DATE_OR_PHONE_NUMBER.fullmatch(self):
-            return None
-        try:
-            return _calculate(ast.parse(self, mode="eval").body)
-        except (SyntaxError, ArithmeticError, MemoryError, RecursionError, UnreadableError):
-            return None
 
     def read_fields(self) -> dict[str, Any] | None:
         """Return the fields of a constructor, `Line(sku='a', qty=1)`; None for anything else."""
@@ -247,7 +203,7 @@ class Scanner:
         while not self.take(")"):
             name = FIELD.match(self.text, self.position)
             if name is None or name[1] in fields:
-                raise UnreadableError("a field has no name, or one that is taken")
+                raise UnreadableError("a field has no name, or is given twice")
             self.position = name.end()
             fields[name[1]] = self.read_value()
             if not self.take(","):
@@ -323,7 +279,7 @@ class Scanner:
         if len(quote) == 1 and "\n" in raw.replace("\\\n", ""):
             self.repairs.append("line_feed_in_string")
         if "f" in prefix:
-            raw = _read_f_string(raw)
+            raw = read_f_string(raw)
         return raw if "r" in prefix else unescape(raw)
 
     def _find_string_end(self, start: int, quote: str) -> int:
@@ -415,25 +371,6 @@ def convert_number(text: str) -> Number | NumberLiteral | None:
     return value if str(value) == text else NumberLiteral(value, text)
 
 
-def is_apostrophe(text: str, position: int) -> bool:
-    """Whether the quote at a position is one within a word, as in `it's`."""
-    return (
-        text[position] == "'"
-        and text[position - 1 : position].isalnum()
-        and text[position + 1 : position + 2].isalpha()
-    )
-
-
-def find_quote(text: str, quote: str, position: int) -> int:
-    """Return the index of the next unescaped quote; -1 if there is none."""
-    while (end := text.find(quote, position)) >= 0:
-        before = text[position:end]
-        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
-            break
-        position = end + 1
-    return end
-
-
 def find_end(text: str, position: int) -> int:
     """Return the index after the bracket that begins here; -1 if it is not closed."""
     closers: list[str] = []
@@ -452,64 +389,14 @@ def find_end(text: str, position: int) -> int:
     return -1
 
 
-def unescape(text: str) -> str:
-    """Return a string's value: its escapes as Python reads them.
-
-    A Windows path, and a string with an escape that Python refuses, keeps all its backslashes: its
-    writer did not escape any.
-    """
-    if "\\" not in text or WINDOWS_PATH.match(text):
-        return text
-    try:
-        text_out = ESCAPE.sub(_unescape_one, text)
-    except UnreadableError:
-        return text
-    # JSON writes characters beyond U+FFFF as surrogate pairs.
-    return text_out.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _unescape_one(match: re.Match[str]) -> str:
-    line_feed, *codes, name, octal, other = match.groups()
-    code = next((code for code in codes if code), None)
-    if line_feed:
-        return ""
-    if octal:
-        return chr(int(octal, 8))
-    try:
-        if code:
-            return chr(int(code, 16))
-        if name:
-            return unicodedata.lookup(name)
-    except (ValueError, KeyError):
-        raise UnreadableError("unknown escape") from None
-    if other in "xuUN":
-        raise UnreadableError("unknown escape")
-    return ESCAPED.get(other, match[0])
-
-
-def _read_f_string(text: str) -> str:
-    """Return the text of an f-string that holds no values."""
-
-    def replace(brace: re.Match[str]) -> str:
-        if brace[1] is None:
-            raise UnreadableError("an f-string holds a value in braces: write the text itself")
-        return brace[0][0]
-
-    return BRACE.sub(replace, text)
-
-
-def _calculate(node: ast.expr) -> Number:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return node.value
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        value = _calculate(node.operand)
-        return -value if isinstance(node.op, ast.USub) else value
-    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-        left, right = _calculate(node.left), _calculate(node.right)
-        if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
-            raise UnreadableError("the exponent is too large")
-        result = OPERATORS[type(node.op)](left, right)
-        if isinstance(result, complex) or abs(result) > MAX_RESULT:
-            raise UnreadableError("the result is too large or not real")
-        return result
-    raise UnreadableError("not a calculation with numbers")
+def iterate_leaves(value: Any) -> Iterator[Any]:
+    """Yield the parts of a value that are neither lists nor dicts, in any order."""
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+        else:
+            yield part

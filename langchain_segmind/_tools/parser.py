@@ -9,7 +9,7 @@ import logging
 import re
 import secrets
 from bisect import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,18 +17,14 @@ from typing import Any
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
-from langchain_segmind._tools.call_parser import (
-    UNFINISHED,
-    CallReader,
-    NoCallError,
-    RawCall,
-    convert_native_call,
-)
+from langchain_segmind._tools.call_parser import UNFINISHED, CallReader
 from langchain_segmind._tools.coercion import coerce_arguments
-from langchain_segmind._tools.literal_parser import UnreadableError
+from langchain_segmind._tools.json_calls import convert_native_call
+from langchain_segmind._tools.literal_parser import Expression, iterate_leaves
 from langchain_segmind._tools.markup import Piece, find_asked
-from langchain_segmind._tools.tools import Toolset
-from langchain_segmind._tools.validation import find_violations
+from langchain_segmind._tools.raw_call import NoCallError, RawCall
+from langchain_segmind._tools.strings import UnreadableError
+from langchain_segmind._tools.tools import Tool, Toolset
 from langchain_segmind._tools.wrappers import FENCE, read_whole
 
 logger = logging.getLogger(__name__)
@@ -42,7 +38,7 @@ MAX_OBJECTS = 5
 MAX_NAMES_SHOWN = 20
 
 CALL_LANGUAGES = frozenset({"", "python", "py", "json", "text", "plaintext", "tool_code"})
-"""Languages of a fence that can hold calls."""
+"""Languages of a fence that can contain calls."""
 
 LIST_LINE = re.compile(r"^ {0,3}\[", re.MULTILINE)
 """Matches where a list can begin; a line indented further is code."""
@@ -51,6 +47,9 @@ END_OF_LINE = re.compile(r"[ \t\r]*+(?:\n|\Z)")
 
 OBJECT_START = re.compile(r"\{\s*+['\"](?:name|recipient_name|function|type|id|tool_calls)['\"]")
 """Matches where a JSON object can be a call."""
+
+QUOTED = re.compile(r"'(?:\\.|[^'\\])*+'|\"(?:\\.|[^\"\\])*+\"", re.DOTALL)
+"""Matches a string in an expression."""
 
 TAG_START = re.compile(r"<(?:tool_call|function_call|function=)[^<>]*+>?", re.IGNORECASE)
 
@@ -66,7 +65,7 @@ class ParsedReply:
         invalid_calls: The calls that cannot, with the reason.
         repairs: Names of the repairs and coercions made, in order.
         is_cut: Whether a stop string ended the reply.
-        is_unclear: Whether the text holds calls that may not be meant as such.
+        is_unclear: Whether the text contains calls that may not be meant as such.
     """
 
     text: str
@@ -160,7 +159,7 @@ class Reply:
 
     Attributes:
         text: The reply.
-        is_unclear: Whether it holds calls that may not be meant as such.
+        is_unclear: Whether it contains calls that may not be meant as such.
         spans: The calls.
     """
 
@@ -201,7 +200,7 @@ class Reply:
         return []
 
     def _begins_with(self, lists: Sequence[Span], pieces: Sequence[Piece]) -> bool:
-        """Whether the pieces hold nothing but these lists up to the end of the last one."""
+        """Whether the pieces contain nothing but these lists up to the end of the last one."""
         last = lists[-1].end
         shown = "".join(self.text[start : min(end, last)] for start, end in pieces if start < last)
         listed = "".join(self.text[span.start : span.end] for span in lists)
@@ -324,7 +323,7 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
     arguments: Any = {}
     if tool is None:
         problem = problem or describe_unknown(tools)
-    elif not problem:
+    elif not (problem := problem or find_nested_call(raw.arguments, tools)):
         try:
             coerced = coerce_arguments(raw.arguments, tool)
         except (UnreadableError, RecursionError) as error:
@@ -333,8 +332,7 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
             arguments = coerced.value
             raw.repairs.extend(coerced.coercions)
             if tool.strict:
-                problem = "; ".join(find_violations(arguments, tool.root, tool.root))
-                problem = problem or coerced.problem
+                problem = find_strict_problem(arguments, tool) or coerced.problem
     call_id = create_call_id()
     if problem:
         # LangChain reads arguments as JSON when it merges chunks, and would run an object.
@@ -344,12 +342,33 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
     return tool_call(name=raw.name, args=arguments, id=call_id)
 
 
+def find_strict_problem(arguments: Mapping[str, Any], tool: Tool) -> str:
+    """Return why arguments do not match a tool's schema; empty if they do."""
+    from langchain_segmind._tools.validation import find_violations  # noqa: PLC0415 - few need it
+
+    return "; ".join(find_violations(arguments, tool.root, tool.root))
+
+
+def find_nested_call(arguments: Mapping[str, Any], tools: Toolset) -> str:
+    """Return which argument contains a call of a tool where a value belongs; empty if none does."""
+    if (pattern := tools.nested_call) is None:
+        return ""
+    for name, value in arguments.items():
+        for leaf in iterate_leaves(value):
+            if isinstance(leaf, Expression) and (call := pattern.search(QUOTED.sub("''", leaf))):
+                return (
+                    f"{name}: a call stands where a value belongs: call {call[1]} first, its "
+                    "result comes back"
+                )
+    return ""
+
+
 def describe_unknown(tools: Toolset) -> str:
     """Return why a call of an unknown tool cannot be run."""
     if not (names := [*tools]):
         return "no function was offered"
     shown = ", ".join(names[:MAX_NAMES_SHOWN]) + (", ..." if len(names) > MAX_NAMES_SHOWN else "")
-    return f"there is no function of this name; the functions are: {shown}"
+    return f"unknown function; the functions are: {shown}"
 
 
 def create_call_id() -> str:

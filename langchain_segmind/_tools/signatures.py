@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
 from langchain_segmind._tools.json_schema import (
@@ -157,11 +157,8 @@ class TypeNames:
         key = self._keys[id(schema)]
         if key in names:
             return names[key], False
-        name, number = wanted, len(names) + 1
-        while name in self._taken:
-            number = max(number, 2)
-            name = f"{wanted}{number}"
-            number += 1
+        numbered = (f"{wanted}{number}" for number in count(max(2, len(names) + 1)))
+        name = next(name for name in chain([wanted], numbered) if name not in self._taken)
         self._taken.add(name)
         names[key] = name
         return name, True

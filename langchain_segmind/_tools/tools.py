@@ -29,7 +29,7 @@ NOT_IN_A_SCHEMA = frozenset({"name", "function", "input_schema", "toolSpec"})
 MAPS_OF_SCHEMAS = frozenset(
     {"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"}
 )
-"""Keys of a schema that hold others by name."""
+"""Keys of a schema that contain others by name."""
 
 MAX_INLINED_PARTS = 10_000
 """Parts of a schema whose references are replaced by what they refer to."""

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from itertools import chain, islice
 from typing import Any
 
@@ -15,12 +16,18 @@ from pydantic import AnyUrl, TypeAdapter
 
 from langchain_segmind._tools.json_schema import (
     ALTERNATIVES,
+    MAX_CHOICES_CHARACTERS,
+    MAX_NAME_CHARACTERS,
     Schema,
+    count_parts,
+    describe_choices,
     find_violated_constraint,
     freeze,
     get_properties,
     get_required,
+    is_number,
     iterate_parts,
+    locate,
     look_up,
     matches,
 )
@@ -36,22 +43,11 @@ MAX_CHECKS_PER_PART = 20
 MAX_REASONS = 10
 """Reasons that are returned."""
 
-MAX_NAME_CHARACTERS = 80
-"""Characters of a property's name that are shown."""
-
-MAX_CHOICES_SHOWN = 10
-MAX_CHOICES_CHARACTERS = 200
-"""Characters of the allowed values that are shown."""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
 
 TYPES: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
-    "integer": lambda value: _is_number(value) and (isinstance(value, int) or value.is_integer()),
-    "number": _is_number,
+    "integer": lambda value: is_number(value) and (isinstance(value, int) or value.is_integer()),
+    "number": is_number,
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
     "array": lambda value: isinstance(value, list),
@@ -84,12 +80,7 @@ def find_violations(value: Any, schema: Any, root: Schema) -> list[str]:
         return ["too many alternatives to check"]
     except RecursionError:
         return ["nested too deeply"]
-    return [_locate(path, reason) for path, reason in found]
-
-
-def _locate(path: Path, reason: str) -> str:
-    steps = (" ".join(str(step).split())[:MAX_NAME_CHARACTERS] for step in path)
-    return f"{'.'.join(steps)}: {reason}" if path else reason
+    return [locate(path, reason) for path, reason in found]
 
 
 class _TooManyChecksError(Exception):
@@ -106,7 +97,7 @@ class Validator:
 
     def __init__(self, root: Schema, whole: Any) -> None:
         self._root = root
-        self._checks_left = max(MAX_CHECKS, MAX_CHECKS_PER_PART * _count_parts(whole))
+        self._checks_left = max(MAX_CHECKS, MAX_CHECKS_PER_PART * count_parts(whole))
         self._known: dict[tuple[int, int, Names], list[Violation]] = {}
         self._declared: dict[tuple[int, bool], frozenset[str]] = {}
         self._choices: dict[int, frozenset[Any]] = {}
@@ -209,8 +200,7 @@ class Validator:
             if id(choices) not in self._choices:
                 self._choices[id(choices)] = frozenset(map(freeze, choices))
             if freeze(value) not in self._choices[id(choices)]:
-                shown = ", ".join(map(repr, choices[:MAX_CHOICES_SHOWN]))
-                yield (), f"expected one of {shown:.{MAX_CHOICES_CHARACTERS}}"
+                yield (), describe_choices(choices)
         if constraint := find_violated_constraint(value, schema):
             yield (), f"must meet {constraint}"
         if isinstance(value, str) and not has_format(value, schema.get("format")):
@@ -227,9 +217,9 @@ class Validator:
         if "contains" in schema:
             matched = sum(not self.find(item, schema["contains"]) for item in items)
             least, most = schema.get("minContains", 1), schema.get("maxContains", math.inf)
-            if _is_number(least) and matched < least:
+            if is_number(least) and matched < least:
                 yield (), "contains too few items that match `contains`"
-            if _is_number(most) and matched > most:
+            if is_number(most) and matched > most:
                 yield (), "contains too many items that match `contains`"
 
     def _check_object(
@@ -289,18 +279,6 @@ def _get_mapping(schema: Schema, key: str) -> Mapping[str, Any]:
     return found if isinstance(found := schema.get(key), Mapping) else {}
 
 
-def _count_parts(whole: Any) -> int:
-    """Return how many values a value consists of."""
-    count, pending = 0, [whole]
-    while pending:
-        count += 1
-        part = pending.pop()
-        pending += (
-            part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
-        )
-    return count
-
-
 def has_format(text: str, name: Any) -> bool:
     """Whether a text has a format; True if the format is unknown."""
     check = FORMATS.get(name) if isinstance(name, str) else None
@@ -312,24 +290,33 @@ def has_format(text: str, name: Any) -> bool:
         return False
 
 
-def _compile(pattern: str, type_: Any = str) -> Callable[[str], bool]:
+def _create_check(pattern: str, type_: Any = str) -> Callable[[str], bool]:
     """Return a check of a pattern and of pydantic's type, which accepts more forms."""
-    matcher, validator = re.compile(pattern), TypeAdapter(type_).validator
-    return lambda text: bool(matcher.fullmatch(text)) and validator.isinstance_python(text)
+    # Compiled at the first check: most programs never make one.
+    return lambda text: bool(re.fullmatch(pattern, text)) and _is_valid(type_, text)
+
+
+def _is_valid(type_: Any, text: str) -> bool:
+    return _get_adapter(type_).validator.isinstance_python(text)
+
+
+@cache
+def _get_adapter(type_: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(type_)
 
 
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 FORMATS: Mapping[str, Callable[[str], Any]] = {
-    "date": _compile(r"\d{4}-\d\d-\d\d", date),
-    "date-time": _compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d\S*", datetime),
-    "time": _compile(r"\d\d:\d\d\S*", time),
-    "duration": _compile(r"[+-]?P\S+", timedelta),
-    "email": _compile(r"[^@\s]{1,64}@[^@\s]{1,255}"),
-    "uuid": _compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
-    "uri": _compile(r"\S+", AnyUrl),
+    "date": _create_check(r"\d{4}-\d\d-\d\d", date),
+    "date-time": _create_check(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d\S*", datetime),
+    "time": _create_check(r"\d\d:\d\d\S*", time),
+    "duration": _create_check(r"[+-]?P\S+", timedelta),
+    "email": _create_check(r"[^@\s]{1,64}@[^@\s]{1,255}"),
+    "uuid": _create_check(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+    "uri": _create_check(r"\S+", AnyUrl),
     "ipv4": ipaddress.IPv4Address,
     "ipv6": lambda text: "%" not in text and ipaddress.IPv6Address(text),
-    "hostname": _compile(rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*"),
+    "hostname": _create_check(rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*"),
 }
 """Checks of formats. Those of dates and times are as lenient as pydantic: zones are optional."""

@@ -2,7 +2,8 @@
 
 import re
 
-from langchain_segmind._tools.call_parser import CallReader, NoCallError, RawCall
+from langchain_segmind._tools.call_parser import CallReader
+from langchain_segmind._tools.raw_call import NoCallError, RawCall
 from langchain_segmind._tools.tools import Toolset
 
 MAX_WRAPPINGS = 4
@@ -38,7 +39,7 @@ NAME_BEFORE_OBJECT = re.compile(r"\s*+(?P<name>[\w.$/-]++)(?:\[ARGS\])?\s*+(?=\{
 
 
 def read_whole(text: str, tools: Toolset, depth: int = 0) -> list[RawCall]:
-    """Return the calls of a text that holds nothing else; empty if it does."""
+    """Return the calls of a text that is calls as a whole; empty if it is not."""
     body = END_TOKEN.sub("", text.strip(BLANK)).rstrip(BLANK)
     if not body or depth > MAX_WRAPPINGS:
         return []

@@ -242,9 +242,7 @@ class TestReask:
         [
             pytest.param("[City(name='Oslo', people=)]", "City: a value is missing", id="call"),
             pytest.param("[City(name='Oslo')]", "people: Field required", id="argument"),
-            pytest.param(
-                "[Town(name='Oslo')]", "Town: there is no function of this name", id="function"
-            ),
+            pytest.param("[Town(name='Oslo')]", "Town: unknown function", id="function"),
         ],
     )
     def test_a_streams_error_gives_the_reason(
@@ -491,7 +489,7 @@ READ_PRICE = Price(total=Decimal("12345678901234567.89"), version="3.10")
 
 
 class TestAnswersInText:
-    """JSON counts whatever stands around it, if it is the only JSON of the schema."""
+    """JSON counts whatever surrounds it, if it is the only JSON of the schema."""
 
     @pytest.mark.parametrize(
         "reply",

@@ -205,7 +205,7 @@ class TestChoices:
         assert "dropped_tool_calls" not in message.response_metadata
         if on_invalid == "retry":
             assert message.invalid_tool_calls == []
-            assert "search: there is no function of this name" in gateway.requests[1].last_message
+            assert "search: unknown function" in gateway.requests[1].last_message
         else:
             [other] = message.invalid_tool_calls
             assert (other["name"], other["args"]) == ("search", "search(query='x')")
@@ -292,7 +292,7 @@ class TestInvalidCalls:
         [
             pytest.param(None, "add(a=1, b=)", "add: a value is missing", id="unreadable"),
             pytest.param(True, "add(a=1)", "required 'b' is missing", id="strict"),
-            pytest.param(None, "sub(a=1)", "sub: there is no function of this name", id="unknown"),
+            pytest.param(None, "sub(a=1)", "sub: unknown function", id="unknown"),
         ],
     )
     def test_invalid_calls_are_retried(

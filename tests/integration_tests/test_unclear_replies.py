@@ -90,7 +90,7 @@ def test_the_first_reply_stands(get_message, create_model, gateway, first, secon
     assert message.usage_metadata["total_tokens"] == 220
     [rejected] = message.response_metadata["rejected_replies"]
     assert rejected["content"] == second
-    assert rejected["reason"] == "not a call: the reply before it stands"
+    assert rejected["reason"] == "not a call: the reply before it is kept"
     assert message.response_metadata["finish_reason"] == "stop"
     questions = [request.last_message.startswith(QUESTION) for request in gateway.requests]
     assert sum(questions) * 2 == len(questions)
@@ -175,7 +175,7 @@ def test_one_call_is_one_run(caller, create_model, gateway) -> None:
 
 
 def test_the_balance_is_that_after_the_last_request(caller, create_model, gateway) -> None:
-    """Even if the first reply stands."""
+    """Even if the first reply is kept."""
     gateway.script(play(f"I add.\n{CALL}", "No."))
     message = caller.invoke(create_model().bind_tools([add]), "go")
     left = float(gateway.credits())

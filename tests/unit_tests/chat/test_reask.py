@@ -10,7 +10,7 @@ from pydantic import BaseModel, field_validator
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._chat.formats import openai
-from langchain_segmind._chat.reask import STANDS, UNCLEAR, WRITE_CALLS, WRITE_JSON, Call, run_call
+from langchain_segmind._chat.reask import KEPT, UNCLEAR, WRITE_CALLS, WRITE_JSON, Call, run_call
 from langchain_segmind._chat.request import Turn
 from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._output.structured_output import create_structured_output
@@ -96,7 +96,7 @@ EVEN_CALL = {
 }
 EVEN_JSON = {"response_format": ResponseFormat(EVEN.schema), "structured_output": EVEN}
 ADD = "[add(a=2, b=3)]"
-ONLY_ADD = "sub: there is no function of this name; the functions are: add"
+ONLY_ADD = "sub: unknown function; the functions are: add"
 
 
 class TestAcceptedReplies:
@@ -179,7 +179,7 @@ class TestReask:
             pytest.param(
                 {"tools": TOOLS},
                 "[mul(a=2, b=3)]",
-                "mul: there is no function of this name; the functions are: add, sub",
+                "mul: unknown function; the functions are: add, sub",
                 ADD,
                 id="unknown function",
             ),
@@ -402,7 +402,7 @@ class TestUnclearReplies:
         assert len(requests) == 2
         assert (message.text, message.tool_calls, message.invalid_tool_calls) == (first, [], [])
         [rejected] = message.response_metadata["rejected_replies"]
-        assert rejected == {key: text for key, text in (("content", second), ("reason", STANDS))
+        assert rejected == {key: text for key, text in (("content", second), ("reason", KEPT))
                             if text}  # fmt: skip
 
     def test_calls_at_the_start_of_the_second_reply_count(self) -> None:

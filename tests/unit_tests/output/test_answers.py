@@ -1,4 +1,4 @@
-"""The only JSON of a reply that matches the schema is its answer, whatever stands around it."""
+"""The only JSON of a reply that matches the schema is its answer, whatever surrounds it."""
 
 import ast
 import contextlib
@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage
 from pydantic import BaseModel, RootModel
 from typing_extensions import TypedDict
 
-from langchain_segmind._output.answers import NotJSONError
+from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
 from langchain_segmind._output.structured_output import (
     StructuredOutput,
@@ -186,7 +186,7 @@ def test_no_value_is_guessed(text) -> None:
 
 
 class TestWrappings:
-    """What stands around an answer as JSON."""
+    """What surrounds an answer as JSON."""
 
     @pytest.mark.parametrize("name", ["MealPlan", "meal_plan", "mealPlan"])
     def test_name_is_removed_in_any_spelling(self, name) -> None:

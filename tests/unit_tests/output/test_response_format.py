@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_segmind._output.answers import NotJSONError
+from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
 from langchain_segmind._tools.syntax import WINDOWS_PATH
 from tests.support.schemas import INTEGER, STRING

@@ -15,7 +15,7 @@ from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel, RootModel, ValidationError
 
-from langchain_segmind._output.answers import NotJSONError
+from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.response_format import parse_response_format
 from langchain_segmind._output.structured_output import (
     DEFAULT_NAME,

@@ -4,12 +4,9 @@ import json
 
 import pytest
 
-from langchain_segmind._tools.call_parser import (
-    CallReader,
-    NoCallError,
-    RawCall,
-    convert_json_to_calls,
-)
+from langchain_segmind._tools.call_parser import CallReader
+from langchain_segmind._tools.json_calls import convert_json_to_calls
+from langchain_segmind._tools.raw_call import NoCallError, RawCall
 from langchain_segmind._tools.tools import create_toolset
 from tests.support.schemas import make_tool
 

@@ -8,7 +8,8 @@ from langchain_segmind._tools.coercion import (
     Coercer,
     coerce_arguments,
 )
-from langchain_segmind._tools.literal_parser import Expression, Scanner, UnreadableError
+from langchain_segmind._tools.literal_parser import Expression, Scanner
+from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import create_toolset
 from tests.support.schemas import BOOLEAN, INTEGER, NULL, NUMBER, STRING, make_tool
 

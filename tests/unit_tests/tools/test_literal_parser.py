@@ -7,12 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from langchain_segmind._tools.literal_parser import (
-    Expression,
-    NumberLiteral,
-    Scanner,
-    UnreadableError,
-)
+from langchain_segmind._tools.calculation import calculate
+from langchain_segmind._tools.literal_parser import Expression, NumberLiteral, Scanner
+from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.syntax import WINDOWS_PATH
 
 
@@ -128,7 +125,7 @@ NO_CALCULATIONS = [
 )
 def test_calculation_with_numbers_has_a_result(text, value) -> None:
     """Only arithmetic, and only where the text, the exponents and the results are short."""
-    assert Expression(text).calculate() == value
+    assert calculate(text) == value
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,35 @@ def test_a_call_with_an_unclear_end_is_invalid(text) -> None:
     assert parsed.invalid_calls
 
 
+NESTED_CALLS = [
+    pytest.param("[pay(to=search(query='Ana'))]", id="an argument"),
+    pytest.param("[pay(to=[{'x': search('Ana')}])]", id="in a list and an object"),
+    pytest.param("[pay(to=functions.search(query='Ana').id)]", id="an attribute of its result"),
+    pytest.param("[pay(**{'to': search('Ana')})]", id="a double star"),
+    pytest.param("[pay({'to': search('Ana')})]", id="an object of arguments"),
+    pytest.param("{'name': 'pay', 'arguments': {'to': search('Ana')}}", id="an object"),
+    pytest.param("[{'pay': {'to': search('Ana')}}]", id="an object in a list"),
+    pytest.param('{"name": "pay", "arguments": "{\'to\': search(1)}"}', id="arguments in text"),
+    pytest.param("<function=pay>{'to': search('Ana')}</function>", id="Llama's tag"),
+    pytest.param("[TOOL_CALLS]pay{'to': search('Ana')}", id="Mistral's token"),
+]
+
+
+@pytest.mark.parametrize("text", NESTED_CALLS)
+def test_a_call_in_place_of_a_value_is_invalid(text) -> None:
+    """Its text is no value: it must be called first."""
+    parsed = parse_reply(text, TOOLS)
+    [invalid] = parsed.invalid_calls
+    assert invalid["error"].startswith("to: a call stands where a value belongs: call search first")
+    assert parsed.calls == []
+
+
+def test_a_call_within_a_string_is_a_value() -> None:
+    """So is one within a string of an expression."""
+    assert parse("[pay(to='search(1)')]") == ([("pay", {"to": "search(1)"})], "")
+    assert parse("[pay(to=x['search(1)'])]") == ([("pay", {"to": "x['search(1)']"})], "")
+
+
 JSON_CALL = '{"name": "pay", "arguments": "Ana"}'
 
 
