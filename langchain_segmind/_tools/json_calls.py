@@ -40,9 +40,17 @@ def _convert_json_number(text: str) -> Any:
     return number
 
 
+def _create_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key is given twice")
+    return value
+
+
 # Models write unescaped line feeds in strings; NaN and Infinity are not JSON.
 DECODER = json.JSONDecoder(
     strict=False,
+    object_pairs_hook=_create_object,
     parse_int=_convert_json_number,
     parse_float=_convert_json_number,
     parse_constant=_convert_json_number,

@@ -187,6 +187,8 @@ class Scanner:
             else:
                 key = self._convert_key(self.read_value())
             self._expect(":")
+            if key in pairs:
+                raise UnreadableError("a key is given twice")
             pairs[key] = self.read_value()
             if not self.take(","):
                 self._expect("}")

@@ -109,6 +109,8 @@ def test_answer_is_found_in_all_surroundings(surroundings) -> None:
         pytest.param(f"<tool_result>{WRITTEN}", "neither", id="invented result alone"),
         pytest.param('Sure: {"setup": 5, "punchline": {}}.', "punchline", id="mismatch in prose"),
         pytest.param('{"setup": []} {"setup": {}}', "none of its 2", id="two mismatches"),
+        pytest.param('{"setup": "a", "setup": "b"}', "neither", id="key given twice"),
+        pytest.param("{'setup': 'a', 'setup': 'b'}", "neither", id="key given twice in Python"),
         pytest.param(WRITTEN[:-1], "neither", id="end cut off"),
         pytest.param(f"{WRITTEN} {{", "neither", id="unclosed bracket"),
         pytest.param(f"{WRITTEN}}}", "neither", id="bracket too many"),

@@ -125,6 +125,7 @@ def test_a_comma_can_be_missing_before_a_known_call() -> None:
         pytest.param("[add(a==1)]", "expected '=' after 'a'", id="a comparison"),
         pytest.param("[add(a=1, a=2)]", "'a' is given twice", id="an argument twice"),
         pytest.param("[add(1, a=2)]", "'a' is given twice", id="twice, by position"),
+        pytest.param("[add(a={'x': 1, 'x': 2})]", "key is given twice", id="a key twice"),
         pytest.param("[add(a=1, 2)]", "has no name", id="a position after a name"),
         pytest.param("[add({'a': 1}, 2)]", "has no name", id="a position after an object"),
         pytest.param("[add(1, 2, 3)]", "has no name", id="too many positions"),
