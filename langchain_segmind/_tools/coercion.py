@@ -166,6 +166,7 @@ class Coercer:
         self._path: list[str | int] = []
         self._depth = 0
         self._trial_depth = 0
+        self._under_way: set[tuple[int, int]] = set()
         self._alternatives_tried = 0
 
     def coerce(self, value: Any, schema: Any) -> Any:
@@ -188,7 +189,7 @@ class Coercer:
         if isinstance(value, NumberLiteral):
             return self._coerce_number_literal(value, resolved)
         if alternatives := get_alternatives(resolved):
-            return self._coerce_alternatives(value, alternatives)
+            return self._coerce_recursive(value, resolved, alternatives)
         if (choices := get_choices(resolved)) is not None:
             return self._coerce_choice(value, choices, resolved)
         coerced = self._coerce_type(value, resolved)
@@ -271,6 +272,20 @@ class Coercer:
             return self._keep_mismatch(number.raw, "expected integer")
         return self.coerce(number.value, schema)
 
+    def _coerce_recursive(self, value: Any, schema: Schema, alternatives: list[Any]) -> Any:
+        """Coerce a value to the alternatives of a schema, which can be one of them itself."""
+        resolved = (
+            resolve(one, self._root) if isinstance(one, Mapping) else one for one in alternatives
+        )
+        unique = {id(one): one for one in resolved}
+        self._under_way.add(trial := (id(value), id(schema)))
+        try:
+            return self._coerce_alternatives(
+                value, [unique[key] for key in unique if (id(value), key) not in self._under_way]
+            )
+        finally:
+            self._under_way.discard(trial)
+
     def _coerce_alternatives(self, value: Any, alternatives: list[Any]) -> Any:
         """Prefer the first alternative that matches, then the first that does when coerced."""
         error = None
@@ -285,7 +300,7 @@ class Coercer:
                 return trial.value
             if not trial.mismatches:
                 coerced.append(trial)
-            elif resolve(alternative, self._root) != {"type": "null"}:
+            elif alternative != {"type": "null"}:
                 mismatches.append(trial.mismatches)
         if coerced:
             self.coercions += coerced[0].coercions

@@ -49,6 +49,9 @@ def resolve(schema: Any, root: Schema) -> Schema:
             followed.add(ref)
             pending.append(look_up(ref, root))
         pending += parts if isinstance(parts, list) else []
+    own = [part for part in found if part.keys() != {"$ref"}]
+    if len(own) == 1 and own[0].keys().isdisjoint({"$ref", "allOf"}):
+        return own[0]
     return _merge([*reversed(found)])
 
 

@@ -12,6 +12,7 @@ from langchain_segmind._tools.literal_parser import Expression, Scanner
 from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import create_toolset
 from tests.support.schemas import BOOLEAN, INTEGER, NULL, NUMBER, STRING, make_tool
+from tests.support.steps import MAX_STEPS, count_steps
 
 
 def coerce(value: object, schema: object, root: dict | None = None) -> tuple[object, list[str]]:
@@ -243,6 +244,13 @@ def test_alternatives_of_a_recursive_schema_are_limited(value) -> None:
     assert coerced.mismatches
 
 
+def test_alternatives_that_are_the_schema_itself_are_tried_once() -> None:
+    """Each would multiply the work of the others."""
+    schema = {"anyOf": [*[{"$ref": "#"}] * 10, {"type": "array", "items": {"$ref": "#"}}, INTEGER]}
+    assert coerce_and_match([[1], 2], schema) == ([[1], 2], True)
+    assert count_steps(lambda: coerce_value([["x"]] * 100, schema)) < MAX_STEPS / 20
+
+
 def nest(value: object, levels: int) -> object:
     """Return a value inside lists."""
     for _ in range(levels):
@@ -250,12 +258,17 @@ def nest(value: object, levels: int) -> object:
     return value
 
 
+def copies(schema: dict, count: int) -> list[dict]:
+    """Return equal schemas that are not the same object."""
+    return [dict(schema) for _ in range(count)]
+
+
 LIST_OF_ITSELF = {"$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}, "$ref": "#/$defs/A"}
 LIMITS = {
-    "20,000 alternatives": lambda n: ("a", {"anyOf": [INTEGER] * (19_999 + n) + [STRING]}),
+    "20,000 alternatives": lambda n: ("a", {"anyOf": [*copies(INTEGER, 19_999 + n), STRING]}),
     "50 alternatives for each of many parts": lambda n: (
         ["a"] * 1_000,
-        {"items": {"anyOf": [INTEGER] * (49 + n) + [STRING]}},
+        {"items": {"anyOf": [*copies(INTEGER, 49 + n), STRING]}},
     ),
     "100 levels": lambda n: (nest([], 99 + n), LIST_OF_ITSELF),
     "100 digits": lambda n: ("9" * (100 + n), INTEGER),
@@ -273,8 +286,8 @@ def test_value_beyond_a_limit_is_a_mismatch(limit) -> None:
 @pytest.mark.parametrize(("count", "reason"), [(99, "expected integer"), (100, "matches none")])
 def test_types_of_a_hundred_alternatives_are_looked_up(count, reason) -> None:
     """With more, an expression can be of any type."""
-    [mismatch] = coerce_value(Expression("x"), {"anyOf": [INTEGER] * count}).mismatches
-    assert mismatch.startswith(reason)
+    coerced = coerce_value(Expression("x"), {"anyOf": copies(INTEGER, count)})
+    assert coerced.problem.startswith(reason)
 
 
 def test_long_reason_is_shortened() -> None:
