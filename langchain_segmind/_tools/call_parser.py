@@ -4,6 +4,7 @@ A call of a known tool that cannot be read is a call with a problem, never text.
 """
 
 import re
+from functools import cached_property
 from typing import Any
 
 from langchain_segmind._tools.json_calls import (
@@ -18,9 +19,10 @@ from langchain_segmind._tools.literal_parser import (
     Scanner,
     convert_scalar,
     find_end,
+    skip_brackets,
 )
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall, strip_namespace
-from langchain_segmind._tools.strings import UnclosedStringError, UnreadableError
+from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.syntax import PLAIN_NAME
 from langchain_segmind._tools.tools import Tool, Toolset
 
@@ -42,6 +44,7 @@ ENTRY = re.compile(
 """These match most arguments and calls in one step."""
 OBJECT_START = re.compile(r"\{\s*+['\"]?(?:functions\.)?")
 SEPARATOR = re.compile(r"\s*+(:=|=(?!=)|:)\s*+")
+BEFORE_CALL = re.compile(r"\s*+(?:await\b|[^\W\d]\w*+\s*+=(?!=))\s*+")
 DOUBLE_STAR = re.compile(r"\*\*")
 STRAY_CLOSER = re.compile(r"[)}]\s*+(?=[\])},]|\Z)")
 
@@ -55,7 +58,6 @@ class CallReader:
         self._tools = tools
         self._depth = depth
         self._is_certain = False
-        self._last_quotes: dict[str, int] = {}
 
     @property
     def position(self) -> int:
@@ -119,14 +121,37 @@ class CallReader:
                 elif scanner.take("]"):
                     open_lists -= 1
                 elif not (calls and scanner.take(",")):
-                    calls += self.read_entry()
-                    self._end_entry(calls[-1])
+                    calls += self._read_listed_entry()
         finally:
             scanner.reads_comments = False
         scanner.take_match(STRAY_CLOSER)
-        if not calls:
+        if not calls or (not self._is_certain and any(call.problem for call in calls)):
             raise NoCallError
+        return _refuse_quoted_among_others(calls)
+
+    def _read_listed_entry(self) -> list[RawCall]:
+        """Return the calls of an entry of a list; text in its place is a problem of the list."""
+        start = self.position
+        try:
+            calls = self.read_entry()
+            self._end_entry(calls[-1])
+        except NoCallError:
+            self.position = start
+            return [self._skip_other_entry()]
         return calls
+
+    def _skip_other_entry(self) -> RawCall:
+        scanner, start = self._scanner, self.position
+        scanner.take_match(BEFORE_CALL)
+        try:
+            scanner.read_expression()
+        except UnreadableError:
+            raise NoCallError from None
+        text = self._text[start : self.position].rstrip()
+        known = self._tools.tool_name
+        self._is_certain = self._is_certain or bool(known and known.search(text))
+        scanner.take(",")
+        return RawCall("", text, problem="this is not a call: write calls alone")
 
     def _end_entry(self, call: RawCall) -> None:
         """Skip the comma after an entry; other text makes its last call invalid."""
@@ -169,7 +194,7 @@ class CallReader:
         if not calls:
             raise NoCallError
         calls[0].repairs.append("no_brackets")
-        return calls
+        return _refuse_quoted_among_others(calls)
 
     def read_entry(self) -> list[RawCall]:
         """Return the calls of the next entry: one, or several if it is JSON or quoted."""
@@ -245,7 +270,8 @@ class CallReader:
             calls = self._read_call(name, start + 1)
             scanner.take(self._text[start])
         self._is_certain = True
-        calls[0].repairs.append("quoted_call")
+        for call in calls:
+            call.repairs.append("quoted_call")
         return calls
 
     def _read_call(self, name: str, start: int) -> list[RawCall]:
@@ -268,10 +294,10 @@ class CallReader:
         self, name: str, start: int, bracket: int, error: UnreadableError
     ) -> RawCall:
         """Skip an unreadable call: up to its closing bracket, or to the end of the text."""
-        end = find_end(self._text, bracket)
+        end, is_clear = skip_brackets(self._text, bracket)
         if end < 0:
             return self._skip_rest(name, start, f"{UNFINISHED} ({error})")
-        if isinstance(error, UnclosedStringError) and self._find_last(error.quote[0]) >= end:
+        if not is_clear and self._last_quote >= end:
             # What follows may be a part of the string.
             return self._skip_rest(name, start, f"{error}; nothing after it was read")
         self.position = end
@@ -281,10 +307,9 @@ class CallReader:
         self.position = len(self._text)
         return RawCall(name, self._text[start:].rstrip(), problem=problem)
 
-    def _find_last(self, quote: str) -> int:
-        if quote not in self._last_quotes:
-            self._last_quotes[quote] = self._text.rfind(quote)
-        return self._last_quotes[quote]
+    @cached_property
+    def _last_quote(self) -> int:
+        return max(map(self._text.rfind, "'\""))
 
     def _read_arguments(self, tool: Tool | None) -> dict[str, Any]:
         scanner = self._scanner
@@ -409,3 +434,12 @@ class CallReader:
         named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
         names = (strip_namespace(match[2], self._tools) for match in named)
         return next((name for name in names if name in self._tools), "")
+
+
+def _refuse_quoted_among_others(calls: list[RawCall]) -> list[RawCall]:
+    """Make quoted calls invalid if there are others: they may be mere text."""
+    quoted = [call for call in calls if "quoted_call" in call.repairs]
+    if len(quoted) < len(calls):
+        for call in quoted:
+            call.problem = call.problem or "this call is a text: write it without quotes"
+    return calls

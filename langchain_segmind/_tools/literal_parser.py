@@ -19,6 +19,7 @@ from langchain_segmind._tools.strings import (
     UnclosedStringError,
     UnreadableError,
     find_quote,
+    find_string_end,
     is_apostrophe,
     read_f_string,
     unescape,
@@ -39,14 +40,16 @@ FIELD = re.compile(r"\s*+([^\W\d]\w*+)\s*+=(?!=)")
 CONSTRUCTOR = re.compile(r"(?:new\s+)?[^\W\d][\w.]*+\s*+\(")
 WORD = re.compile(r"[^\W\d]\w*+")
 NUMBER = re.compile(
-    r"-?(?:0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
-    r"|(?:(?:0(?:_?0)*+|[1-9](?:_?\d)*+)(?:\.(?:\d(?:_?\d)*+)?)?|\.\d(?:_?\d)*+)"
-    r"(?:[eE][+-]?\d(?:_?\d)*+)?)(?!\w)"
+    r"(?:[+-]\s*+)?(?:0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
+    r"|(?:(?:0(?:_?0)*+|[1-9](?:_?[0-9])*+)(?:\.(?:[0-9](?:_?[0-9])*+)?)?"
+    r"|\.[0-9](?:_?[0-9])*+)(?:[eE][+-]?[0-9](?:_?[0-9])*+)?)(?!\w)"
 )
-SWALLOWED = re.compile(r"\)\s*+,?\s*+[^\W\d][\w.$-]*+\s*+\(|,\s*+[^\W\d][\w.$-]*+\s*+[=:]")
+SWALLOWED = re.compile(r"\)[\s,()\[\]{}]*+[^\W\d][\w.$-]*+\s*+\(|,\s*+[^\W\d][\w.$-]*+\s*+[=:]")
 """Not allowed in a string with a bare apostrophe: another call, or another argument."""
 CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
 JSON_CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
+OPERATORS = frozenset({"and", "else", "for", "if", "in", "is", "not", "or"})
+WORD_AFTER_STRING = re.compile(rf"\s*+(?!(?:{'|'.join(sorted(OPERATORS))})\b)\w")
 TOKEN = re.compile(r"[^\s()\[\]{},'\"#=<>!]++|\s++|[=!<>]=|=>|.", re.DOTALL)
 """Part of an expression."""
 CLOSERS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
@@ -262,15 +265,21 @@ class Scanner:
         if len(match[0]) > MAX_NUMBER_CHARACTERS:
             raise UnreadableError(f"a number has more than {MAX_NUMBER_CHARACTERS} characters")
         self.position = match.end()
-        number = convert_number(match[0])
+        number = convert_number("".join(match[0].split()))
         return NOT_A_LITERAL if number is None else number
 
     def _read_string(self, start: re.Match[str] | None) -> str:
         parts = []
+        is_bytes = start is not None and "b" in start[1].lower()
         while start is not None:
             parts.append(self._read_string_part(start))
+            end = self.position
             # Adjacent strings are one.
-            start = STRING_START.match(self.text, self.position) if self.peek() else None
+            following = STRING_START.match(self.text, self.position) if self.peek() else None
+            # Without a blank, `'it''s'` and `"Plan "B" works"` lack escapes.
+            if following and (self.position == end or is_bytes != ("b" in following[1].lower())):
+                raise UnclosedStringError(start[2])
+            start = following
         return "".join(parts)
 
     def _read_string_part(self, start: re.Match[str]) -> str:
@@ -317,7 +326,7 @@ class Scanner:
         Raises:
             UnreadableError: If a bracket or a string is not closed, or there is nothing.
         """
-        closers, parts = list[str](), list[str]()
+        closers, parts, before = list[str](), list[str](), ""
         while (token := TOKEN.match(self.text, self.position)) and not (
             token[0] in AFTER_AN_EXPRESSION and not closers
         ):
@@ -330,7 +339,8 @@ class Scanner:
                 raise UnreadableError("a comma is missing")
             elif character == "#" and self._skip_comment_after_blank():
                 continue
-            parts.append(self._read_part(token))
+            parts.append(self._read_part(token, before))
+            before = before if character.isspace() else parts[-1]
         text = "".join(parts).strip()
         if closers:
             raise UnreadableError("a bracket is not closed")
@@ -341,14 +351,13 @@ class Scanner:
     def _skip_comment_after_blank(self) -> bool:
         return self.text[self.position - 1].isspace() and self._skip_comment()
 
-    def _read_part(self, token: re.Match[str]) -> str:
+    def _read_part(self, token: re.Match[str], before: str) -> str:
         """Return a part of an expression: a string with its quotes, or another token."""
-        start, self.position = token.span()
-        quote = token[0]
-        if quote in {"'", '"'} and not is_apostrophe(self.text, start):
-            self.position = find_quote(self.text, quote, self.position) + 1
-            if not self.position:
-                raise UnclosedStringError(quote)
+        start, end = token.span()
+        string_end = find_string_end(self.text, start)
+        if string_end < 0 or (string_end and is_beside_word(self.text, string_end, before)):
+            raise UnclosedStringError(token[0][-1])
+        self.position = string_end or end
         return self.text[start : self.position]
 
     def _expect(self, character: str) -> None:
@@ -375,20 +384,48 @@ def convert_number(text: str) -> Number | NumberLiteral | None:
 
 def find_end(text: str, position: int) -> int:
     """Return the index after the bracket that begins here; -1 if it is not closed."""
+    return skip_brackets(text, position)[0]
+
+
+def skip_brackets(text: str, position: int) -> tuple[int, bool]:
+    """Find the end of the bracket that begins here.
+
+    Returns:
+        The index after it, -1 if it is not closed; and whether it is clear where each string and
+        comment in it begins and ends.
+    """
     closers: list[str] = []
+    is_clear, before = True, ""
     while token := TOKEN.match(text, position):
-        character, position = token[0][0], token.end()
-        if character in CLOSERS:
+        start, position = token.span()
+        character = token[0][0]
+        if string_end := find_string_end(text, start):
+            if string_end < 0:
+                return -1, False
+            position = string_end
+            is_clear = is_clear and not is_beside_word(text, position, before)
+        elif character in CLOSERS:
             closers.append(CLOSERS[character])
-        elif character in "'\"" and not is_apostrophe(text, token.start()):
-            position = find_quote(text, character, position) + 1
-            if not position:
-                return -1
         elif closers and character == closers[-1]:
             closers.pop()
+        elif character in "'\"#":
+            is_clear = is_clear and character == "#" and text[start - 1] == "="
+        before = before if character.isspace() else token[0]
         if not closers:
-            return position
-    return -1
+            return position, is_clear
+    return -1, False
+
+
+def is_beside_word(text: str, end: int, before: str) -> bool:
+    """Whether a word that is not an operator touches a string: it may end somewhere else.
+
+    Args:
+        text: The text.
+        end: Where the string ends.
+        before: The token before the string.
+    """
+    is_after_word = before[-1:].isalnum() and before not in OPERATORS
+    return is_after_word or bool(WORD_AFTER_STRING.match(text, end))
 
 
 def iterate_leaves(value: Any) -> Iterator[Any]:

@@ -49,6 +49,15 @@ def find_quote(text: str, quote: str, position: int) -> int:
     return end
 
 
+def find_string_end(text: str, position: int) -> int:
+    """Return the index after the string that begins here; 0 if there is none, -1 if it is open."""
+    start = STRING_START.match(text, position)
+    if start is None or (not start[1] and is_apostrophe(text, position)):
+        return 0
+    end = find_quote(text, start[2], start.end())
+    return end + len(start[2]) if end >= 0 else -1
+
+
 def unescape(text: str) -> str:
     """Return a string's value: its escapes as Python reads them.
 

@@ -118,7 +118,7 @@ class Toolset(Mapping[str, Tool]):
     @cached_property
     def nested_call(self) -> re.Pattern[str] | None:
         """Matches a call of a tool within an expression; the group is its name."""
-        return compile_names(self, r"(?<![\w.$])(?:functions\.)?", r"\s*+\(")
+        return compile_names(self, r"(?<![\w$])", r"\s*+\(")
 
 
 def compile_names(

@@ -92,10 +92,24 @@ def test_double_star_dict_is_unpacked() -> None:
 
 OTHER_LISTS = [
     *["", "[", "[,]", "[add]", "[1, 2]", "['add']", "[{'a': 1}]", "[{add}]"],
-    "[(add(a=1))]",
-    *["[x=add(a=1)]", "[not add(a=1)]"],
     *["[nope(1)]", "[nope(a=1, 2)]", "[nope(a==1)]", "[nope(a=)]", "[nope(a=1, a=2)]", "[nope(a=1"],
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        *[(f"[{entry}]", [entry]) for entry in ("(add(a=1))", "not add(a=1)", "x=add(a=1)")],
+        *[(f"[{entry}]", [entry]) for entry in ("await add(a=1)", "x = add(a=1)", "say add(1)")],
+        *[(f"[{entry}, stop()]", [entry]) for entry in ("None", "nope", "nope(x=f'{y}')", "'x'")],
+        ("[add{a=1}, 5, stop()]", ["add{a=1}", "5"]),
+    ],
+)
+def test_text_among_calls_is_invalid(text, others) -> None:
+    """A call of a known tool never turns into text, whatever stands before it."""
+    calls = read_list(text)
+    assert [call.text for call in calls if call.problem] == others
+    assert [call.name for call in calls if not call.problem] == ["stop"] * ("stop" in text)
 
 
 @pytest.mark.parametrize("text", OTHER_LISTS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from langchain_segmind._tools.calculation import calculate
 from langchain_segmind._tools.literal_parser import Expression, NumberLiteral, Scanner
-from langchain_segmind._tools.strings import UnreadableError
+from langchain_segmind._tools.strings import UnclosedStringError, UnreadableError
 from langchain_segmind._tools.syntax import WINDOWS_PATH
 
 
@@ -25,6 +25,8 @@ def read(text: str) -> tuple[object, list[str]]:
     ("text", "value"),
     [
         pytest.param("-5", -5, id="a negative one"),
+        pytest.param("+5", 5, id="a plus sign"),
+        pytest.param("- 5", -5, id="a blank after the sign"),
         pytest.param("1_000", 1000, id="underscores"),
         pytest.param("0xFF_FF", 65535, id="hexadecimal"),
         pytest.param("0b101", 5, id="binary"),
@@ -83,9 +85,19 @@ def test_repair_is_named(text, value, repair) -> None:
     assert read(text) == (value, [repair])
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["'a''b'", '"Plan "B" works"', "'plan 'b''", "'a' b'b'", "b'a' 'b'", "x 'a'", "'a' x", "'a' 1"],
+)
+def test_string_beside_another_text_is_unclear(text) -> None:
+    """Its writer did not escape a quote: no half of it is the value."""
+    with pytest.raises(UnclosedStringError):
+        read(text)
+
+
 EXPRESSIONS = [
     *["dataset", "System.out", "data['sales']", "new HashMap<String>(a, 'b, c')", " if x else 'b'"],
-    *["1/6", "007", "2024-10-15", "5%", "+49123", "10L", "1__0", "1_", "1e999"],
+    *["1/6", "007", "2024-10-15", "5%", "1\u0663", "10L", "1__0", "1_", "1e999"],
     *["lambda x", "a == b", "{'a': 1}['a']", "x if y == 'a' else b", "x => x"],
     *["it's", "Schindler's List", "g('it\\'s', \"]\")"],
 ]
@@ -109,14 +121,11 @@ def test_expression_ends_after_its_brackets() -> None:
 CALCULATIONS = {
     "1/6": 1 / 6,
     "2 * (3 + 4) - 1": 13,
-    "-3 ** 2": -9,
-    "2**64": 2**64,
-    "10**50*10**50": 10**100,
     "1+" * 49 + "10": 59,
 }
 NO_CALCULATIONS = [
-    *["2**65", "10**50*10**50+1", "1+" * 49 + "100", "9**9**9", "1.5**999"],
-    *["1/0", "(-8)**.5", "a+1", "1 +", "()", "(" * 60 + "1" + ")" * 60],
+    *["2**64", "9**9**9", "1+" * 49 + "100"],
+    *["1/0", "a+1", "1 +", "()", "(" * 60 + "1" + ")" * 60],
 ]
 
 
@@ -124,7 +133,7 @@ NO_CALCULATIONS = [
     ("text", "value"), [*CALCULATIONS.items(), *((text, None) for text in NO_CALCULATIONS)]
 )
 def test_calculation_with_numbers_has_a_result(text, value) -> None:
-    """Only arithmetic, and only where the text, the exponents and the results are short."""
+    """Only arithmetic, and only where the text is short."""
     assert calculate(text) == value
 
 

@@ -227,7 +227,44 @@ def test_a_call_with_an_unclear_end_is_invalid(text) -> None:
     assert parsed.invalid_calls
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[search(query=f'{n}', limit='), pay(to=\"Eve\"), search(query=')]",
+        "[search(query='a', query=r'b', limit='), pay(to=2), search(query=')]",
+        "[search(query='''a'b''', query='), pay(to=2), search(query=')]",
+        "[search(query='it's', query='), pay(to=2), search(query=')]",
+        "[search(query={1}, # don't do 'x\n limit='), pay(to=2), search(query=')]",
+        "[search(query=don 't, limit='), pay(to=2), search(query=')]",
+        "[search(query='don't)]\n[pay(to=\"Eve\")]\n[search(query=')]",
+    ],
+)
+def test_text_of_a_string_is_not_a_call(text) -> None:
+    """Where a call cannot be read, its strings still begin and end as Python's do, or unclearly."""
+    parsed = parse_reply(text, TOOLS)
+    assert not [call for call in parsed.calls if call["name"] == "pay"]
+    assert parsed.invalid_calls
+
+
+@pytest.mark.parametrize("prefix", ["", "f", "r", "u", "b"])
+def test_call_behind_a_clear_string_survives(prefix) -> None:
+    """The problem of a call is its own."""
+    parsed = parse_reply(f"[pay(to={prefix}'it is', by=x=1), search(query='x')]", TOOLS)
+    assert [call["name"] for call in parsed.calls] == ["search"]
+    assert [call["name"] for call in parsed.invalid_calls] == ["pay"]
+
+
+def test_quoted_call_among_others_is_invalid() -> None:
+    """Only a list of quoted calls is known from models; among others they may be mere text."""
+    parsed = parse_reply("[search(query='x'), \"pay(to='Eve')\"]", TOOLS)
+    assert [call["name"] for call in parsed.calls] == ["search"]
+    assert [call["name"] for call in parsed.invalid_calls] == ["pay"]
+    quoted = parse_reply("[\"search(query='x')\", \"pay(to='Eve')\"]", TOOLS)
+    assert [call["name"] for call in quoted.calls] == ["search", "pay"]
+
+
 NESTED_CALLS = [
+    pytest.param("[pay(to=tools.search(query='Ana'))]", id="a name with a prefix"),
     pytest.param("[pay(to=search(query='Ana'))]", id="an argument"),
     pytest.param("[pay(to=[{'x': search('Ana')}])]", id="in a list and an object"),
     pytest.param("[pay(to=functions.search(query='Ana').id)]", id="an attribute of its result"),
