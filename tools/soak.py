@@ -137,7 +137,7 @@ def show(rows: list[tuple[str, object]]) -> None:
     """Print a table."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"{name:<{width}}  {value:>12}")  # noqa: T201 - a script prints
+        print(f"{name:<{width}}  {value:>12}")
 
 
 def main() -> int:
