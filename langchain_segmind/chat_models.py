@@ -53,7 +53,7 @@ from langchain_segmind._settings.parameters import BodyParameters, ModelParamete
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
 from langchain_segmind.callbacks.tracking import UsageTracker, begin_call, start_tracking
-from langchain_segmind.data._profiles import PROFILES
+from langchain_segmind.data._profiles import find_model
 
 if TYPE_CHECKING:
     from langchain_segmind._api.api_key import ApiKeySource
@@ -605,7 +605,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         return params
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        profile = PROFILES.get(self.model)
+        profile = find_model(self.model).profile
         return None if profile is None else ModelProfile(**profile)
 
     @classmethod
