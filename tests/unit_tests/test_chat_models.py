@@ -571,7 +571,7 @@ class TestLangChainHooks:
         assert profile["image_inputs"] is False
         own = ModelProfile(max_input_tokens=5)
         assert ChatSegmindGPT4Turbo(profile=own).profile == own
-        assert ChatSegmind(model="kimi-k2-instruct-0905").profile is None
+        assert ChatSegmind(model="a-new-model").profile is None
 
     def test_changing_a_profile_does_not_change_the_next_models(self) -> None:
         """Each model has a copy."""
