@@ -56,16 +56,17 @@ class SegmindTestGateway:
     async def _respond(self, request: Request) -> Completion | APIResponse:  # noqa: ARG002 - scripts get the request
         return self._queue.popleft() if self._queue else _NO_RESPONSE
 
-    def reply(self, content: str, **completion: Any) -> Self:
+    def reply(self, content: str | None, **completion: Any) -> Self:
         """Queue a reply of the model.
 
         Args:
-            content: The text.
-            completion: `finish_reason`, `usage` or `model`, as in a script of the gateway.
+            content: The text; None for none.
+            completion: `finish_reason`, `usage`, `model`, `reasoning` or `tool_calls`, as in a
+                script of the gateway.
 
         Raises:
             TypeError: An argument is unknown.
-            ValueError: `usage` is not valid.
+            ValueError: `usage`, `reasoning` or `tool_calls` is not valid.
         """
         self._queue.append(Completion(content, **completion))
         return self
@@ -73,9 +74,10 @@ class SegmindTestGateway:
     def tool_call(
         self, name: str, args: Mapping[str, Any] | None = None, **completion: Any
     ) -> Self:
-        """Queue a reply of the model that calls a tool.
+        """Queue a reply of the model that calls a tool in its text, as the prompt asks for.
 
-        For several calls in one reply use `.reply("[add(a=1, b=2), add(a=3, b=4)]")`.
+        For several calls in one reply use `.reply("[add(a=1, b=2), add(a=3, b=4)]")`; for a
+        native call, `.reply(None, tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}}])`.
 
         Args:
             name: The tool's name.

@@ -5,7 +5,7 @@ a program on a free loopback port, and `create_app` returns the ASGI application
 Replies come from a script, a small local model or any OpenAI-compatible server.
 
 ```
-__main__ -> server -> app -> service -> options -> backends -> contract -> request
+__main__ -> server -> app -> service -> options -> backends -> contract -> request -> formats
                              service -> faults, ledger, pricing, rate_limit
 ```
 """
@@ -19,7 +19,8 @@ except ImportError as error:
     ) from error
 
 from langchain_segmind.gateway.app import create_app
-from langchain_segmind.gateway.backends import Backend, BackendError, Completion
+from langchain_segmind.gateway.backends import Backend, BackendError
+from langchain_segmind.gateway.completion import Completion
 from langchain_segmind.gateway.options import Options
 from langchain_segmind.gateway.request import Request
 from langchain_segmind.gateway.server import Gateway

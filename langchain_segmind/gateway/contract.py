@@ -1,11 +1,14 @@
-"""What the API accepts and refuses, and in which words. Pure functions."""
+"""What the API accepts and refuses in every format, and in which words. Pure functions."""
 
 import json
 from collections.abc import Collection, Container, Mapping
 from http.client import responses
 from typing import Any
 
-from langchain_segmind._api.endpoint import API_KEY_HEADER, CREDITS_PATH, ROLES, SLUG, APIResponse
+from langchain_segmind._api.endpoint import API_KEY_HEADER, CREDITS_PATH, SLUG, APIResponse
+from langchain_segmind.data._profiles import find_model
+from langchain_segmind.gateway.formats import FORMATS
+from langchain_segmind.gateway.formats.common import require
 from langchain_segmind.gateway.request import Request
 
 JSON_TYPE = "application/json"
@@ -86,53 +89,66 @@ def check_chat(request: Request) -> None:
     """Check the content type and body of a chat request.
 
     Raises:
-        RefusedError: 406 if the content type is not JSON, 400 if the body is not valid.
+        RefusedError: 406 if the content type is not JSON.
+        InvalidBodyError: The body is not valid in the request's format.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0]
     if media_type.strip().lower() != JSON_TYPE:
         raise RefusedError(406, "Invalid content type")
     body = request.json
-    _require(body is not None, "The body is not valid JSON")
-    _require(isinstance(body, dict), "The body must be a JSON object")
+    require(body is not None, "The body is not valid JSON")
+    require(isinstance(body, dict), "The body must be a JSON object")
     if "prompt" in body and "messages" not in body:
-        _require(isinstance(body["prompt"], str), "prompt must be a string")
+        require(isinstance(body["prompt"], str), "prompt must be a string")
     else:
-        _check_messages(body.get("messages"))
-    for name, (is_valid, expected) in _PARAMETER_RULES.items():
-        _require(body.get(name) is None or is_valid(body[name]), f"{name} must be {expected}")
+        FORMATS[request.api_format].check_messages(body)
+    for name, value in request.parameters.items():
+        is_valid, expected = _PARAMETER_RULES[name]
+        require(value is None or is_valid(value), f"{name} must be {expected}")
+    if json_type := _get_json_type(request):
+        if json_type == "json_object":
+            FORMATS[request.api_format].check_json_object(request.messages)
+        require(
+            _takes_json(request.slug, json_type) is not False,
+            f"Invalid parameter: 'response_format' of type '{json_type}' is not supported with "
+            "this model.",
+        )
 
 
 def check_strictly(request: Request, extra_body_keys: Collection[str]) -> None:
-    """Check a valid chat request for anything that this package's client never sends.
+    """Check a valid chat request for anything that its format or its model does not document.
 
     Raises:
-        RefusedError: 400 for unknown keys, and for content other than a string.
+        InvalidBodyError: It has unknown keys, messages with anything but texts and images, an
+            image for a model that takes none, or a `response_format` that nobody documents.
     """
-    unknown = sorted(set(request.json) - PARAMETERS - set(extra_body_keys))
-    _require(not unknown, f"strict: unknown keys {', '.join(unknown)}")
-    for index, message in enumerate(request.messages):
-        name = f"strict: messages[{index}]"
-        _require(set(message) == {"role", "content"}, f"{name} must hold exactly role and content")
-        _require(isinstance(message["content"], str), f"{name}.content must be a string")
+    own_format, slug = FORMATS[request.api_format], request.slug
+    known = own_format.MESSAGE_KEYS | own_format.PARAMETERS | set(extra_body_keys)
+    unknown = sorted(set(request.json) - known)
+    require(
+        not unknown, f"strict: unknown keys {', '.join(unknown)} in {request.api_format}'s format"
+    )
+    own_format.check_strictly(request.json)
+    if (find_model(slug).profile or {}).get("image_inputs") is False:
+        for index, message in enumerate(request.messages):
+            is_text = isinstance(message["content"], str)
+            problem = f"messages[{index}].content must be a string: {slug} takes no images"
+            require(is_text, f"strict: {problem}")
+    if (json_type := _get_json_type(request)) and "response_format" not in extra_body_keys:
+        problem = f"nothing says that {slug} takes a response_format of type {json_type}"
+        require(_takes_json(slug, json_type), f"strict: {problem}")
 
 
-def _require(condition: object, problem: str) -> None:
-    if not condition:
-        raise RefusedError(400, problem)
+def _get_json_type(request: Request) -> str | None:
+    """Return the type of the response format, or None where it asks for text."""
+    response_format = request.parameters.get("response_format")
+    json_type: str = response_format["type"] if response_format else "text"
+    return None if json_type == "text" else json_type
 
 
-def _check_messages(messages: Any) -> None:
-    is_filled = isinstance(messages, list) and messages
-    _require(is_filled, "messages: at least one message is required")
-    for index, message in enumerate(messages):
-        name = f"messages[{index}]"
-        _require(isinstance(message, dict), f"{name} must be an object")
-        _require(message.get("role") in ROLES, f"{name}.role must be one of {', '.join(ROLES)}")
-        content = message.get("content")
-        if not isinstance(content, str):
-            _require(isinstance(content, list), f"{name}.content must be a string or a list")
-            are_parts = content and all(isinstance(part, dict) for part in content)
-            _require(are_parts, f"{name}.content must be a list of content parts")
+def _takes_json(slug: str, json_type: str) -> bool | None:
+    model = find_model(slug)
+    return model.json_object if json_type == "json_object" else model.json_schema
 
 
 def _is_number(value: Any) -> bool:
@@ -143,13 +159,26 @@ def _is_stop(value: Any) -> bool:
     return all(isinstance(stop, str) for stop in (value if isinstance(value, list) else [value]))
 
 
+def _is_response_format(value: Any) -> bool:
+    json_type = value.get("type") if isinstance(value, dict) else None
+    if json_type != "json_schema":
+        return json_type in ("text", "json_object")
+    schema = value.get("json_schema")
+    return (
+        isinstance(schema, dict)
+        and isinstance(schema.get("name"), str)
+        and isinstance(schema.get("schema"), dict)
+    )
+
+
 _PARAMETER_RULES = {
     "temperature": (_is_number, "a number"),
     "top_p": (_is_number, "a number"),
     "max_tokens": (lambda value: type(value) is int and value > 0, "a whole number above 0"),
     "seed": (lambda value: type(value) is int, "a whole number"),
     "stop": (_is_stop, "a string or a list of strings"),
+    "response_format": (
+        _is_response_format,
+        'an object with the type text, json_object, or json_schema with {"name", "schema"}',
+    ),
 }
-
-PARAMETERS = frozenset({"messages", *_PARAMETER_RULES})
-"""The body keys that a backend sees; others are ignored."""

@@ -8,6 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args
 
+from langchain_segmind.data._profiles import APIFormat
 from langchain_segmind.gateway.backends import Backend
 from langchain_segmind.gateway.backends.llama import LlamaBackend
 from langchain_segmind.gateway.backends.proxy import ProxyBackend
@@ -15,6 +16,7 @@ from langchain_segmind.gateway.backends.scripted import Replies, ScriptedBackend
 
 BackendName = Literal["scripted", "llama", "proxy"]
 BACKEND_NAMES = get_args(BackendName)
+API_FORMATS = get_args(APIFormat)
 
 _MAX_PORT = 65_535
 
@@ -36,7 +38,7 @@ class Options:
     """Keyword arguments of `Gateway`; each is also an option of the command line.
 
     Raises:
-        ValueError: `host` or `port` is not valid.
+        ValueError: `host`, `port` or `api_format` is not valid.
     """
 
     host: str = _option("address to listen on", "127.0.0.1")
@@ -79,19 +81,26 @@ class Options:
         metavar="SPEC",
     )
     fault_seed: int | None = _option("makes faults with a rate repeatable", type=int, metavar="N")
+    api_format: APIFormat | None = _option(
+        "JSON format of every model (default: by the model)", choices=API_FORMATS
+    )
     strict: bool = _option(
-        "refuse what this package's client never sends", default=False, action="store_true"
+        "refuse what the format or the model does not document", default=False, action="store_true"
     )
     extra_body_keys: Sequence[str] = _option(
         "body keys to accept with --strict and to pass to the model", (), nargs="+", metavar="KEY"
     )
 
     def __post_init__(self) -> None:
-        """Check where to listen."""
+        """Check where to listen, and what to speak."""
         if not 0 <= self.port <= _MAX_PORT:
             raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {self.port}")
         if not self.host:
             raise ValueError("host is empty, which would listen on every address; name one")
+        if self.api_format not in (None, *API_FORMATS):
+            raise ValueError(
+                f"api_format must be {', '.join(API_FORMATS)} or None, not {self.api_format!r}"
+            )
 
 
 def accept_options(

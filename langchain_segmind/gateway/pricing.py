@@ -5,11 +5,13 @@ gpt-4-turbo: 10 USD per million input tokens and 30 USD per million output token
 is one US dollar. Amounts are exact to a millionth of a credit.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from langchain_segmind.gateway.request import get_text
+from langchain_segmind.gateway.completion import Completion
+from langchain_segmind.gateway.formats.common import get_text
 
 PROMPT_TOKEN_PRICE = Decimal("0.000010")
 COMPLETION_TOKEN_PRICE = Decimal("0.000030")
@@ -35,6 +37,22 @@ def count_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
     """Estimate the tokens of a prompt: those of its texts, plus four per message."""
     texts = (get_text(message.get("content")) for message in messages)
     return sum(count_tokens(text) + _TOKENS_PER_MESSAGE for text in texts)
+
+
+def count_usage(messages: Iterable[Mapping[str, Any]], completion: Completion) -> dict[str, Any]:
+    """Return a completion's usage, estimated where the completion does not give it."""
+    reasoning = count_tokens(completion.reasoning)
+    calls = sum(count_tokens(json.dumps(dict(call))) for call in completion.tool_calls)
+    usage = {
+        "prompt_tokens": count_prompt_tokens(messages),
+        "completion_tokens": count_tokens(get_text(completion.content)) + reasoning + calls,
+        **completion.usage,
+    }
+    if reasoning:
+        details = {"reasoning_tokens": min(reasoning, usage["completion_tokens"])}
+        usage.setdefault("completion_tokens_details", details)
+    usage.setdefault("total_tokens", usage["prompt_tokens"] + usage["completion_tokens"])
+    return usage
 
 
 def compute_cost(prompt_tokens: int, completion_tokens: int) -> Decimal:

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_segmind.data._profiles import APIFormat
+from langchain_segmind.gateway.formats import FORMATS
+from langchain_segmind.gateway.formats.common import InvalidBodyError, get_text
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -17,6 +21,7 @@ class Request:
         body: The raw body.
         json: The parsed body; None if it is not valid JSON.
         client: The client's host and port; differs between connections.
+        api_format: The JSON format of the body and of the reply.
     """
 
     method: str
@@ -25,6 +30,7 @@ class Request:
     body: bytes = b""
     json: Any = None
     client: tuple[str, int] | None = None
+    api_format: APIFormat = "openai"
 
     @property
     def slug(self) -> str:
@@ -33,11 +39,26 @@ class Request:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The messages; the shorthand `prompt` counts as one user message."""
+        """The messages, in OpenAI's format whatever the request's; none if they cannot be read.
+
+        The shorthand `prompt` counts as one user message.
+        """
         body = self.json if isinstance(self.json, dict) else {}
-        if "messages" in body:
-            return list(body["messages"])
-        return [{"role": "user", "content": body["prompt"]}] if "prompt" in body else []
+        if "prompt" in body and "messages" not in body:
+            return [{"role": "user", "content": body["prompt"]}]
+        own_format = FORMATS[self.api_format]
+        try:
+            own_format.check_messages(body)
+        except InvalidBodyError:
+            return []
+        return own_format.read_messages(body)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The keys of the body that the format documents, without the messages."""
+        known = FORMATS[self.api_format].PARAMETERS
+        body = self.json if isinstance(self.json, dict) else {}
+        return {key: value for key, value in body.items() if key in known}
 
     @property
     def last_message(self) -> str:
@@ -60,12 +81,3 @@ def parse_json(body: bytes) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not valid JSON")
-
-
-def get_text(content: Any) -> str:
-    """Return the text of a message's content: a string, or a list of content parts."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    texts = (part.get("text") for part in parts if isinstance(part, dict))
-    return "".join(text for text in texts if isinstance(text, str))

@@ -20,6 +20,7 @@ from langchain_segmind._api.endpoint import (
     APIResponse,
 )
 from langchain_segmind._api.secrets import mask_secrets
+from langchain_segmind.data._profiles import find_model
 from langchain_segmind.gateway import contract
 from langchain_segmind.gateway.backends import Backend, BackendError
 from langchain_segmind.gateway.backends.scripted import Replies, ScriptedBackend
@@ -29,16 +30,13 @@ from langchain_segmind.gateway.contract import (
     create_json_response,
 )
 from langchain_segmind.gateway.faults import Faults, create_fault_response
+from langchain_segmind.gateway.formats import FORMATS
+from langchain_segmind.gateway.formats.common import InvalidBodyError
 from langchain_segmind.gateway.ledger import Ledger
 from langchain_segmind.gateway.options import Options, as_list, create_backend
-from langchain_segmind.gateway.pricing import (
-    compute_cost,
-    count_prompt_tokens,
-    count_tokens,
-    estimate_cost,
-)
+from langchain_segmind.gateway.pricing import compute_cost, count_usage, estimate_cost
 from langchain_segmind.gateway.rate_limit import RateLimiter
-from langchain_segmind.gateway.request import Request, get_text
+from langchain_segmind.gateway.request import Request
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +83,8 @@ class Service:
 
     async def answer(self, request: Request) -> Delivery:
         """Return the response to a request; raises only if cancelled."""
+        api_format = self._options.api_format or find_model(request.slug).api_format
+        request = replace(request, api_format=api_format)
         self.requests.append(request)
         outcome, cost, began = "client disconnected", "0", time.perf_counter()
         try:
@@ -104,6 +104,8 @@ class Service:
             return await self._answer(request)
         except RefusedError as refused:
             response = refused.response
+        except InvalidBodyError as error:
+            response = create_error_response(400, str(error))
         except BackendError as error:
             response = create_error_response(500, str(error))
         except Exception:
@@ -134,7 +136,7 @@ class Service:
         return Delivery(response, "cut" if action == "cut" else "whole")
 
     async def _run(self, request: Request, api_key: str) -> APIResponse:
-        estimate = estimate_cost(request.messages, request.json.get("max_tokens"))
+        estimate = estimate_cost(request.messages, request.parameters.get("max_tokens"))
         with self.ledger.reserve(api_key, estimate) as charge:
             began = time.perf_counter()
             reply = await self.backend.reply(request)
@@ -142,24 +144,9 @@ class Service:
             if isinstance(reply, APIResponse):
                 # A scripted raw response is not billed.
                 return reply
-            usage = {
-                "prompt_tokens": count_prompt_tokens(request.messages),
-                "completion_tokens": count_tokens(get_text(reply.content)),
-                **reply.usage,
-            }
-            usage.setdefault("total_tokens", usage["prompt_tokens"] + usage["completion_tokens"])
-            message = {"role": "assistant", "content": reply.content}
-            choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-            response = create_json_response(
-                {
-                    "id": f"chatcmpl-{uuid.uuid4().hex}",
-                    "object": "chat.completion",
-                    "created": int(time.time()),
-                    "model": reply.model or request.slug,
-                    "choices": [choice],
-                    "usage": usage,
-                }
-            )
+            usage = count_usage(request.messages, reply)
+            completion = replace(reply, usage=usage, model=reply.model or request.slug)
+            response = create_json_response(FORMATS[request.api_format].render(completion))
             cost = compute_cost(usage["prompt_tokens"], usage["completion_tokens"])
             headers = {
                 REMAINING_CREDITS_HEADER: str(charge(cost)),

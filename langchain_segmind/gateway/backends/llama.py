@@ -11,9 +11,9 @@ from typing import Any
 from langchain_segmind.gateway.backends import (
     Backend,
     BackendError,
-    Completion,
     select_parameters,
 )
+from langchain_segmind.gateway.completion import Completion
 from langchain_segmind.gateway.pricing import DEFAULT_MAX_TOKENS
 from langchain_segmind.gateway.request import Request
 
@@ -49,8 +49,9 @@ class LlamaBackend(Backend):
             raise BackendError(f"The model failed: {reply['error'].get('message')}")
         choice = reply["choices"][0]
         counts = {key: reply["usage"][key] for key in ("prompt_tokens", "completion_tokens")}
-        content, finish_reason = choice["message"]["content"], choice["finish_reason"]
-        return Completion(content, finish_reason, counts, self._path.stem)
+        message, finish_reason = choice["message"], choice["finish_reason"]
+        reasoning = message.get("reasoning_content") or ""
+        return Completion(message["content"], finish_reason, counts, self._path.stem, reasoning)
 
     def _complete(self, payload: dict[str, Any]) -> Any:
         if self._server is None:  # restarted after close

@@ -7,9 +7,9 @@ import httpx
 from langchain_segmind.gateway.backends import (
     Backend,
     BackendError,
-    Completion,
     select_parameters,
 )
+from langchain_segmind.gateway.completion import Completion
 from langchain_segmind.gateway.request import Request, parse_json
 
 _MAX_ERROR_CHARACTERS = 200
@@ -73,8 +73,9 @@ def _parse_completion(body: bytes) -> Completion:
     try:
         parsed = parse_json(body)
         choice = parsed["choices"][0]
-        content, finish_reason = choice["message"]["content"], choice.get("finish_reason")
-        usage, model = parsed.get("usage"), parsed.get("model")
-        return Completion(content, finish_reason or "stop", usage or {}, model)
+        message, finish_reason = choice["message"], choice.get("finish_reason") or "stop"
+        usage, model = parsed.get("usage") or {}, parsed.get("model")
+        reasoning = message.get("reasoning_content") or ""
+        return Completion(message["content"], finish_reason, usage, model, reasoning)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise BackendError("The upstream server sent no chat completion") from error

@@ -5,11 +5,13 @@ import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind.gateway.backends import Backend, BackendError, Completion
+from langchain_segmind.gateway.backends import Backend, BackendError
+from langchain_segmind.gateway.completion import Completion
 from langchain_segmind.gateway.contract import HTML_TYPE, create_json_response
 from langchain_segmind.gateway.request import Request, parse_json
 
@@ -24,7 +26,7 @@ Replies: TypeAlias = (
 )
 """A path, a list of entries, or a function of the request."""
 
-_COMPLETION_KEYS = frozenset({"match", "content", "finish_reason", "usage", "model"})
+_COMPLETION_KEYS = frozenset({"match", *(field.name for field in fields(Completion))})
 _RAW_KEYS = frozenset({"match", "status", "headers", "body"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -81,8 +83,8 @@ def _parse_entry(value: Any) -> tuple[str | None, Outcome]:
     if not isinstance(value, Mapping):
         raise ValueError(f"a script entry must be a string or an object, not {value!r}")
     shown = json.dumps(dict(value), default=repr)
-    if not value.keys() & {"content", "status"}:
-        raise ValueError(f"a script entry must hold content or status: {shown}")
+    if not value.keys() & {"content", "tool_calls", "status"}:
+        raise ValueError(f"a script entry must hold content, tool_calls or status: {shown}")
     allowed = _RAW_KEYS if "status" in value else _COMPLETION_KEYS
     if unknown := sorted(set(value) - allowed):
         raise ValueError(f"a script entry has unknown keys {', '.join(unknown)}: {shown}")

@@ -191,14 +191,14 @@ def test_strict_refuses_what_this_client_never_sends(serve, post, body, text):
     assert text in response.json()["error"]
 
 
-@pytest.mark.parametrize("keys", ["response_format", ["response_format", "x"]], ids=["one", "two"])
+@pytest.mark.parametrize("keys", ["web_search", ["web_search", "x"]], ids=["one", "two"])
 def test_strict_accepts_what_this_client_sends(serve, ask, keys):
     """With `strict`, the client's parameters and the keys of `extra_body_keys` pass."""
     gateway = serve(strict=True, extra_body_keys=keys)
     response = ask(gateway, temperature=0, max_tokens=5, top_p=1, seed=1, stop=["x"])
 
     assert response.status_code == 200
-    assert ask(gateway, response_format={"type": "json_object"}).status_code == 200
+    assert ask(gateway, web_search=True).status_code == 200
 
 
 def test_insufficient_balance_is_406(serve, ask):

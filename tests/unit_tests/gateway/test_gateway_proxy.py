@@ -28,14 +28,14 @@ def upstream():
 
 def test_requests_are_forwarded(serve, ask, upstream):
     """The model sees the parameters but no tools; its usage is charged."""
-    gateway = serve(upstream=f"{upstream.get_url()}/", extra_body_keys=["response_format"])
-    response = ask(gateway, "Hey", temperature=0, tools=[{}], stream=True, response_format={})
+    gateway = serve(upstream=f"{upstream.get_url()}/", extra_body_keys=["top_k"])
+    response = ask(gateway, "Hey", temperature=0, tools=[{}], stream=True, top_k=3)
     body = response.json()
 
     (request,) = upstream.requests
     assert request.head.startswith(b"POST /v1/chat/completions ")
     assert b"authorization" not in request.head.lower()
-    sent = {"model": "gpt-4-turbo", "temperature": 0, "response_format": {}}
+    sent = {"model": "gpt-4-turbo", "temperature": 0, "top_k": 3}
     sent["messages"] = [{"role": "user", "content": "Hey"}]
     assert json.loads(request.body) == sent
     assert body["choices"] == COMPLETION["choices"]

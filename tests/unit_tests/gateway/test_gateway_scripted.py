@@ -178,7 +178,7 @@ def test_malformed_file_names_the_place(serve, tmp_path, text, problem):
     ("entry", "text"),
     [
         pytest.param(7, "must be a string or an object, not 7", id="number"),
-        pytest.param({}, "must hold content or status", id="empty"),
+        pytest.param({}, "must hold content, tool_calls or status", id="empty"),
         pytest.param({"content": "a", "contents": "b"}, "unknown keys contents", id="typo"),
         pytest.param({"status": 200, "content": "b"}, "unknown keys content", id="both"),
         pytest.param({"match": 1, "content": "b"}, "match must be a string", id="match"),
