@@ -76,6 +76,7 @@ async def test_custom_backend_answers_and_is_closed():
         ),
         pytest.param({"host": ""}, "every address", id="host"),
         pytest.param({"port": 99_999}, "port must be a number", id="port"),
+        pytest.param({"api_format": "xml"}, "api_format must be openai, anthropic", id="format"),
         pytest.param({"api_key": []}, "at least one key", id="no-key"),
         pytest.param({"api_key": [" "]}, "blank", id="blank-key"),
     ],

@@ -50,6 +50,15 @@ def test_options_reach_the_gateway(tmp_path, ask):
     assert main(argv, until=until) == 0
 
 
+def test_format_can_be_chosen(ask):
+    """`--api-format` overrides what a model's name suggests."""
+
+    def until(gateway):
+        assert "stop_reason" in ask(gateway, slug="gpt-4-turbo").json()
+
+    assert main(["--api-format", "anthropic"], until=until) == 0
+
+
 def test_verbose_logs_each_request_without_keys(caplog, ask):
     """Each line has the method, path, status, credits and time."""
 

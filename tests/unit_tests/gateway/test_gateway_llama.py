@@ -1,6 +1,7 @@
 """The llama backend, with a real model if one is installed."""
 
 import asyncio
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,6 +55,33 @@ def test_parameters_reach_the_model(llama, ask):
     letter = story(temperature=0)["message"]["content"][3]
     stopped = story(temperature=0, stop=[letter], seed=None)
     assert letter not in stopped["message"]["content"]
+
+
+@needs_model
+def test_model_answers_in_every_format(llama, post):
+    """The model sees the instruction; what cuts its reply is in the words of the format."""
+    body = {"instruction": "Count.", "messages": [{"role": "user", "content": "From 1 to 9."}]}
+    reply = post(llama, {**body, "max_tokens": 4}, slug="claude-4.5-sonnet").json()
+    (block,) = reply["content"]
+
+    assert block["text"]
+    assert reply["stop_reason"] == "max_tokens"
+    assert reply["usage"]["output_tokens"] == 4
+    assert "Count." in str(llama.requests[-1].messages[0])
+
+
+@needs_model
+def test_model_is_held_to_a_schema(llama, post):
+    """`response_format` limits what the model can write, in Gemini's format too."""
+    schema = {"properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
+    schema |= {"type": "object", "additionalProperties": False}
+    response_format = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    contents = [{"role": "user", "parts": [{"text": "Write a number as JSON."}]}]
+    body = {"messages": {"contents": contents}, "response_format": response_format}
+    (candidate,) = post(llama, body, slug="gemini-3-flash").json()["candidates"]
+
+    (part,) = candidate["content"]["parts"]
+    assert json.loads(part["text"]).keys() == {"n"}
 
 
 @needs_model

@@ -39,6 +39,77 @@ def test_client_reads_responses(serve, connect):
     assert client.chat_sync("gpt-4-turbo", prompt="Polly").json() == {"a": 1}
 
 
+CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("slug", "messages", "finish_reason", "usage"),
+    [
+        pytest.param(
+            "gpt-5.5",
+            MESSAGES,
+            "length",
+            {"prompt_tokens": 6, "completion_tokens": 1, "total_tokens": 7},
+            id="openai",
+        ),
+        pytest.param(
+            "claude-4.5-sonnet",
+            MESSAGES,
+            "max_tokens",
+            {"input_tokens": 6, "output_tokens": 1},
+            id="anthropic",
+        ),
+        pytest.param(
+            "gemini-3-flash",
+            CONTENTS,
+            "MAX_TOKENS",
+            {"promptTokenCount": 6, "candidatesTokenCount": 1, "totalTokenCount": 7},
+            id="gemini",
+        ),
+    ],
+)
+def test_client_reads_every_format(serve, connect, *, slug, messages, finish_reason, usage):
+    """The client finds the text, usage and finish reason of a model of each format."""
+    script = [{"content": "Hi!", "finish_reason": "length"}, {"content": "{}"}]
+    client = connect(serve(replies=script, strict=True))
+    response = client.chat_sync(slug, messages=messages)
+
+    assert response.text == "Hi!"
+    assert response.finish_reason == finish_reason
+    assert response.usage == usage
+    schema = {"name": "answer", "schema": {"type": "object"}}
+    response_format = {"type": "json_schema", "json_schema": schema}
+    held = client.chat_sync(slug, messages=messages, response_format=response_format)
+    assert held.json() == {}
+
+
+@pytest.mark.parametrize("slug", ["gpt-5.5", "claude-4.5-sonnet"])
+def test_client_skips_thoughts(serve, connect, slug):
+    """Thoughts are not part of the text; in Gemini's format the client would mix them in."""
+    client = connect(serve(replies=[{"content": "Hi!", "reasoning": "Hm."}]))
+    assert client.chat_sync(slug, messages=MESSAGES).text == "Hi!"
+
+
+def test_client_sends_images(serve, connect):
+    """Its own helper writes an image that the strict gateway accepts."""
+    gateway = serve(strict=True)
+    image = segmind.image_url("data:image/png;base64,iVBORw0KGgo=")
+    content = [{"type": "text", "text": "What is it?"}, image]
+    messages = [{"role": "user", "content": content}]
+
+    assert connect(gateway).chat_sync("gpt-4o", messages=messages).text == "What is it?"
+    assert gateway.requests[-1].messages == messages
+
+
+@pytest.mark.parametrize("slug", ["gpt-4-turbo", "claude-4-sonnet", "gemini-3-pro"])
+def test_client_reads_retirements(serve, connect, slug):
+    """A 410 is the same for models of every format."""
+    messages = CONTENTS if slug.startswith("gemini-") else MESSAGES
+    with pytest.raises(segmind.SegmindError, match="retired") as caught:
+        connect(serve(fault="410")).chat_sync(slug, messages=messages)
+    assert caught.value.status == 410
+
+
 @pytest.mark.parametrize(
     ("status", "options", "call", "detail"),
     [

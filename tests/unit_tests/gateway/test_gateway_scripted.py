@@ -191,6 +191,15 @@ def test_malformed_file_names_the_place(serve, tmp_path, text, problem):
         pytest.param(
             {"content": "a", "usage": {"prompt_tokens": -1}}, "whole numbers", id="usage-negative"
         ),
+        pytest.param({"content": "a", "reasoning": None}, "must be a string", id="reasoning"),
+        pytest.param({"tool_calls": {"name": "a"}}, "list of name and args", id="calls-object"),
+        pytest.param({"tool_calls": ["a"]}, "list of name and args", id="call-text"),
+        pytest.param({"tool_calls": [{"name": "a"}]}, "list of name and args", id="call-args"),
+        pytest.param(
+            {"tool_calls": [{"name": "a", "args": {}, "arguments": "{}"}]},
+            "list of name and args",
+            id="call-key",
+        ),
     ],
 )
 def test_malformed_entries_are_refused_at_once(gateway, entry, text):
