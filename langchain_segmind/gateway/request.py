@@ -63,7 +63,8 @@ class Request:
     @property
     def last_message(self) -> str:
         """The text of the last message, or an empty string."""
-        return get_text(self.messages[-1].get("content")) if self.messages else ""
+        messages = self.messages
+        return get_text(messages[-1].get("content")) if messages else ""
 
 
 def parse_json(body: bytes) -> Any:

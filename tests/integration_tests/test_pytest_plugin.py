@@ -102,6 +102,17 @@ def test_reply_can_set_all_of_a_completion(caller, segmind_gateway) -> None:
     assert (metadata["finish_reason"], metadata["model_name"]) == ("length", "gpt-4-turbo-x")
 
 
+def test_reply_can_have_native_calls(caller, segmind_gateway) -> None:
+    """They reach the application like calls in the text; thoughts stay out of it."""
+    calls = [{"name": "add", "args": {"a": 1}, "id": "c1"}]
+    segmind_gateway.reply(None, tool_calls=calls, reasoning="I add.")
+    tool = {"title": "add", "description": "Add.", "type": "object"}
+    tool["properties"] = {"a": {"type": "integer"}}
+    message = caller.invoke(ChatSegmindGPT4Turbo().bind_tools([tool]), "Hi")
+    assert [(call["name"], call["args"]) for call in message.tool_calls] == [("add", {"a": 1})]
+    assert message.text == ""
+
+
 def test_unknown_argument_of_a_reply_is_refused(segmind_gateway) -> None:
     """The error is raised in the test, not in the application."""
     with pytest.raises(TypeError, match="finish_raeson"):

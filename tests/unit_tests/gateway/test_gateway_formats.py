@@ -3,8 +3,13 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from langchain_segmind.gateway import Completion
+from langchain_segmind.gateway import Completion, Request
+from langchain_segmind.gateway.contract import check_chat, check_strictly
+from langchain_segmind.gateway.formats.common import InvalidBodyError
+from langchain_segmind.gateway.pricing import estimate_cost
 from tests.support.raw_server import RawServer, answer
 
 SLUGS = {
@@ -241,6 +246,58 @@ class TestRequests:
         """Segmind takes `prompt` in place of messages."""
         assert post(gateway, {"prompt": "Hi"}, slug=SLUGS[api_format]).is_success
         assert gateway.requests[-1].last_message == "Hi"
+
+
+KEYS = [
+    "messages",
+    "contents",
+    "system_instruction",
+    "instruction",
+    "response_format",
+    "max_tokens",
+]
+KEYS += ["role", "content", "parts", "type", "text", "image_url", "url", "inlineData", "mimeType"]
+KEYS += ["data", "source", "media_type", "json_schema", "name", "schema", "prompt"]
+TEXTS = ["", "user", "model", "assistant", "text", "image", "base64", PNG, DATA_URI, "json_object"]
+VALUES = st.recursive(
+    st.sampled_from([None, True, 3, *TEXTS, TEXT, OPENAI_IMAGE, ANTHROPIC_IMAGE, GEMINI_IMAGE]),
+    lambda each: (
+        st.lists(each, max_size=3) | st.dictionaries(st.sampled_from(KEYS), each, max_size=4)
+    ),
+)
+"""JSON of which some is valid in each format, and most is not."""
+MESSAGES = st.fixed_dictionaries({"role": VALUES | st.just("user")}, optional={"content": VALUES})
+CONTENTS = st.fixed_dictionaries({"role": VALUES | st.just("user")}, optional={"parts": VALUES})
+BODIES = st.fixed_dictionaries(
+    {
+        "messages": VALUES
+        | st.lists(MESSAGES, min_size=1)
+        | st.fixed_dictionaries(
+            {"contents": st.lists(CONTENTS, min_size=1)}, optional={"system_instruction": VALUES}
+        )
+    },
+    optional=dict.fromkeys(KEYS[3:6], VALUES),
+)
+
+
+@settings(deadline=None)
+@given(body=BODIES | VALUES, api_format=st.sampled_from(list(SLUGS)))
+def test_any_json_is_read_or_refused(body, api_format):
+    """No body is an error of the gateway, and what is accepted has roles and contents."""
+    headers = {"content-type": "application/json"}
+    path = f"/v1/{SLUGS[api_format]}"
+    request = Request("POST", path, headers, json=body, api_format=api_format)
+    assert isinstance(request.last_message, str)
+    try:
+        check_chat(request)
+        assert estimate_cost(request.messages, request.parameters.get("max_tokens")) > 0
+        assert all(m["role"] in {"system", "user", "assistant"} for m in request.messages)
+        check_strictly(request, [])
+    except InvalidBodyError:
+        return
+    contents = [message["content"] for message in request.messages]
+    parts = [part for each in contents if isinstance(each, list) for part in each]
+    assert {part["type"] for part in parts} <= {"text", "image_url"}
 
 
 OPENAI_PARTS = "strict: messages[0].content[0]"
