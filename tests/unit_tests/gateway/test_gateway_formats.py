@@ -1,5 +1,6 @@
 """The JSON formats of Anthropic and Gemini beside OpenAI's, over real connections."""
 
+import copy
 import json
 
 import pytest
@@ -248,40 +249,35 @@ class TestRequests:
         assert gateway.requests[-1].last_message == "Hi"
 
 
-KEYS = [
-    "messages",
-    "contents",
-    "system_instruction",
-    "instruction",
-    "response_format",
-    "max_tokens",
+DOCUMENTED = [
+    openai([TEXT, OPENAI_IMAGE], "Ho", "JSON", response_format=JSON, stop=["x"], max_tokens=9),
+    anthropic([TEXT, ANTHROPIC_IMAGE], "Ho", "Hi", instruction="x", response_format=SCHEMA),
+    gemini([{"text": "Hi"}, GEMINI_IMAGE], "Ho", "Hi", response_format=SCHEMA),
+    {"messages": {"system_instruction": {"parts": {"text": "x"}}, **gemini("Hi")["messages"]}},
 ]
-KEYS += ["role", "content", "parts", "type", "text", "image_url", "url", "inlineData", "mimeType"]
-KEYS += ["data", "source", "media_type", "json_schema", "name", "schema", "prompt"]
-TEXTS = ["", "user", "model", "assistant", "text", "image", "base64", PNG, DATA_URI, "json_object"]
-VALUES = st.recursive(
-    st.sampled_from([None, True, 3, *TEXTS, TEXT, OPENAI_IMAGE, ANTHROPIC_IMAGE, GEMINI_IMAGE]),
-    lambda each: (
-        st.lists(each, max_size=3) | st.dictionaries(st.sampled_from(KEYS), each, max_size=4)
-    ),
-)
-"""JSON of which some is valid in each format, and most is not."""
-MESSAGES = st.fixed_dictionaries({"role": VALUES | st.just("user")}, optional={"content": VALUES})
-CONTENTS = st.fixed_dictionaries({"role": VALUES | st.just("user")}, optional={"parts": VALUES})
-BODIES = st.fixed_dictionaries(
-    {
-        "messages": VALUES
-        | st.lists(MESSAGES, min_size=1)
-        | st.fixed_dictionaries(
-            {"contents": st.lists(CONTENTS, min_size=1)}, optional={"system_instruction": VALUES}
-        )
-    },
-    optional=dict.fromkeys(KEYS[3:6], VALUES),
-)
+NODES = [None, True, 3, -1.5, "", "x", [], ["x"], {}, {"x": {}}, TEXT, *DOCUMENTED]
+
+
+@st.composite
+def write_body(draw):
+    """Return a body that a format documents, or one in which some nodes are something else."""
+    body = copy.deepcopy(draw(st.sampled_from(DOCUMENTED)))
+    for _ in range(draw(st.integers(0, 2))):
+        node, keys = body, list(body)
+        while keys:
+            key = draw(st.sampled_from(keys))
+            value = node[key]
+            keys = list(value) if isinstance(value, dict) else []
+            keys = list(range(len(value))) if isinstance(value, list) else keys
+            if not keys or draw(st.booleans()):
+                node[key] = copy.deepcopy(draw(st.sampled_from(NODES)))
+                break
+            node = value
+    return body
 
 
 @settings(deadline=None)
-@given(body=BODIES | VALUES, api_format=st.sampled_from(list(SLUGS)))
+@given(body=write_body(), api_format=st.sampled_from(list(SLUGS)))
 def test_any_json_is_read_or_refused(body, api_format):
     """No body is an error of the gateway, and what is accepted has roles and contents."""
     headers = {"content-type": "application/json"}
