@@ -10,11 +10,14 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from datetime import date
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from langchain_segmind._api.endpoint import REMAINING_CREDITS_HEADER, REQUEST_ID_HEADER, APIResponse
 from langchain_segmind._api.headers import parse_number, parse_retry_after
+from langchain_segmind._api.missing_model import describe_missing_model
 from langchain_segmind.exceptions import (
     Phase,
     SegmindAPIError,
@@ -41,6 +44,9 @@ ERROR_BY_STATUS: Mapping[int, type[SegmindError]] = {
     429: SegmindRateLimitError,
 }
 """Any other 4xx is an invalid request, any other 5xx a server error."""
+
+MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""Statuses whose cause can be the URL."""
 
 REDIRECT_ADVICE = "Check base_url: redirects are not followed."
 
@@ -82,12 +88,15 @@ def create_error(
     headers = {name: response.mask(value) for name, value in response.headers.items()}
     if not problem:
         problem = f"The server answered {response.status_code}"
-        if response.status_code == HTTPStatus.NOT_FOUND and response.url:
+        if response.status_code in MISSING and response.url:
             problem += f" for {response.url}"
         if "location" in headers:
             problem += f" with a redirect to {headers['location']}"
     is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST
     advice = REDIRECT_ADVICE if is_redirect else chosen.advice
+    if chosen is SegmindModelNotFoundError:
+        slug = urlsplit(response.url).path.rpartition("/")[2]
+        advice = f"{describe_missing_model(slug, date.today())} {advice}".strip()  # noqa: DTZ011 - a day
     retry_after = parse_retry_after(response.headers, time.time())
     is_unexpected = chosen is SegmindResponseError
     text = body if is_unexpected else response.mask(parse_error_text(body))

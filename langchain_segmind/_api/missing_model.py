@@ -1,0 +1,49 @@
+"""What to say of a model that the server does not have."""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import islice
+
+from langchain_segmind.data._profiles import find_retirement_source, load_models
+
+MAX_ALTERNATIVES = 2
+
+
+def describe_missing_model(slug: str, today: date) -> str:
+    """Return when a model was retired, and which others there are; empty if nothing is known."""
+    models = load_models()
+    known = models.get(slug)
+    retirement = known.retirement if known else None
+    sentences = []
+    if retirement and retirement <= today:
+        source = find_retirement_source(slug)
+        sentences.append(f"Its maker ended {slug} on {retirement} ({source}).")
+    names = [*islice(_find_alternatives(slug, today), MAX_ALTERNATIVES)]
+    if names:
+        models_to_try = " or ".join(f'ChatSegmind(model="{name}")' for name in names)
+        sentences.append(f"Try {models_to_try}.")
+    return " ".join(sentences)
+
+
+def _find_alternatives(slug: str, today: date) -> Iterator[str]:
+    """Yield models of the same maker that are not retired, the most alike first."""
+    from difflib import SequenceMatcher  # noqa: PLC0415 - only errors need it
+
+    models, kind = load_models(), slug.partition("-")[0]
+    known = models.get(slug)
+    seconds = known.average_seconds if known else None
+
+    def rank(name: str) -> tuple[bool, float, float]:
+        other = models[name]
+        is_ending = other.retirement is not None
+        distance = abs((other.average_seconds or 0) - seconds) if seconds else 0.0
+        return is_ending, distance, -SequenceMatcher(None, slug, name).ratio()
+
+    live = [
+        name
+        for name, model in models.items()
+        if name != slug
+        and name.partition("-")[0] == kind
+        and (model.retirement is None or model.retirement > today)
+    ]
+    yield from sorted(live, key=rank)
