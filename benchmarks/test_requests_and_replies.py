@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.formats import decode, encode
 from langchain_segmind._chat.request import create_request
 from langchain_segmind._chat.response import convert_result_to_chunks, create_chat_result
 from langchain_segmind._settings.call_settings import CallSettings
@@ -18,7 +18,7 @@ def test_encode_request(benchmark, count) -> None:
     """Time from messages to the bytes of a request."""
     messages = [HumanMessage("What is this?"), AIMessage("A question.")] * (count // 2)
     settings = CallSettings(model="gpt-4-turbo", temperature=0)
-    body = benchmark(lambda: openai.encode(create_request(messages, settings)))
+    body = benchmark(lambda: encode(create_request(messages, settings), "openai"))
     assert len(json.loads(body)["messages"]) == count
 
 
@@ -32,9 +32,7 @@ def test_decode_reply(benchmark, size) -> None:
     body = json.dumps({"id": "1", "model": "gpt-4-turbo", "choices": [choice], "usage": usage})
     reply = APIResponse(200, {"x-remaining-credits": "9.5"}, body.encode())
     settings = CallSettings(model="gpt-4-turbo")
-    result = benchmark(
-        lambda: create_chat_result(openai.decode(reply.body), reply.headers, settings)
-    )
+    result = benchmark(lambda: create_chat_result(decode(reply.body), reply.headers, settings))
     assert result.generations[0].message.text == text
 
 
@@ -44,6 +42,6 @@ def test_convert_reply_to_chunks(benchmark, size) -> None:
     """Time from a message to its chunks."""
     choice = {"message": {"role": "assistant", "content": "x" * size}}
     reply = APIResponse(200, {}, json.dumps({"choices": [choice]}).encode())
-    result = create_chat_result(openai.decode(reply.body), {}, CallSettings(model="gpt-4-turbo"))
+    result = create_chat_result(decode(reply.body), {}, CallSettings(model="gpt-4-turbo"))
     chunks = benchmark(lambda: convert_result_to_chunks(result))
     assert len(chunks) == 1

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
@@ -30,12 +31,12 @@ from langchain_segmind._api.balance import SegmindCredits, create_credits
 from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
 from langchain_segmind._api.url import create_url
+from langchain_segmind._chat import formats
 from langchain_segmind._chat.context import check_context, count_turn_tokens
-from langchain_segmind._chat.formats import FORMATS
 from langchain_segmind._chat.reask import run_call
-from langchain_segmind._chat.request import ChatRequest, convert_messages
+from langchain_segmind._chat.request import ChatRequest, create_request, explain_image_urls
 from langchain_segmind._chat.response import convert_result_to_chunks
-from langchain_segmind._chat.tokens import count_tokens, encode
+from langchain_segmind._chat.tokens import count_image_tokens, count_tokens, encode
 from langchain_segmind._http import APIRequest, Sender, aclose, close
 from langchain_segmind._output.structured_output import (
     create_parser,
@@ -58,8 +59,6 @@ from langchain_segmind.data._profiles import find_model
 if TYPE_CHECKING:
     from langchain_segmind._api.api_key import ApiKeySource
 
-FORMAT = FORMATS["openai"]
-
 OTHER_NAMES: Mapping[str, str] = {
     "model_name": "model",
     "api_key": "segmind_api_key",
@@ -70,12 +69,15 @@ names for type checkers."""
 
 
 class ChatSegmind(ModelParameters, BaseChatModel):
-    """A Segmind language model that uses OpenAI's format, chosen by its slug.
+    """Any of Segmind's language models, chosen by its slug.
 
-    All arguments are keywords. The endpoint documents `messages` only: what is not set is not
-    sent, and what is set is forwarded by Segmind unchanged.
+    Requests have the JSON format of the model: OpenAI's, Anthropic's for Claude, or Google's for
+    Gemini (`api_format`). All arguments are keywords. Segmind documents little beside the
+    messages: what is not set is not sent, and what is set is forwarded by Segmind unchanged.
+    Requests to Gemini have no place for `temperature`, `max_tokens`, `top_p` and `seed`, and those
+    to Claude none for `seed`: they are not sent, which a warning says once.
 
-    Source: https://www.segmind.com/models/gpt-4-turbo/api
+    Source: https://www.segmind.com/models
 
     Raises:
         TypeError: An argument is unknown, here or in a call; the message names the one that was
@@ -206,10 +208,11 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
         sender = self._create_sender(settings, run_manager, self.http_client)
-        call = run_call(messages, settings, FORMAT.decode)
+        call = run_call(messages, settings, formats.decode)
         request = next(call)
         while True:
-            response = sender.send(self._encode(request, settings))
+            with explain_image_urls(request):
+                response = sender.send(self._encode(request, settings))
             try:
                 request = call.send(response)
             except StopIteration as end:
@@ -224,10 +227,11 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
         sender = self._create_sender(settings, run_manager, self.http_async_client)
-        call = run_call(messages, settings, FORMAT.decode)
+        call = run_call(messages, settings, formats.decode)
         request = next(call)
         while True:
-            response = await sender.asend(self._encode(request, settings))
+            with explain_image_urls(request):
+                response = await sender.asend(self._encode(request, settings))
             try:
                 request = call.send(response)
             except StopIteration as end:
@@ -292,7 +296,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         )
 
     def _encode(self, request: ChatRequest, settings: CallSettings) -> APIRequest:
-        content = FORMAT.encode(request)
+        content = formats.encode(request, settings.request_format)
         if self.check_context and settings.model == self.model:
             limit = (self.profile or {}).get("max_input_tokens")
             check_context(request.turns, len(content), limit)
@@ -523,14 +527,18 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         messages: list[BaseMessage],
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
     ) -> int:
-        """Return the number of tokens of a conversation as it is sent, with its tools.
+        """Return the number of tokens of a conversation as it is sent, with its tools and images.
+
+        Images count by the rules of GPT-4o, Claude up to Opus 4.6 and Gemini 2, by the model's
+        format, and as 1,024 x 1,024 pixels where the size is unknown, as behind a URL. Not counted:
+        what a model thinks before it replies, and what Segmind adds to a prompt, if anything.
 
         Args:
             messages: The conversation; may be empty.
             tools: As for `bind_tools`.
 
         Returns:
-            The number of input tokens, counted as by `get_num_tokens`.
+            The number of input tokens, text counted as by `get_num_tokens`.
 
         Raises:
             ValueError: A message cannot be sent.
@@ -540,8 +548,9 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         if not messages:
             return 0
         settings = self._get_settings(arguments={"tools": tools})
-        turns = convert_messages(messages, settings.instructions)
-        return count_turn_tokens(turns, self.get_num_tokens)
+        turns = create_request(messages, settings).turns
+        count_image = partial(count_image_tokens, api_format=settings.request_format)
+        return count_turn_tokens(turns, self.get_num_tokens, count_image)
 
     # --- LangChain's hooks ---
 

@@ -15,7 +15,7 @@ import atheris
 with atheris.instrument_imports(include=["langchain_segmind"]):
     from langchain_segmind._api.endpoint import APIResponse
     from langchain_segmind._api.errors import create_error
-    from langchain_segmind._chat.formats.openai import decode
+    from langchain_segmind._chat.formats import decode
     from langchain_segmind._chat.response import (
         convert_result_to_chunks,
         create_chat_result,

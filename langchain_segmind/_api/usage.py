@@ -15,31 +15,81 @@ def read_usage(response: APIResponse) -> UsageMetadata | None:
         completion = json.loads(response.body)
     except (ValueError, RecursionError):
         return None
-    return create_usage_metadata(completion.get("usage")) if isinstance(completion, dict) else None
+    if not isinstance(completion, dict):
+        return None
+    return create_usage_metadata(completion.get("usage") or completion.get("usageMetadata"))
 
 
 def create_usage_metadata(usage: Any) -> UsageMetadata | None:
-    """Return OpenAI's `usage`; None if either count is missing."""
+    """Return the usage that a reply reports, in any format; None if it is incomplete."""
     if not isinstance(usage, dict):
         return None
-    input_tokens = _get_count(usage, "prompt_tokens")
-    output_tokens = _get_count(usage, "completion_tokens")
+    if "promptTokenCount" in usage:
+        return _read_gemini(usage)
+    if "input_tokens" in usage and "prompt_tokens" not in usage:
+        return _read_anthropic(usage)
+    return _read_openai(usage)
+
+
+def _read_openai(usage: Mapping[str, Any]) -> UsageMetadata | None:
+    details = usage.get("prompt_tokens_details")
+    output_details = usage.get("completion_tokens_details")
+    return _create(
+        _get_count(usage, "prompt_tokens"),
+        _get_count(usage, "completion_tokens"),
+        _get_count(usage, "total_tokens"),
+        _get_counts(details, cached_tokens="cache_read", audio_tokens="audio"),
+        _get_counts(output_details, reasoning_tokens="reasoning", audio_tokens="audio"),
+    )
+
+
+def _read_anthropic(usage: Mapping[str, Any]) -> UsageMetadata | None:
+    """Anthropic's input tokens are those that are neither read from the cache nor written to it."""
+    fresh = _get_count(usage, "input_tokens")
+    cached = _get_counts(
+        usage,
+        cache_read_input_tokens="cache_read",
+        cache_creation_input_tokens="cache_creation",
+    )
+    input_tokens = None if fresh is None else fresh + sum(cached.values())
+    return _create(input_tokens, _get_count(usage, "output_tokens"), None, cached, {})
+
+
+def _read_gemini(usage: Mapping[str, Any]) -> UsageMetadata | None:
+    """Gemini leaves out counts that are 0; its thoughts are output, its search results input."""
+    prompt, total = _get_count(usage, "promptTokenCount"), _get_count(usage, "totalTokenCount")
+    thoughts = _get_count(usage, "thoughtsTokenCount") or 0
+    input_tokens = (prompt or 0) + (_get_count(usage, "toolUsePromptTokenCount") or 0)
+    text = _get_count(usage, "candidatesTokenCount")
+    if text is None and total is not None:
+        text = max(0, total - input_tokens - thoughts)
+    return _create(
+        None if prompt is None else input_tokens,
+        None if text is None else text + thoughts,
+        total,
+        _get_counts(usage, cachedContentTokenCount="cache_read"),
+        _get_counts(usage, thoughtsTokenCount="reasoning"),
+    )
+
+
+def _create(
+    input_tokens: int | None,
+    output_tokens: int | None,
+    total: int | None,
+    input_details: Mapping[str, int],
+    output_details: Mapping[str, int],
+) -> UsageMetadata | None:
     if input_tokens is None or output_tokens is None:
         return None
-    total = _get_count(usage, "total_tokens")
     metadata = UsageMetadata(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         total_tokens=input_tokens + output_tokens if total is None else total,
     )
-    if details := _get_counts(
-        usage.get("prompt_tokens_details"), cached_tokens="cache_read", audio_tokens="audio"
-    ):
-        metadata["input_token_details"] = cast("InputTokenDetails", details)
-    if details := _get_counts(
-        usage.get("completion_tokens_details"), reasoning_tokens="reasoning", audio_tokens="audio"
-    ):
-        metadata["output_token_details"] = cast("OutputTokenDetails", details)
+    if input_details:
+        metadata["input_token_details"] = cast("InputTokenDetails", input_details)
+    if output_details:
+        metadata["output_token_details"] = cast("OutputTokenDetails", output_details)
     return metadata
 
 

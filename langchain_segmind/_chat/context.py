@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from langchain_segmind._chat.images import Image
 from langchain_segmind._chat.request import Turn
 from langchain_segmind._chat.tokens import count_tokens, is_exact
 from langchain_segmind.exceptions import SegmindContextOverflowError
@@ -13,17 +14,30 @@ REPLY_TOKENS = 3
 """What every reply begins with."""
 
 
-def count_turn_tokens(turns: Sequence[Turn], count: Callable[[str], int]) -> int:
+def count_turn_tokens(
+    turns: Sequence[Turn],
+    count: Callable[[str], int],
+    count_image: Callable[[Image], int] = lambda _: 0,
+) -> int:
     """Return the number of input tokens of a conversation.
+
+    Args:
+        turns: The conversation.
+        count: Counts the tokens of a text.
+        count_image: Counts the tokens of an image; by default images count nothing.
 
     Source: https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken
     """
-    texts = sum(TOKENS_PER_MESSAGE + count(turn.text) for turn in turns)
-    return texts + REPLY_TOKENS
+    parts = sum(
+        count(part) if isinstance(part, str) else count_image(part)
+        for turn in turns
+        for part in turn.parts
+    )
+    return TOKENS_PER_MESSAGE * len(turns) + parts + REPLY_TOKENS
 
 
 def check_context(turns: Sequence[Turn], size: int, max_input_tokens: int | None) -> None:
-    """Refuse a conversation that is known not to fit; an estimate is not enough.
+    """Refuse a conversation whose text is known not to fit; an estimate is not enough.
 
     Args:
         turns: The conversation.

@@ -1,8 +1,10 @@
 """LangChain messages to a request that no provider's JSON has shaped yet."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from langchain_core.messages import (
@@ -19,8 +21,10 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call
 
 from langchain_segmind._api.endpoint import ROLES, Role
+from langchain_segmind._chat.images import IMAGE_BLOCKS, Image, read_image
 from langchain_segmind._settings.call_settings import CallSettings
 from langchain_segmind._tools import escape_tags, render_calls, render_result
+from langchain_segmind.exceptions import SegmindInvalidRequestError
 
 REASONING_BLOCKS = frozenset({"reasoning", "reasoning_content", "redacted_thinking", "thinking"})
 """Block types of a model's reasoning, which no provider takes back from another."""
@@ -34,10 +38,21 @@ PARTIAL_CALL_BLOCKS = frozenset({"tool_call_chunk", "invalid_tool_call", "input_
 TEXT_KEYS: Mapping[str, str] = {"text": "text", "text-plain": "text", "refusal": "refusal"}
 """Block types of text, and the key that it is under."""
 
-MEDIA_BLOCKS = frozenset(
-    {"image", "image_url", "audio", "input_audio", "video", "file", "document", "media"}
+MEDIA_BLOCKS = frozenset({"audio", "input_audio", "video", "file", "document", "media"})
+"""Block types that Segmind documents no way to send."""
+
+IMAGE_LEFT_OUT = "[An image was left out: this model takes text only.]"
+"""What a text-only model is shown in place of an image in a tool's result."""
+
+ONLY_IMAGES = "[See the image below.]"
+"""The text of a tool's result that has none."""
+
+IMAGE_URL_ADVICE = (
+    "If the URL of an image is the reason, pass the image as Base64: Segmind cannot download from "
+    "every host."
 )
-"""Block types that cannot be sent as text."""
+
+Part = str | Image
 
 
 @dataclass(slots=True)
@@ -46,11 +61,26 @@ class Turn:
 
     Attributes:
         role: Who speaks. System text stays where it was: only some providers have one place for it.
-        text: What is said.
+        parts: What is said and shown, in order: at least one part, no two texts in a row.
+        index: The index of the first message in it; None for instructions.
     """
 
     role: Role
-    text: str
+    parts: list[Part]
+    index: int | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The text of all parts."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    def add(self, part: Part, separator: str = "") -> None:
+        """Append a part; a text after a text is joined with it."""
+        last = self.parts[-1] if self.parts else None
+        if isinstance(part, str) and isinstance(last, str):
+            self.parts[-1] = f"{last}{separator}{part}"
+        else:
+            self.parts.append(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +94,28 @@ class ChatRequest:
         turns: The conversation, oldest first; calls and results of tools are text.
         parameters: Further keys of the request's body.
         stop: Strings that end the reply.
+        model: The slug, for errors.
     """
 
     turns: Sequence[Turn]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     stop: Sequence[str] = ()
+    model: str = ""
+
+
+@contextmanager
+def explain_image_urls(request: ChatRequest) -> Iterator[None]:
+    """Add to the error for a refused request that its image URLs may be the reason.
+
+    Source: https://github.com/segmind/segmind-python (the URLs of some hosts are refused)
+    """
+    try:
+        yield
+    except SegmindInvalidRequestError as error:
+        images = (part for turn in request.turns for part in turn.parts if isinstance(part, Image))
+        if error.status_code == HTTPStatus.BAD_REQUEST and any(image.url for image in images):
+            error.args = (f"{error} {IMAGE_URL_ADVICE}",)
+        raise
 
 
 def create_request(messages: Sequence[BaseMessage], settings: CallSettings) -> ChatRequest:
@@ -77,23 +124,49 @@ def create_request(messages: Sequence[BaseMessage], settings: CallSettings) -> C
     Raises:
         ValueError: A message cannot be sent; the error names its index, from 0.
     """
-    turns = convert_messages(messages, settings.instructions)
-    return ChatRequest(turns, settings.parameters, settings.stop_strings)
+    turns = convert_messages(
+        messages,
+        settings.instructions,
+        model=settings.model,
+        takes_images=settings.takes_images,
+        takes_image_urls=settings.takes_image_urls,
+    )
+    return ChatRequest(turns, settings.parameters, settings.stop_strings, settings.model)
 
 
-def convert_messages(messages: Sequence[BaseMessage], instructions: str = "") -> list[Turn]:
+def convert_messages(
+    messages: Sequence[BaseMessage],
+    instructions: str = "",
+    *,
+    model: str = "",
+    takes_images: bool = True,
+    takes_image_urls: bool = True,
+) -> list[Turn]:
     """Convert LangChain messages to turns, in order, without changing them.
 
     Tool calls become the text that the model is asked for. Results become a user's text that names
-    the call; consecutive ones share a turn. Instructions are appended to the system message that
-    begins the conversation, or precede it.
+    the call, and the images of the result after it; consecutive ones share a turn. Instructions are
+    appended to the system message that begins the conversation, or precede it.
+
+    Args:
+        messages: The conversation.
+        instructions: What the prompt says about tools and the format of the answer.
+        model: The slug, for errors.
+        takes_images: Whether the model takes images. Otherwise one is an error, or in a tool's
+            result a note.
+        takes_image_urls: Whether the model takes images by URL, or Base64 only.
 
     Raises:
         ValueError: There is no message, or one cannot be sent.
     """
     if not messages:
         raise ValueError("There are no messages to send; pass at least one.")
-    writer = _TurnWriter(has_tools=bool(instructions) or any(map(_has_calls, messages)))
+    writer = _TurnWriter(
+        has_tools=bool(instructions) or any(map(_has_calls, messages)),
+        model=model,
+        takes_images=takes_images,
+        takes_image_urls=takes_image_urls,
+    )
     for index, message in enumerate(messages):
         writer.add(message, index)
     if instructions:
@@ -111,10 +184,16 @@ class _TurnWriter:
 
     Attributes:
         has_tools: Whether tools occur, so that nobody's text may look like our tags.
+        model: The slug.
+        takes_images: Whether the model takes images.
+        takes_image_urls: Whether it takes them by URL.
         turns: The turns so far.
     """
 
     has_tools: bool
+    model: str
+    takes_images: bool
+    takes_image_urls: bool
     turns: list[Turn] = field(default_factory=list)
     _calls: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     """By call id: the tool's name, and the call's number from 1 if it is one of several."""
@@ -125,23 +204,29 @@ class _TurnWriter:
             self._add_result(message, index)
             return
         calls = _get_calls(message)
-        role, text = _get_role(message, index), _get_text(message, index)
+        turn = Turn(_get_role(message, index), [], index)
+        for block in _get_blocks(message, index):
+            if part := self._convert(block, index, turn.role):
+                turn.add(part)
         if self.has_tools:
-            text = escape_tags(text)
+            turn.parts = [escape_tags(p) if isinstance(p, str) else p for p in turn.parts]
         if calls:
             self._remember_call_ids(calls)
             # A reply without a call that can be run has its whole text as content.
             unwritten = [call for call in calls if not _is_in_text(call, message)]
-            text = "\n".join(filter(None, [text, render_calls(unwritten) if unwritten else ""]))
-        self.turns.append(Turn(role, text))
+            if unwritten:
+                turn.add(render_calls(unwritten), "\n")
+        if not turn.parts:
+            turn.parts.append("")
+        self.turns.append(turn)
         self._ends_with_result = False
 
     def prepend_instructions(self, instructions: str) -> None:
         first = self.turns[0]
         if first.role == "system" and first.text:
-            first.text += f"\n\n{instructions}"
+            first.add(instructions, "\n\n")
         else:
-            self.turns.insert(0, Turn("system", instructions))
+            self.turns.insert(0, Turn("system", [instructions]))
 
     def _remember_call_ids(self, calls: Sequence[ToolCall | InvalidToolCall]) -> None:
         for number, call in enumerate(calls, start=1):
@@ -152,18 +237,72 @@ class _TurnWriter:
         call_id = getattr(message, "tool_call_id", None)
         name, number = self._calls.get(str(call_id), (None, None))
         status = getattr(message, "status", None)
+        content, images = self._read_result(message, index)
         text = render_result(
-            _get_result_text(message, index),
+            content,
             name=name or message.name,
             id=call_id,
             call=number,
             status=status if status == "error" else None,
         )
-        if self._ends_with_result:
-            self.turns[-1].text += f"\n{text}"
-        else:
-            self.turns.append(Turn("user", text))
+        if not self._ends_with_result:
+            self.turns.append(Turn("user", [], index))
+        parts: list[Part] = [text, *images]
+        for part in parts:
+            self.turns[-1].add(part, "\n")
         self._ends_with_result = True
+
+    def _read_result(
+        self, message: ToolMessage | FunctionMessage, index: int
+    ) -> tuple[str, list[Image]]:
+        """Return a tool's result as text and images; what is neither is written as JSON."""
+        texts: list[str] = []
+        images: list[Image] = []
+        for block in _get_blocks(message, index):
+            kind = _get_kind(block)
+            if isinstance(block, str):
+                texts.append(block)
+            elif kind in IMAGE_BLOCKS and not self.takes_images:
+                texts.append(IMAGE_LEFT_OUT)
+            elif kind in IMAGE_BLOCKS:
+                images.append(self._read_image(block, index))
+            elif kind in TEXT_KEYS or kind in MEDIA_BLOCKS:
+                texts.append(_get_block_text(block, index, self.model))
+            else:
+                texts.append(json.dumps(block, ensure_ascii=False, default=str))
+        return "\n".join(texts) or (ONLY_IMAGES if images else ""), images
+
+    def _convert(self, block: Any, index: int, role: Role) -> Part:
+        """Return the text or the image in a block; empty for what is not sent."""
+        if isinstance(block, str):
+            return block
+        kind = _get_kind(block)
+        if kind not in IMAGE_BLOCKS:
+            return _get_block_text(block, index, self.model)
+        if role != "user":
+            raise ValueError(
+                f"Message {index} has a block of type {kind!r}, but its role is {role!r}: only "
+                "human and tool messages can contain images."
+            )
+        if not self.takes_images:
+            raise ValueError(
+                f"Message {index} has a block of type {kind!r}, but {self.model!r} takes text "
+                "only. Leave the image out, use a model whose profile has image_inputs, or pass "
+                "profile={'image_inputs': True} if this one takes images."
+            )
+        return self._read_image(block, index)
+
+    def _read_image(self, block: Any, index: int) -> Image:
+        image, problem = Image(), ""
+        try:
+            image = read_image(_unwrap(block))
+        except ValueError as error:
+            problem = str(error)
+        if image.url and not self.takes_image_urls:
+            problem = f"has an image behind a URL; {self.model!r} takes images as Base64 only"
+        if problem:
+            raise ValueError(f"Message {index} {problem} (a block of type {_get_kind(block)!r}).")
+        return image
 
 
 def _get_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
@@ -210,27 +349,6 @@ def _get_role(message: BaseMessage, index: int) -> Role:
             )
 
 
-def _get_text(message: BaseMessage, index: int) -> str:
-    return "".join(
-        block if isinstance(block, str) else _get_block_text(block, index)
-        for block in _get_blocks(message, index)
-    )
-
-
-def _get_result_text(message: BaseMessage, index: int) -> str:
-    """Return a tool's result; what is neither text nor media is written as JSON."""
-    parts = []
-    for block in _get_blocks(message, index):
-        kind = block.get("type") if isinstance(block, dict) else None
-        if isinstance(block, str):
-            parts.append(block)
-        elif kind in TEXT_KEYS or kind in MEDIA_BLOCKS:
-            parts.append(_get_block_text(block, index))
-        else:
-            parts.append(json.dumps(block, ensure_ascii=False, default=str))
-    return "\n".join(parts)
-
-
 def _get_blocks(message: BaseMessage, index: int) -> Iterable[Any]:
     content = message.content
     if isinstance(content, str):
@@ -240,20 +358,30 @@ def _get_blocks(message: BaseMessage, index: int) -> Iterable[Any]:
     return content
 
 
-def _get_block_text(block: Any, index: int) -> str:
+def _unwrap(block: Any) -> Any:
+    """Return what is in a block that LangChain wraps since it does not know it."""
+    is_wrapped = isinstance(block, dict) and block.get("type") == "non_standard"
+    return block["value"] if is_wrapped and isinstance(block.get("value"), dict) else block
+
+
+def _get_kind(block: Any) -> str:
+    block = _unwrap(block)
+    return str(block.get("type")) if isinstance(block, dict) else ""
+
+
+def _get_block_text(block: Any, index: int, model: str) -> str:
     if not isinstance(block, dict):
         raise ValueError(
             f"Message {index} has {type(block).__name__!r} in its content, not a string or block."
         )
-    kind = str(block.get("type"))
-    if kind == "non_standard" and isinstance(block.get("value"), dict):
-        kind = str(block["value"].get("type"))
+    kind = _get_kind(block)
     if kind in REASONING_BLOCKS or kind in CALL_BLOCKS or kind in PARTIAL_CALL_BLOCKS:
         return ""
     text = block.get(TEXT_KEYS.get(kind, ""))
     if not isinstance(text, str):
+        to = f" to {model!r}" if model else ""
         raise ValueError(
-            f"Message {index} has a block of type {kind!r}, which cannot be sent: "
-            "the endpoint accepts text only."
+            f"Message {index} has a block of type {kind!r}, which cannot be sent{to}: Segmind "
+            "documents text and images only. Pass its content as text."
         )
     return text

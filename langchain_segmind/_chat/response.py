@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
@@ -26,6 +26,9 @@ from langchain_segmind._tools import (
     parse_reply,
 )
 
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+"""Why a reply ended, in OpenAI's words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
@@ -35,7 +38,8 @@ class Completion:
         text: The reply.
         reasoning: What the model thought before it, if reported.
         refusal: Why the model refused, if it did.
-        finish_reason: Why the reply ended, in OpenAI's words, if reported.
+        finish_reason: Why the reply ended; None if it is not reported, or in an unknown word.
+        native_finish_reason: The provider's word for it.
         model: The model's name, if reported.
         usage: The tokens, if reported.
         calls: Calls of tools that did not come as text, in OpenAI's format.
@@ -45,7 +49,8 @@ class Completion:
     text: str
     reasoning: str | None = None
     refusal: str | None = None
-    finish_reason: str | None = None
+    finish_reason: FinishReason | None = None
+    native_finish_reason: str | None = None
     model: str | None = None
     usage: UsageMetadata | None = None
     calls: Sequence[Any] = ()
@@ -83,10 +88,11 @@ def create_chat_result(
     """
     calls, dropped = split_calls(parsed.calls, settings)
     reason = "tool_calls" if calls else "stop" if parsed.is_cut else completion.finish_reason
+    native_reason = completion.native_finish_reason
     errors = {str(call["id"]): call["error"] for call in parsed.invalid_calls}
     optional = {
         **completion.metadata,
-        "native_finish_reason": completion.finish_reason if calls else None,
+        "native_finish_reason": None if native_reason == reason else native_reason,
         "dropped_tool_calls": [dict(call) for call in dropped] or None,
         "invalid_tool_call_errors": errors or None,
         "cost": parse_number(headers.get(COST_HEADER)),

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, cast
 
-from pydantic import ConfigDict, InstanceOf
+from langchain_core.language_models import ModelProfile
+from pydantic import ConfigDict, InstanceOf, SkipValidation
 
 from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
 from langchain_segmind._output.structured_output import StructuredOutput
@@ -18,10 +19,14 @@ from langchain_segmind._tools import (
     parse_tool_choice,
     render_instructions,
 )
+from langchain_segmind.data._profiles import APIFormat, find_model, load_models
 
 BODY_FIELDS = tuple(BodyParameters.model_fields)
 
 NO_TOOLS = Toolset(())
+
+BASE64_FORMATS: frozenset[APIFormat] = frozenset({"gemini"})
+"""Formats that have no place for an image's URL."""
 
 
 class CallSettings(CallParameters):
@@ -46,6 +51,32 @@ class CallSettings(CallParameters):
 
     on_unmet_requirement: Literal["raise", "return"] = "raise"
     """Whether a reply that lacks what was required raises an error."""
+
+    profile: SkipValidation[ModelProfile | None] = None
+    """A profile of the user's own; what it leaves open is as in the data."""
+
+    @cached_property
+    def request_format(self) -> APIFormat:
+        """The JSON format of the requests."""
+        return self.api_format or find_model(self.model).api_format
+
+    @cached_property
+    def _inputs(self) -> ModelProfile:
+        return cast(
+            "ModelProfile", {**(find_model(self.model).profile or {}), **(self.profile or {})}
+        )
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the model takes images; one that is not known does."""
+        return self._inputs.get("image_inputs", True)
+
+    @property
+    def takes_image_urls(self) -> bool:
+        """Whether the model takes the URL of an image."""
+        return self.request_format not in BASE64_FORMATS and self._inputs.get(
+            "image_url_inputs", True
+        )
 
     @property
     def stop_strings(self) -> list[str]:
@@ -75,6 +106,8 @@ class CallSettings(CallParameters):
         """What changes a reply, as JSON: everything but the timeout."""
         return {
             **self.model_dump(include={*SHARED_FIELDS} - {"timeout"}),
+            "api_format": self.request_format,
+            "takes_images": self.takes_images,
             "stop": self.stop_strings,
             "tools": self.tools.fingerprint,
             "tool_choice": self.tool_choice.convert_to_openai(),
@@ -102,7 +135,11 @@ SHARED_FIELDS = tuple(CallParameters.model_fields)
 INTERNAL_ARGUMENTS = frozenset({"structured_output", "on_unmet_requirement"})
 """What `with_structured_output` binds for its own call."""
 
-CALL_ARGUMENTS = {*CallSettings.model_fields, "model_name", "strict"} - INTERNAL_ARGUMENTS
+CALL_ARGUMENTS = {
+    *CallSettings.model_fields,
+    "model_name",
+    "strict",
+} - {*INTERNAL_ARGUMENTS, "profile"}
 """What a user can pass to a call."""
 
 IGNORED_ARGUMENTS = frozenset({"stream"})
@@ -125,10 +162,26 @@ def check_call_arguments(arguments: Mapping[str, Any], fields: Iterable[str]) ->
         raise TypeError("This call takes 'model' or 'model_name', not both.")
 
 
+def find_own_profile(fields: Mapping[str, Any]) -> ModelProfile | None:
+    """Return a model's profile unless it comes from the data.
+
+    Core resolves it at construction: copies of a model with another slug, and configurable ones,
+    keep the profile of the old slug.
+    """
+    profile = cast("ModelProfile | None", fields.get("profile"))
+    if profile is None or profile == find_model(fields["model"]).profile:
+        return None
+    is_known = any(profile == known.profile for known in load_models().values())
+    return None if is_known else profile
+
+
 def create_call_settings(
     fields: Mapping[str, Any], stop: str | Sequence[str] | None, arguments: Mapping[str, Any]
 ) -> CallSettings:
     """Overlay a model's fields with a call's arguments; one that is None changes nothing.
+
+    The fields `api_format` and `profile` describe the field `model`: a call with another model
+    uses what is known of that one.
 
     Raises:
         TypeError: An argument is unknown.
@@ -138,10 +191,13 @@ def create_call_settings(
     given = arguments if stop is None else {**arguments, "stop": stop}
     given = {name: value for name, value in given.items() if value is not None}
     chosen = {name: fields[name] for name in SHARED_FIELDS}
+    chosen["profile"] = find_own_profile(fields)
     if not given:
         return CallSettings.model_validate(chosen)
     if "model_name" in given:
         given["model"] = given.pop("model_name")
+    if given.get("model", chosen["model"]) != chosen["model"]:
+        chosen |= {"api_format": None, "profile": None}
     if "model_kwargs" in given:
         given["model_kwargs"] = {**fields["model_kwargs"], **given["model_kwargs"]}
     tools = given.pop("tools", ())

@@ -21,6 +21,7 @@ from langchain_segmind._settings.arguments import (
     Timeout,
     TopP,
 )
+from langchain_segmind.data._profiles import APIFormat
 
 
 def _require_model() -> str:
@@ -61,6 +62,10 @@ class CallParameters(BodyParameters):
 
     model: Slug = Field(default_factory=_require_model)
     """The model's slug, as on https://www.segmind.com/models."""
+
+    api_format: APIFormat | None = None
+    """The JSON format of the model's requests, in Segmind's words: "openai", "anthropic" or
+    "gemini". Defaults to what is known of the slug. Replies are read in any of them."""
 
     stop: Stop | None = None
     """One or more strings at which the reply is cut off. They are sent, and applied here as well. A

@@ -146,3 +146,6 @@ def _create_profile(row: Mapping[str, str]) -> ModelProfile:
 
 def _read_flag(cell: str) -> bool | None:
     return cell == "yes" if cell else None
+
+
+load_models()  # now: the first call of a model must not read a file in an event loop

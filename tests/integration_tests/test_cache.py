@@ -28,6 +28,7 @@ RELEVANT = {
     "on_invalid_tool_call": "return",
     "calls_in_text": False,
     "output_retries": 2,
+    "api_format": "anthropic",
     "output_version": "v1",
 }
 """Other values of all fields that change the reply."""

@@ -61,10 +61,7 @@ class TestCalls:
         [
             pytest.param("[add(a=1, b=2), add(a=1, b=2)]", [SUM, SUM], "", id="two"),
             pytest.param(
-                "<think>I add.</think>\n[add(a=1, b=2)]\nWait.",
-                [SUM],
-                "<think>I add.</think>\nWait.",
-                id="text around",
+                "<think>I add.</think>\n[add(a=1, b=2)]\nWait.", [SUM], "Wait.", id="text around"
             ),
             pytest.param(" Just text. ", [], " Just text. ", id="text"),
             pytest.param("[search(query='東京 \\'x\\' \\n')]", [TOKYO], "", id="escapes"),

@@ -22,6 +22,7 @@ UNCLEAR = [
     pytest.param('So:\n{"name": "add", "arguments": {"a": 1, "b": 2}}', id="JSON"),
     pytest.param(f"<think>Hm.</think>\nI add.\n{CALL}", id="reasoning and prose"),
 ]
+THOUGHTS = "<think>Hm.</think>\n"
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10}
 
 
@@ -67,10 +68,10 @@ def test_calls_of_the_second_reply_count(get_message, create_model, gateway, fir
     assert (read(message), message.text, message.invalid_tool_calls) == ([SUM], "", [])
     assert message.usage_metadata["total_tokens"] == 220
     [rejected] = message.response_metadata["rejected_replies"]
-    assert rejected["content"] == first
+    assert rejected["content"] == first.removeprefix(THOUGHTS)
     assert QUESTION in rejected["reason"]
     shown, question = gateway.requests[-1].messages[-2:]
-    assert shown == {"role": "assistant", "content": first}
+    assert shown == {"role": "assistant", "content": first.removeprefix(THOUGHTS)}
     assert question["content"].startswith(QUESTION)
 
 
@@ -86,7 +87,8 @@ def test_the_first_reply_stands(get_message, create_model, gateway, first, secon
     """If the second does not call; it is asked about once, and nothing is run."""
     gateway.script(play(first, second))
     message = get_message(create_model(output_retries=4).bind_tools([add]))
-    assert (read(message), message.text, message.invalid_tool_calls) == ([], first, [])
+    text = first.removeprefix(THOUGHTS)
+    assert (read(message), message.text, message.invalid_tool_calls) == ([], text, [])
     assert message.usage_metadata["total_tokens"] == 220
     [rejected] = message.response_metadata["rejected_replies"]
     assert rejected["content"] == second
@@ -101,7 +103,7 @@ def test_calls_in_text_false_makes_it_text(get_message, create_model, gateway, f
     """Without a question, and without a call."""
     gateway.script(play(first, CALL))
     message = get_message(create_model(calls_in_text=False).bind_tools([add]))
-    assert (read(message), message.text) == ([], first)
+    assert (read(message), message.text) == ([], first.removeprefix(THOUGHTS))
     assert "rejected_replies" not in message.response_metadata
     assert QUESTION not in str([request.messages for request in gateway.requests])
 

@@ -3,78 +3,82 @@
 Source: https://platform.openai.com/docs/api-reference/chat
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_segmind._api.usage import create_usage_metadata
-from langchain_segmind._chat.request import ChatRequest
-from langchain_segmind._chat.response import Completion
+from langchain_segmind._chat.formats.shared import drop_none, encode_parts, get_text
+from langchain_segmind._chat.request import ChatRequest, Part
+from langchain_segmind._chat.response import Completion, FinishReason
 
-OTHER_FORMATS: Mapping[str, str] = {"content": "Anthropic's", "candidates": "Google's"}
-"""Top-level keys of other providers' completions."""
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "content_filter",
+    "sensitive": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+"""What each `finish_reason` means: OpenAI's, and those of servers with its format."""
 
 METADATA_KEYS = ("id", "system_fingerprint")
 """Top-level texts that are kept in the message's metadata."""
 
+REASONING_KEYS = ("reasoning_content", "reasoning")
+"""Keys of a message that hold what the model thought: DeepSeek's, and a newer one of vLLM's."""
 
-def encode(request: ChatRequest) -> bytes:
-    """Return the body of a request: messages and what the user set, as JSON in UTF-8.
 
-    Raises:
-        ValueError: A text contains a lone surrogate, which UTF-8 cannot encode.
-    """
-    messages = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+def encode(request: ChatRequest) -> dict[str, Any]:
+    """Return the body of a request. A turn without images is a string."""
+    messages = [
+        {"role": turn.role, "content": encode_parts(turn.parts, _encode_part)}
+        for turn in request.turns
+    ]
     body: dict[str, Any] = {**request.parameters, "messages": messages}
     if request.stop:
         body["stop"] = list(request.stop)
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        before = text[max(0, error.start - 20) : error.start]
-        raise ValueError(
-            f"The text after {before!r} contains half of a character (a lone surrogate), which "
-            "UTF-8 cannot encode: remove it, or repair the place where the text was cut."
-        ) from None
+    return body
 
 
-def decode(body: bytes) -> Completion:
-    """Return the completion in a response's body.
+def _encode_part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    image = {"url": part.url or f"data:{part.media_type};base64,{part.data}"}
+    if part.detail:
+        image["detail"] = part.detail
+    return {"type": "image_url", "image_url": image}
 
-    Everything but `choices[0].message.content` is optional.
+
+def decode(parsed: dict[str, Any]) -> Completion:
+    """Return the completion in a response; all but `choices[0].message.content` is optional.
 
     Raises:
-        ValueError: The body is not a chat completion; the message says why.
+        ValueError: It is not a chat completion; the message says why.
     """
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("is not JSON") from None
-    if not isinstance(parsed, dict):
-        raise ValueError("is not a JSON object")
     choice, message = _find_message(parsed)
-    optional = {key: _get_text(parsed, key) for key in METADATA_KEYS}
-    optional["logprobs"] = choice.get("logprobs")
+    content = message.get("content")
+    reason = get_text(choice, "finish_reason")
+    metadata = {key: get_text(parsed, key) for key in METADATA_KEYS}
+    thoughts = (get_text(message, key) for key in REASONING_KEYS)
     return Completion(
-        text=_join_parts(message.get("content")),
-        reasoning=_get_text(message, "reasoning_content"),
-        refusal=_get_text(message, "refusal"),
-        finish_reason=_get_text(choice, "finish_reason"),
-        model=_get_text(parsed, "model"),
+        text=content if isinstance(content, str) else "".join(map(_get_part_text, content or [])),
+        reasoning=next(filter(None, thoughts), None),
+        refusal=get_text(message, "refusal"),
+        finish_reason=FINISH_REASONS.get(reason or ""),
+        native_finish_reason=reason,
+        model=get_text(parsed, "model"),
         usage=create_usage_metadata(parsed.get("usage")),
         calls=_get_calls(message),
-        metadata={key: value for key, value in optional.items() if value is not None},
+        metadata=drop_none({**metadata, "logprobs": choice.get("logprobs")}),
     )
 
 
 def _find_message(parsed: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     choices = parsed.get("choices")
     if not choices or not isinstance(choices, list):
-        formats = [name for key, name in OTHER_FORMATS.items() if key in parsed]
-        raise ValueError(
-            f"is in {formats[0]} format, not OpenAI's" if formats else "has no choices"
-        )
+        raise ValueError("has no choices")
     choice = choices[0]
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict) or not ("content" in message or _get_calls(message)):
@@ -95,12 +99,6 @@ def _get_calls(message: Mapping[str, Any]) -> list[Any]:
     return [*(calls if isinstance(calls, list) else [calls]), *([function] if function else [])]
 
 
-def _join_parts(content: str | list[Any] | None) -> str:
-    if isinstance(content, list):
-        return "".join(map(_get_part_text, content))
-    return content or ""
-
-
 def _is_text(part: Any) -> bool:
     return isinstance(part, str) or (isinstance(part, dict) and isinstance(part.get("text"), str))
 
@@ -108,9 +106,5 @@ def _is_text(part: Any) -> bool:
 def _get_part_text(part: Any) -> str:
     if isinstance(part, str):
         return part
-    return (_get_text(part, "text") or "") if isinstance(part, dict) else ""
-
-
-def _get_text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    return value if isinstance(value, str) and value else None
+    is_text = isinstance(part, dict) and part.get("type") not in ("thinking", "reasoning")
+    return (get_text(part, "text") or "") if is_text else ""

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, field_validator
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.formats import decode
 from langchain_segmind._chat.reask import KEPT, UNCLEAR, WRITE_CALLS, WRITE_JSON, Call, run_call
 from langchain_segmind._chat.request import Turn
 from langchain_segmind._output.response_format import ResponseFormat
@@ -47,7 +47,7 @@ TOOLS = create_toolset(convert_tools([add, sub]))
 CITY = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 EVEN = create_structured_output(Even)
 QUESTION = [HumanMessage("2 + 3?")]
-FIRST_TURN = Turn("user", "2 + 3?")
+FIRST_TURN = Turn("user", ["2 + 3?"])
 
 
 def reply(text: str | None, usage: object = None, **headers: str) -> APIResponse:
@@ -59,7 +59,7 @@ def reply(text: str | None, usage: object = None, **headers: str) -> APIResponse
 
 def start(settings: Mapping[str, Any], messages: Sequence[BaseMessage] = QUESTION) -> Call:
     """Start a call; the first `next` returns its request."""
-    return run_call(messages, CallSettings(model="slug", **settings), openai.decode)
+    return run_call(messages, CallSettings(model="slug", **settings), decode)
 
 
 def run(
@@ -256,8 +256,8 @@ class TestReask:
         requests, message = run(settings, first, second)
         assert requests[0] == [FIRST_TURN]
         instruction = WRITE_CALLS if second.startswith("[") else WRITE_JSON
-        question = Turn("user", f"That reply cannot be used: {reason}. {instruction}")
-        assert requests[1] == [FIRST_TURN, Turn("assistant", first), question]
+        question = Turn("user", [f"That reply cannot be used: {reason}. {instruction}"])
+        assert requests[1] == [FIRST_TURN, Turn("assistant", [first]), question]
         assert message.tool_calls or json.loads(message.text)
 
     def test_an_empty_reply_is_not_sent_back(self) -> None:
@@ -265,7 +265,7 @@ class TestReask:
         requests, _ = run(JSON, reply(None), '{"a": 1}')
         assert requests[1] == [
             FIRST_TURN,
-            Turn("user", f"That reply cannot be used: the reply is empty. {WRITE_JSON}"),
+            Turn("user", [f"That reply cannot be used: the reply is empty. {WRITE_JSON}"]),
         ]
 
     def test_the_model_sees_all_calls_that_it_wrote(self) -> None:
@@ -380,7 +380,7 @@ class TestUnclearReplies:
     def test_an_unclear_reply_is_asked_about(self, text) -> None:
         """The second reply's calls count; the first is kept, with the question."""
         requests, message = run({"tools": TOOLS}, text, ADD)
-        assert requests[1] == [FIRST_TURN, Turn("assistant", text), Turn("user", UNCLEAR)]
+        assert requests[1] == [FIRST_TURN, Turn("assistant", [text]), Turn("user", [UNCLEAR])]
         assert [call["args"] for call in message.tool_calls] == [{"a": 2, "b": 3}]
         assert message.content == ""
         [rejected] = message.response_metadata["rejected_replies"]
@@ -424,7 +424,7 @@ class TestUnclearReplies:
         """If a retry is left; else it is text."""
         replies = ["[add(a=)]", f"Sorry.\n{ADD}"]
         requests, message = run({"tools": TOOLS, "output_retries": 2}, *replies, "No.")
-        assert requests[2][-1] == Turn("user", UNCLEAR)
+        assert requests[2][-1] == Turn("user", [UNCLEAR])
         assert (message.text, message.tool_calls) == (replies[1], [])
         requests, message = run({"tools": TOOLS, "output_retries": 1}, *replies)
         assert (message.text, message.tool_calls) == (replies[1], [])
@@ -457,7 +457,7 @@ class TestUnclearReplies:
             pytest.param(f"So:\n```ruby\n{ADD}\n```", id="fence of another language"),
             pytest.param("I write\n[mul(a=2, b=3)]", id="unknown function"),
             pytest.param("I write\n```\n[mul(a=2, b=3)]\n```", id="unknown function in a fence"),
-            pytest.param(f"<think>{ADD}</think>\nFive.", id="reasoning"),
+            pytest.param(f"So.\n<think>{ADD}</think>\nFive.", id="reasoning"),
             pytest.param(f"Write this:\n<example>\n{ADD}\n</example>", id="example"),
         ],
     )

@@ -20,16 +20,15 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.tool import invalid_tool_call
 
-from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.formats import encode
 from langchain_segmind._chat.request import ChatRequest, convert_messages, create_request
 from langchain_segmind._settings.call_settings import CallSettings
 
 
 def encode_messages(messages, instructions: str = "") -> list[dict]:
     """Return the messages of the request's body."""
-    return json.loads(openai.encode(ChatRequest(convert_messages(messages, instructions))))[
-        "messages"
-    ]
+    request = ChatRequest(convert_messages(messages, instructions))
+    return json.loads(encode(request, "openai"))["messages"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +100,7 @@ def test_messages_keep_their_order() -> None:
     ("message", "word"),
     [
         (HumanMessage([{"type": "image_url", "image_url": {"url": "data:,"}}]), "image_url"),
-        (HumanMessage(content_blocks=[{"type": "image", "url": "https://a/cat.png"}]), "'image'"),
+        (HumanMessage([{"type": "image", "url": "ftp://a/cat.png"}]), "'image'"),
         (HumanMessage(content_blocks=[{"type": "audio", "base64": "AA=="}]), "audio"),
         (HumanMessage(content_blocks=[{"type": "video", "base64": "AA=="}]), "video"),
         (HumanMessage(content_blocks=[{"type": "file", "base64": "AA=="}]), "file"),
@@ -136,9 +135,9 @@ def test_the_body_contains_only_what_is_set() -> None:
     messages = [HumanMessage("hi")]
     sent = [{"role": "user", "content": "hi"}]
     bare = create_request(messages, CallSettings(model="slug"))
-    assert json.loads(openai.encode(bare)) == {"messages": sent}
+    assert json.loads(encode(bare, "openai")) == {"messages": sent}
     set_ = create_request(messages, CallSettings(model="slug", seed=1, stop="END"))
-    assert json.loads(openai.encode(set_)) == {"messages": sent, "seed": 1, "stop": ["END"]}
+    assert json.loads(encode(set_, "openai")) == {"messages": sent, "seed": 1, "stop": ["END"]}
 
 
 def test_the_error_for_a_lone_surrogate_shows_the_place() -> None:
@@ -177,7 +176,7 @@ def expected_text(content) -> str:
 def test_any_history_keeps_its_order_and_texts(messages) -> None:
     """With allowed roles, Unicode kept, and the messages unchanged."""
     before = copy.deepcopy(messages)
-    content = openai.encode(ChatRequest(convert_messages(messages)))
+    content = encode(ChatRequest(convert_messages(messages)), "openai")
     sent = json.loads(content.decode())["messages"]
     assert messages == before
     assert [set(message) for message in sent] == [{"role", "content"}] * len(messages)
@@ -335,11 +334,11 @@ def test_the_content_of_a_result_becomes_text(content, text) -> None:
     assert wire(message) == [("user", f'<tool_result id="1">\n{text}\n</tool_result>')]
 
 
-def test_an_image_as_a_result_is_an_error() -> None:
-    """It has no text."""
-    image = {"type": "image", "base64": "AA==", "mime_type": "image/png"}
-    with pytest.raises(ValueError, match="Message 1 .*'image'"):
-        wire(HumanMessage("hi"), ToolMessage([image], tool_call_id="1"))
+def test_a_document_as_a_result_is_an_error() -> None:
+    """Segmind documents no way to send one."""
+    document = {"type": "file", "base64": "AA==", "mime_type": "application/pdf"}
+    with pytest.raises(ValueError, match="Message 1 .*'file'"):
+        wire(HumanMessage("hi"), ToolMessage([document], tool_call_id="1"))
 
 
 @pytest.mark.parametrize(

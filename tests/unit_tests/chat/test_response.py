@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_segmind._api.balance import create_credits
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.usage import create_usage_metadata
-from langchain_segmind._chat.formats import openai
+from langchain_segmind._chat.formats import decode
 from langchain_segmind._chat.reask import run_call
 from langchain_segmind._chat.response import (
     Completion,
@@ -33,7 +33,7 @@ def read(body: object, headers: dict[str, str] | None = None, stop: tuple = ()) 
 def read_response(response: APIResponse, **settings: object) -> AIMessage:
     """Return the message of a call that gets this response."""
     settings_ = CallSettings(model="slug", **settings)
-    call = run_call([HumanMessage("hi")], settings_, openai.decode)
+    call = run_call([HumanMessage("hi")], settings_, decode)
     next(call)
     with pytest.raises(StopIteration) as end:
         call.send(response)
@@ -181,10 +181,12 @@ def test_a_missing_or_invalid_total_is_the_sum(total: object) -> None:
         pytest.param(
             b'{"choices": [{"message": {"content": [{}]}}]}', "without text", id="other parts"
         ),
-        pytest.param(
-            b'{"content": [{"type": "text", "text": "x"}]}', "Anthropic's", id="Anthropic"
-        ),
-        pytest.param(b'{"candidates": []}', "Google's", id="Gemini"),
+        pytest.param(b'{"content": "x"}', "has no choices, content list", id="content as text"),
+        pytest.param(b'{"content": [{}]}', "has content without text", id="other blocks"),
+        pytest.param(b'{"content": [5]}', "has content without text", id="numbers as content"),
+        pytest.param(b'{"candidates": []}', "has no candidates", id="empty candidates"),
+        pytest.param(b'{"candidates": [{}]}', "candidates[0].content", id="empty candidate"),
+        pytest.param(b'{"promptFeedback": {}}', "has no candidates", id="empty feedback"),
     ],
 )
 def test_a_response_without_a_completion_is_a_typed_error(body: bytes, reason: str) -> None:

@@ -1,0 +1,116 @@
+"""Google's Gemini, as Segmind takes it: `messages` is an object of system text and contents.
+
+Segmind documents no place for sampling parameters or stop strings: parameters are not sent, and
+the reply is cut at a stop string here.
+
+Sources:
+    - https://www.segmind.com/models/gemini-3.1-flash-lite/api
+    - https://ai.google.dev/api/generate-content
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_segmind._api.usage import create_usage_metadata
+from langchain_segmind._chat.formats.shared import (
+    drop_none,
+    get_text,
+    iterate_objects,
+    join_system_text,
+    merge_turns,
+    select_parameters,
+)
+from langchain_segmind._chat.request import ChatRequest, Part
+from langchain_segmind._chat.response import Completion, FinishReason
+
+UNSENT = frozenset({"temperature", "max_tokens", "top_p", "seed"})
+"""Parameters that the format has no place for."""
+
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "BLOCKLIST",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "IMAGE_SAFETY",
+            "LANGUAGE",
+            "PROHIBITED_CONTENT",
+            "RECITATION",
+            "SAFETY",
+            "SPII",
+        ),
+        "content_filter",
+    ),
+}
+"""What each `finishReason` means. OTHER, and those of malformed calls, mean none of OpenAI's."""
+
+
+def encode(request: ChatRequest) -> dict[str, Any]:
+    """Return the body of a request; its images are Base64, since the format takes no URLs.
+
+    Raises:
+        ValueError: There is nothing but system text.
+    """
+    messages: dict[str, Any] = {}
+    if instruction := join_system_text(request.turns):
+        messages["system_instruction"] = {"parts": {"text": instruction}}
+    messages["contents"] = [
+        {
+            "role": "model" if turn.role == "assistant" else "user",
+            "parts": [_encode_part(part) for part in turn.parts],
+        }
+        for turn in merge_turns(request)
+    ]
+    return {**select_parameters(request, UNSENT), "messages": messages}
+
+
+def _encode_part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"text": part}
+    return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
+
+
+def decode(parsed: dict[str, Any]) -> Completion:
+    """Return the completion in a response; a blocked prompt has no candidate, and so no text.
+
+    Raises:
+        ValueError: It is not a completion; the message says what it lacks.
+    """
+    candidate = next(iterate_objects(parsed.get("candidates")), None)
+    feedback = parsed.get("promptFeedback")
+    block_reason = get_text(feedback, "blockReason") if isinstance(feedback, dict) else None
+    if candidate is None:
+        if block_reason is None:
+            raise ValueError("has no candidates")
+        candidate = {}
+    elif not ("content" in candidate or "finishReason" in candidate):
+        raise ValueError("has no candidates[0].content")
+    content = candidate.get("content")
+    parts = [*iterate_objects(content.get("parts") if isinstance(content, dict) else None)]
+    thoughts = [part for part in parts if part.get("thought") is True]
+    spoken = [part for part in parts if part.get("thought") is not True]
+    reason = get_text(candidate, "finishReason")
+    metadata = {
+        "id": get_text(parsed, "responseId"),
+        "block_reason": block_reason,
+        "finish_message": get_text(candidate, "finishMessage"),
+        "grounding_metadata": candidate.get("groundingMetadata"),
+    }
+    return Completion(
+        text="".join(get_text(part, "text") or "" for part in spoken),
+        reasoning="".join(get_text(part, "text") or "" for part in thoughts) or None,
+        finish_reason=FINISH_REASONS.get(reason or "") if candidate else "content_filter",
+        native_finish_reason=reason or block_reason,
+        model=get_text(parsed, "modelVersion"),
+        usage=create_usage_metadata(parsed.get("usageMetadata")),
+        calls=[_convert_call(p["functionCall"]) for p in spoken if p.get("functionCall")],
+        metadata=drop_none(metadata),
+    )
+
+
+def _convert_call(call: Any) -> dict[str, Any]:
+    fields = call if isinstance(call, dict) else {}
+    function = {"name": fields.get("name"), "arguments": fields.get("args")}
+    return {"id": fields.get("id"), "function": function}

@@ -1,0 +1,84 @@
+"""What several formats need."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from langchain_segmind._chat.request import ChatRequest, Part, Turn
+
+
+def encode_parts(
+    parts: Sequence[Part], encode_part: Callable[[Part], dict[str, Any]]
+) -> str | list[dict[str, Any]]:
+    """Return a turn's content: a string, or a list if there are images."""
+    if len(parts) == 1 and isinstance(parts[0], str):
+        return parts[0]
+    return [encode_part(part) for part in parts]
+
+
+def join_system_text(turns: Sequence[Turn]) -> str:
+    """Return the text of all system turns, in order."""
+    return "\n\n".join(turn.text for turn in turns if turn.role == "system" and turn.text.strip())
+
+
+def merge_turns(request: ChatRequest) -> list[Turn]:
+    """Return the turns of user and model: neighbours of one role as one, blank texts left out.
+
+    Raises:
+        ValueError: Nothing is left.
+    """
+    merged: list[Turn] = []
+    for turn in request.turns:
+        if turn.role == "system":
+            continue
+        parts = [part for part in turn.parts if not isinstance(part, str) or part.strip()]
+        if parts and not (merged and merged[-1].role == turn.role):
+            merged.append(Turn(turn.role, [], turn.index))
+        for part in parts:
+            merged[-1].add(part, "\n\n")
+    if not merged:
+        raise ValueError(
+            f"No message has anything to say to {request.model!r} beside system text: add a human "
+            "message that is not empty."
+        )
+    return merged
+
+
+def select_parameters(request: ChatRequest, unsent: frozenset[str]) -> dict[str, Any]:
+    """Return the parameters without those that the format has no place for; warn of these once.
+
+    Args:
+        request: The request.
+        unsent: Names of parameters that the format has no place for.
+    """
+    parameters = request.parameters
+    if left_out := [name for name in parameters if name in unsent]:
+        _warn(request.model, ", ".join(left_out))
+    return {name: value for name, value in parameters.items() if name not in unsent}
+
+
+@cache
+def _warn(model: str, names: str) -> None:
+    warnings.warn(
+        f"Not sent to {model!r}: {names}. Segmind documents no place for this in the model's "
+        "requests; model_kwargs={...} adds keys of your own to the body.",
+        stacklevel=2,
+    )
+
+
+def get_text(fields: Mapping[str, Any], name: str) -> str | None:
+    """Return a field if it is a text that is not empty."""
+    value = fields.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def iterate_objects(values: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects in a list; nothing if it is not a list."""
+    if isinstance(values, list):
+        yield from (value for value in values if isinstance(value, dict))
