@@ -377,7 +377,7 @@ def _get_block_text(block: Any, index: int, model: str) -> str:
     kind = _get_kind(block)
     if kind in REASONING_BLOCKS or kind in CALL_BLOCKS or kind in PARTIAL_CALL_BLOCKS:
         return ""
-    text = block.get(TEXT_KEYS.get(kind, ""))
+    text = _unwrap(block).get(TEXT_KEYS.get(kind, ""))
     if not isinstance(text, str):
         to = f" to {model!r}" if model else ""
         raise ValueError(

@@ -61,22 +61,20 @@ class CallSettings(CallParameters):
         return self.api_format or find_model(self.model).api_format
 
     @cached_property
-    def _inputs(self) -> ModelProfile:
-        return cast(
-            "ModelProfile", {**(find_model(self.model).profile or {}), **(self.profile or {})}
-        )
-
-    @property
     def takes_images(self) -> bool:
         """Whether the model takes images; one that is not known does."""
-        return self._inputs.get("image_inputs", True)
+        return self._takes("image_inputs")
 
-    @property
+    @cached_property
     def takes_image_urls(self) -> bool:
         """Whether the model takes the URL of an image."""
-        return self.request_format not in BASE64_FORMATS and self._inputs.get(
-            "image_url_inputs", True
-        )
+        return self.request_format not in BASE64_FORMATS and self._takes("image_url_inputs")
+
+    def _takes(self, key: Literal["image_inputs", "image_url_inputs"]) -> bool:
+        for profile in (self.profile, find_model(self.model).profile):
+            if profile is not None and key in profile:
+                return profile[key]
+        return True
 
     @property
     def stop_strings(self) -> list[str]:

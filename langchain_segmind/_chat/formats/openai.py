@@ -26,9 +26,6 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 METADATA_KEYS = ("id", "system_fingerprint")
 """Top-level texts that are kept in the message's metadata."""
 
-REASONING_KEYS = ("reasoning_content", "reasoning")
-"""Keys of a message that hold what the model thought: DeepSeek's, and a newer one of vLLM's."""
-
 
 def encode(request: ChatRequest) -> dict[str, Any]:
     """Return the body of a request. A turn without images is a string."""
@@ -61,10 +58,9 @@ def decode(parsed: dict[str, Any]) -> Completion:
     content = message.get("content")
     reason = get_text(choice, "finish_reason")
     metadata = {key: get_text(parsed, key) for key in METADATA_KEYS}
-    thoughts = (get_text(message, key) for key in REASONING_KEYS)
     return Completion(
         text=content if isinstance(content, str) else "".join(map(_get_part_text, content or [])),
-        reasoning=next(filter(None, thoughts), None),
+        reasoning=get_text(message, "reasoning_content") or get_text(message, "reasoning"),
         refusal=get_text(message, "refusal"),
         finish_reason=FINISH_REASONS.get(reason or ""),
         native_finish_reason=reason,

@@ -64,6 +64,7 @@ V1_REASONING = {"type": "reasoning", "reasoning": "hm"}
         ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}], "a"),
         (AIMessage(content_blocks=[V1_REASONING, {"type": "text", "text": "a"}]).content, "a"),
         ([{"type": "non_standard", "value": {"type": "redacted_thinking"}}, "a"], "a"),
+        ([{"type": "non_standard", "value": {"type": "text", "text": "a"}}], "a"),
         ([{"type": "refusal", "refusal": "no"}], "no"),
     ],
     ids=str,

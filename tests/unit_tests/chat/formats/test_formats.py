@@ -23,11 +23,13 @@ from langchain_segmind._api.usage import create_usage_metadata
 from langchain_segmind._chat.formats import decode
 from langchain_segmind._chat.request import create_request
 from langchain_segmind._chat.response import Completion
-from langchain_segmind._settings.call_settings import CallSettings
+from langchain_segmind._settings.call_settings import NO_TOOLS, CallSettings
+from langchain_segmind._tools import convert_tools, create_toolset
 from tests.support.bodies import check_body
 from tests.support.images import BLOCKS, URL_BLOCKS
 from tests.support.replies import SLUGS, read_reply, write_body
 
+TOOLS = create_toolset(convert_tools([{"title": "add", "type": "object", "properties": {}}]))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 GOOD_BLOCKS = st.one_of(
     TEXTS,
@@ -84,13 +86,12 @@ MESSAGES = st.one_of(
 
 @pytest.mark.parametrize("api_format", SLUGS)
 @pytest.mark.parametrize("profile", [{}, {"image_inputs": False}], ids=["images", "text only"])
-@given(st.lists(MESSAGES, max_size=6), st.sampled_from(["", "Reply in JSON."]))
-def test_any_history_is_a_valid_body_or_an_error(api_format, profile, messages, system) -> None:
+@given(st.lists(MESSAGES, max_size=6), st.sampled_from([TOOLS, NO_TOOLS]))
+def test_any_history_is_a_valid_body_or_an_error(api_format, profile, history, tools) -> None:
     """The error speaks of the message; the messages are not changed."""
-    history = [SystemMessage(system), *messages] if system else messages
     before = copy.deepcopy(history)
     try:
-        body = write_body(history, api_format, profile=profile)
+        body = write_body(history, api_format, profile=profile, tools=tools)
     except ValueError as error:
         assert "essage" in str(error)  # noqa: PT017 - either outcome is right
     else:
