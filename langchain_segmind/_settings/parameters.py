@@ -68,8 +68,8 @@ class CallParameters(BodyParameters):
     "gemini". Defaults to what is known of the slug. Replies are read in any of them."""
 
     stop: Stop | None = None
-    """One or more strings at which the reply is cut off. They are sent, and applied here as well. A
-    call's `stop` replaces the model's; `[]` means none."""
+    """One or more strings at which the reply is cut off. They are applied here, and sent as well to
+    models with OpenAI's format. A call's `stop` replaces the model's; `[]` means none."""
 
     timeout: Timeout | None = 120
     """Seconds that one call may take, including retries and the waits between them; None for no
