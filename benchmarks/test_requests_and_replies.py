@@ -4,11 +4,16 @@ import json
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import ChatResult
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._chat.formats import decode, encode
 from langchain_segmind._chat.request import create_request
-from langchain_segmind._chat.response import convert_result_to_chunks, create_chat_result
+from langchain_segmind._chat.response import (
+    convert_result_to_chunks,
+    create_chat_result,
+    read_completion,
+)
 from langchain_segmind._settings.call_settings import CallSettings
 
 
@@ -22,6 +27,13 @@ def test_encode_request(benchmark, count) -> None:
     assert len(json.loads(body)["messages"]) == count
 
 
+def read_reply(reply: APIResponse) -> ChatResult:
+    """Return the result of a response."""
+    completion, settings = decode(reply.body), CallSettings(model="gpt-4-turbo")
+    parsed = read_completion(completion, settings)
+    return create_chat_result(completion, parsed, reply.headers, settings)
+
+
 @pytest.mark.parametrize("size", [1_000, 30_000, 1_000_000])
 @pytest.mark.benchmark(group="replies")
 def test_decode_reply(benchmark, size) -> None:
@@ -31,8 +43,7 @@ def test_decode_reply(benchmark, size) -> None:
     usage = {"prompt_tokens": 9, "completion_tokens": size // 4, "total_tokens": 9 + size // 4}
     body = json.dumps({"id": "1", "model": "gpt-4-turbo", "choices": [choice], "usage": usage})
     reply = APIResponse(200, {"x-remaining-credits": "9.5"}, body.encode())
-    settings = CallSettings(model="gpt-4-turbo")
-    result = benchmark(lambda: create_chat_result(decode(reply.body), reply.headers, settings))
+    result = benchmark(read_reply, reply)
     assert result.generations[0].message.text == text
 
 
@@ -42,6 +53,5 @@ def test_convert_reply_to_chunks(benchmark, size) -> None:
     """Time from a message to its chunks."""
     choice = {"message": {"role": "assistant", "content": "x" * size}}
     reply = APIResponse(200, {}, json.dumps({"choices": [choice]}).encode())
-    result = create_chat_result(decode(reply.body), {}, CallSettings(model="gpt-4-turbo"))
-    chunks = benchmark(lambda: convert_result_to_chunks(result))
+    chunks = benchmark(convert_result_to_chunks, read_reply(reply))
     assert len(chunks) == 1
