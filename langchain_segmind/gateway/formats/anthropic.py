@@ -20,7 +20,7 @@ from langchain_segmind.gateway.formats.common import (
 )
 
 MESSAGE_KEYS = frozenset({"messages", "instruction"})
-PARAMETERS = frozenset({"temperature", "max_tokens", "response_format"})
+PARAMETERS = frozenset({"temperature", "top_p", "max_tokens", "response_format"})
 
 _STOP_REASONS = {
     "stop": "end_turn",
