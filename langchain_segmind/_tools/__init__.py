@@ -1,6 +1,7 @@
 """Tool calls as text: written for a model, and read from its replies. Independent of Segmind."""
 
-from langchain_segmind._tools.coercion import Coerced, coerce_value, make_plain
+from langchain_segmind._tools.coercion import Coerced, coerce_value
+from langchain_segmind._tools.conversions import make_plain
 from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.json_calls import DECODER, PATH_STRING
 from langchain_segmind._tools.json_schema import get_other_schema, get_properties, get_type, resolve

@@ -36,6 +36,15 @@ def resolve(schema: Any, root: Schema) -> Schema:
         return ANYTHING
     if "$ref" not in schema and "allOf" not in schema:
         return schema
+    found = find_parts(schema, root)
+    own = [part for part in found if part.keys() != {"$ref"}]
+    if len(own) == 1 and own[0].keys().isdisjoint({"$ref", "allOf"}):
+        return own[0]
+    return merge(found)
+
+
+def find_parts(schema: Any, root: Schema) -> list[Schema]:
+    """Return a schema after all that its `$ref` and `allOf` lead to; later ones take precedence."""
     found: list[Schema] = []
     followed: set[str] = set()
     pending = [schema]
@@ -49,16 +58,16 @@ def resolve(schema: Any, root: Schema) -> Schema:
             followed.add(ref)
             pending.append(look_up(ref, root))
         pending += parts if isinstance(parts, list) else []
-    own = [part for part in found if part.keys() != {"$ref"}]
-    if len(own) == 1 and own[0].keys().isdisjoint({"$ref", "allOf"}):
-        return own[0]
-    return _merge([*reversed(found)])
+    return [*reversed(found)]
 
 
-def _merge(parts: list[Schema]) -> Schema:
-    """Return one schema for all parts; the keys of later ones take precedence."""
+def merge(parts: Sequence[Schema]) -> Schema:
+    """Return one schema for all parts; the keys of later ones take precedence.
+
+    Alternatives, required names, and the schemas of a property that several parts have, all count.
+    """
     merged: dict[str, Any] = {}
-    properties: dict[str, Any] = {}
+    properties: dict[str, list[Any]] = {}
     required: dict[str, None] = {}
     for part in parts:
         alternatives = {
@@ -68,11 +77,21 @@ def _merge(parts: list[Schema]) -> Schema:
         }
         merged |= {key: value for key, value in part.items() if key not in {"$ref", "allOf"}}
         merged |= alternatives
-        properties |= get_properties(part)
+        for name, schema in get_properties(part).items():
+            if schema not in (known := properties.setdefault(name, [])):
+                known.append(schema)
         required |= dict.fromkeys(get_required(part))
-    merged |= {"properties": properties} if properties else {}
+    if properties:
+        merged["properties"] = {name: _unite(known) for name, known in properties.items()}
     merged |= {"required": [*required]} if required else {}
     return merged
+
+
+def _unite(schemas: list[Any]) -> Any:
+    """Return a schema for what must match all of them."""
+    if any(schema is False for schema in schemas):
+        return False
+    return schemas[0] if len(schemas) == 1 else {"allOf": schemas}
 
 
 def iterate_parts(schema: Any, root: Schema) -> Iterator[Schema]:

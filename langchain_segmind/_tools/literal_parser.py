@@ -90,11 +90,21 @@ class NumberLiteral:
     raw: str
 
     @property
+    def is_rounded(self) -> bool:
+        """Whether the value is not exactly what the text says."""
+        return isinstance(self.value, float) and self._exact != Decimal(str(self.value))
+
+    @property
     def loses_digits(self) -> bool:
-        """Whether the value has fewer digits than the text."""
+        """Whether the value has fewer digits than the text, such as the 0 of `3.10`."""
         if isinstance(self.value, int):
             return False
-        return Decimal(self.raw.replace("_", ""), Context(traps=[])) != Decimal(str(self.value))
+        exact, value = self._exact.as_tuple(), Decimal(str(self.value)).as_tuple()
+        return len(exact.digits) > len(value.digits)
+
+    @property
+    def _exact(self) -> Decimal:
+        return Decimal(self.raw.replace("_", ""), Context(traps=[]))
 
 
 class Scanner:

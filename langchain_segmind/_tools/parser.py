@@ -18,7 +18,7 @@ from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_segmind._tools.call_parser import UNFINISHED, CallReader
-from langchain_segmind._tools.coercion import coerce_arguments
+from langchain_segmind._tools.coercion import Coerced, coerce_arguments
 from langchain_segmind._tools.json_calls import convert_native_call
 from langchain_segmind._tools.literal_parser import Expression, iterate_leaves
 from langchain_segmind._tools.markup import Piece, find_asked
@@ -332,7 +332,7 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
             arguments = coerced.value
             raw.repairs.extend(coerced.coercions)
             if tool.strict:
-                problem = find_strict_problem(arguments, tool) or coerced.problem
+                problem = find_strict_problem(coerced, tool)
     call_id = create_call_id()
     if problem:
         # LangChain reads arguments as JSON when it merges chunks, and would run an object.
@@ -342,11 +342,11 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
     return tool_call(name=raw.name, args=arguments, id=call_id)
 
 
-def find_strict_problem(arguments: Mapping[str, Any], tool: Tool) -> str:
-    """Return why arguments do not match a tool's schema; empty if they do."""
-    from langchain_segmind._tools.validation import find_violations  # noqa: PLC0415 - few need it
+def find_strict_problem(coerced: Coerced, tool: Tool) -> str:
+    """Return why coerced arguments do not match a tool's schema; empty if they do."""
+    from langchain_segmind._tools.validation import find_problem  # noqa: PLC0415 - few need it
 
-    return "; ".join(find_violations(arguments, tool.root, tool.root))
+    return find_problem(coerced, tool.schemas)
 
 
 def find_nested_call(arguments: Mapping[str, Any], tools: Toolset) -> str:

@@ -21,6 +21,7 @@ from langchain_segmind._tools.json_schema import (
     look_up,
     resolve,
 )
+from langchain_segmind._tools.schema_cache import SchemaCache
 from langchain_segmind._tools.signatures import render_tools
 
 NOT_IN_A_SCHEMA = frozenset({"name", "function", "input_schema", "toolSpec"})
@@ -53,6 +54,11 @@ class Tool:
     parameters: Schema
     root: Schema
     strict: bool = False
+
+    @cached_property
+    def schemas(self) -> SchemaCache:
+        """The resolved schemas of its arguments."""
+        return SchemaCache(self.root)
 
     @cached_property
     def properties(self) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import AnyUrl, TypeAdapter
 
+from langchain_segmind._tools.coercion import Coerced
 from langchain_segmind._tools.json_schema import (
     ALTERNATIVES,
     MAX_CHOICES_CHARACTERS,
@@ -31,6 +32,7 @@ from langchain_segmind._tools.json_schema import (
     look_up,
     matches,
 )
+from langchain_segmind._tools.schema_cache import SchemaCache
 
 MAX_DEPTH = 100
 """Levels of nested values and schemas."""
@@ -62,7 +64,13 @@ Violation = tuple[Path, str]
 """Where a value does not match, and why."""
 
 
-def find_violations(value: Any, schema: Any, root: Schema) -> list[str]:
+def find_problem(coerced: Coerced, schemas: SchemaCache) -> str:
+    """Return why a coerced value does not match the root of its schemas; empty if it does."""
+    violations = find_violations(coerced.value, schemas.root, schemas)
+    return "; ".join(violations) or (coerced.problem if coerced.is_complete else "")
+
+
+def find_violations(value: Any, schema: Any, schemas: SchemaCache) -> list[str]:
     """Return where and why a value does not match a schema; empty if it does.
 
     Reasons, such as `unit: expected one of 'C', 'F'`, quote the schema and never the value.
@@ -72,10 +80,10 @@ def find_violations(value: Any, schema: Any, root: Schema) -> list[str]:
     Args:
         value: The value: JSON.
         schema: The schema.
-        root: The schema that references (`#/$defs/...`) start from.
+        schemas: The cache of the schema that references (`#/$defs/...`) start from.
     """
     try:
-        found = Validator(root, value).find(value, schema)
+        found = Validator(schemas, value).find(value, schema)
     except _TooManyChecksError:
         return ["too many alternatives to check"]
     except RecursionError:
@@ -91,25 +99,28 @@ class Validator:
     """Checks a value against schemas that share a root.
 
     Args:
-        root: The schema that references start from.
+        schemas: The cache of the root.
         whole: The whole value. The more parts it has, the more checks are made.
     """
 
-    def __init__(self, root: Schema, whole: Any) -> None:
-        self._root = root
+    def __init__(self, schemas: SchemaCache, whole: Any) -> None:
+        self._schemas = schemas
+        self._root = schemas.root
         self._checks_left = max(MAX_CHECKS, MAX_CHECKS_PER_PART * count_parts(whole))
-        self._known: dict[tuple[int, int, Names], list[Violation]] = {}
+        self._known: dict[tuple[int, int, Names, int], list[Violation]] = {}
         self._declared: dict[tuple[int, bool], frozenset[str]] = {}
-        self._choices: dict[int, frozenset[Any]] = {}
         self._depth = 0
 
-    def find(self, value: Any, schema: Any, outer: Names = ()) -> list[Violation]:
+    def find(
+        self, value: Any, schema: Any, outer: Names = (), limit: int = MAX_REASONS
+    ) -> list[Violation]:
         """Return the first violations of a schema.
 
         Args:
             value: The value.
             schema: The schema.
             outer: The properties that the schemas around this one declare for the same object.
+            limit: How many.
         """
         self._count()
         if schema is False:
@@ -117,7 +128,7 @@ class Validator:
         if not isinstance(schema, Mapping):
             return []
         # Values and schemas live as long as the check, so their identities are unique.
-        key = (id(value), id(schema), outer)
+        key = (id(value), id(schema), outer, limit)
         if key in self._known:
             return self._known[key]
         if self._depth == MAX_DEPTH:
@@ -125,7 +136,7 @@ class Validator:
         self._known[key] = []  # a schema that refers to itself for the same value adds nothing
         self._depth += 1
         try:
-            self._known[key] = [*islice(self._iterate(value, schema, outer), MAX_REASONS)]
+            self._known[key] = [*islice(self._iterate(value, schema, outer), limit)]
         finally:
             self._depth -= 1
         return self._known[key]
@@ -153,22 +164,24 @@ class Validator:
                 own = self._get_declared(schema, with_alternatives=False)
                 alternatives = _add(outer, own) if isinstance(value, dict) else outer
                 yield from self._check_alternatives(value, key, schema[key], alternatives)
-        if "not" in schema and not self.find(value, schema["not"], inner):
+        if "not" in schema and not self.find(value, schema["not"], inner, 1):
             yield (), "must not match `not`"
         if "if" in schema:
-            branch = "else" if self.find(value, schema["if"], inner) else "then"
+            branch = "else" if self.find(value, schema["if"], inner, 1) else "then"
             yield from self.find(value, schema.get(branch, True), inner)
 
     def _check_alternatives(
         self, value: Any, key: str, parts: list[Any], outer: Names
     ) -> Iterator[Violation]:
         failures, matched = [], 0
+        types = [part for part in parts if not _is_null(part)]
         for part in parts:
-            found = self.find(value, part, outer)
+            # Reasons are shown if there is only one type; of several, the first failure decides.
+            found = self.find(value, part, outer, MAX_REASONS if len(types) == 1 else 1)
             matched += not found
             if matched > (key == "oneOf"):
                 break
-            if found and not (isinstance(part, Mapping) and part.get("type") == "null"):
+            if found and not _is_null(part):
                 failures.append(found)
         if matched > 1:
             yield (), "matches several of the types of which it must match one"
@@ -196,11 +209,9 @@ class Validator:
             return
         if "const" in schema and freeze(value) != freeze(schema["const"]):
             yield (), f"expected {schema['const']!r:.{MAX_CHOICES_CHARACTERS}}"
-        if isinstance(choices := schema.get("enum"), list):
-            if id(choices) not in self._choices:
-                self._choices[id(choices)] = frozenset(map(freeze, choices))
-            if freeze(value) not in self._choices[id(choices)]:
-                yield (), describe_choices(choices)
+        choices = schema.get("enum")
+        if isinstance(choices, list) and freeze(value) not in self._schemas.freeze_choices(choices):
+            yield (), describe_choices(choices)
         if constraint := find_violated_constraint(value, schema):
             yield (), f"must meet {constraint}"
         if isinstance(value, str) and not has_format(value, schema.get("format")):
@@ -265,6 +276,10 @@ def _check_presence(value: Mapping[str, Any], schema: Schema) -> Iterator[Violat
                 for other in needed:
                     if isinstance(other, str) and other not in value:
                         yield (), f"{name!r:.80} needs {other!r:.{MAX_NAME_CHARACTERS}}"
+
+
+def _is_null(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("type") == "null"
 
 
 def _add(names: Names, more: frozenset[str]) -> Names:

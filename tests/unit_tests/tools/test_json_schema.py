@@ -64,6 +64,22 @@ ROOT = {
             },
             id="a reference, all of another, and its own",
         ),
+        pytest.param(
+            {
+                "allOf": [
+                    {"properties": {"a": {"type": "string"}, "b": {}, "c": False}},
+                    {"properties": {"a": {"minLength": 2}, "b": {}, "c": {}}},
+                ]
+            },
+            {
+                "properties": {
+                    "a": {"allOf": [{"type": "string"}, {"minLength": 2}]},
+                    "b": {},
+                    "c": False,
+                }
+            },
+            id="a property of several parts",
+        ),
         pytest.param(True, ANYTHING, id="true"),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_segmind._tools.schema_cache import SchemaCache
 from langchain_segmind._tools.tools import convert_tools, create_toolset
 from langchain_segmind._tools.validation import find_violations, has_format
 from tests.support.schemas import INTEGER, NULL, NUMBER, STRING
@@ -12,7 +13,7 @@ from tests.support.steps import MAX_STEPS, count_steps
 
 def check(value: object, schema: object) -> list[str]:
     """Return the violations of a schema that is its own root."""
-    return find_violations(value, schema, schema)
+    return find_violations(value, schema, SchemaCache(schema))
 
 
 A_OR_B = {"properties": {"a": {}, "b": {}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
@@ -329,8 +330,8 @@ def test_strict_tool_takes_declared_arguments_only() -> None:
     }
     function = {"name": "f", "parameters": parameters}
     tool = create_toolset(convert_tools([function], strict=True))["f"]
-    assert find_violations({"a": {"b": 1}, "map": {"x": 1}}, tool.root, tool.root) == []
-    assert find_violations({"z": 1, "a": {"y": 1}}, tool.root, tool.root) == [
+    assert find_violations({"a": {"b": 1}, "map": {"x": 1}}, tool.root, tool.schemas) == []
+    assert find_violations({"z": 1, "a": {"y": 1}}, tool.root, tool.schemas) == [
         "z: value is not allowed here",
         "a.y: value is not allowed here",
     ]
