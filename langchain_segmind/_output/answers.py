@@ -7,7 +7,7 @@ for an answer. If the brackets do not add up, nothing is.
 
 import re
 from bisect import bisect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any, Generic, TypeVar
@@ -26,14 +26,12 @@ from langchain_segmind._tools import (
     FENCE,
     REASONING,
     NumberLiteral,
+    SchemaCache,
     coerce_value,
     compile_events,
     find_asked,
     find_end,
     get_other_schema,
-    get_properties,
-    get_type,
-    resolve,
 )
 
 MAX_BRACKETS = 20_000
@@ -75,18 +73,18 @@ class Wanted(Generic[T]):
     """What an answer must be.
 
     Attributes:
-        schema: The JSON schema; None for any object.
+        schemas: The JSON schema, resolved; None for any object.
         name: The schema's name, which can be a single key around the answer.
         convert: Converts a value, or raises a ValueError that says why it does not match.
     """
 
-    schema: Mapping[str, Any] | None
+    schemas: SchemaCache | None
     name: str
     convert: Callable[[Any], T]
 
     @property
     def _type(self) -> str | None:
-        return "object" if self.schema is None else get_type(resolve(self.schema, self.schema))
+        return "object" if self.schemas is None else self.schemas.resolve(self.schemas.root).type
 
     def unwrap(self, value: Any, depth: int = 0) -> Iterator[Any]:
         """Yield a value in the forms in which it can be the answer, the most likely first."""
@@ -103,14 +101,14 @@ class Wanted(Generic[T]):
 
     def _is_name(self, key: str) -> bool:
         """Whether a single key is the schema's name, and not a property."""
-        if self.schema is None or _fold(key) != _fold(self.name):
+        if self.schemas is None or _fold(key) != _fold(self.name):
             return False
-        schema = resolve(self.schema, self.schema)
-        properties = get_properties(schema)
-        if self._type != "object":
+        resolved = self.schemas.resolve(self.schemas.root)
+        if resolved.type != "object":
             return True
-        is_declared = key in properties or get_other_schema(key, schema) not in ({}, False)
-        return bool(properties) and not is_declared
+        others = get_other_schema(key, resolved.schema)
+        is_declared = key in resolved.properties or others not in ({}, False)
+        return bool(resolved.properties) and not is_declared
 
     def match(self, value: Any) -> Answer[T]:
         """Return a value as an answer.
@@ -156,14 +154,14 @@ def find_answer(text: str, wanted: Wanted[T]) -> Answer[T]:
     return choose(values, wanted)
 
 
-def choose(values: list[Any], wanted: Wanted[T]) -> Answer[T]:
+def choose(values: Sequence[Any], wanted: Wanted[T]) -> Answer[T]:
     """Return the only value that matches.
 
     Raises:
         ValueError: If there is none, or two different ones.
     """
     if len(values) > MAX_OBJECTS:
-        raise ValueError(f"it contains more than {MAX_OBJECTS} JSON values")
+        raise ValueError(f"it contains more than {MAX_OBJECTS} objects")
     answers: list[Answer[T]] = []
     errors: list[ValueError] = []
     for value in values:
@@ -183,9 +181,10 @@ def choose(values: list[Any], wanted: Wanted[T]) -> Answer[T]:
 
 def is_equal(value: Any, other: Any, wanted: Wanted[T]) -> bool:
     """Whether two values are equal as values of the schema."""
-    if wanted.schema is not None:
+    if schemas := wanted.schemas:
         value, other = (
-            keep_digits(one, coerce_value(one, wanted.schema).value) for one in (value, other)
+            keep_digits(one, coerce_value(one, schemas.root, schemas).value)
+            for one in (value, other)
         )
     try:
         return bool(_normalize(value) == _normalize(other))

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from langchain_segmind._output.answers import Wanted, find_answer, keep_digits
@@ -17,6 +18,7 @@ from langchain_segmind._tools import (
     Coerced,
     Expression,
     NumberLiteral,
+    SchemaCache,
     coerce_value,
     iterate_leaves,
     render_schema,
@@ -59,15 +61,19 @@ class ResponseFormat:
             ValueError: If it does not match the schema, or two different values do; the message
                 says where and why.
         """
-        wanted = Wanted(schema=self.schema, name=self.name, convert=self._convert)
+        wanted = Wanted(schemas=self._schemas, name=self.name, convert=self._convert)
         return write_json(find_answer(text, wanted).converted)
 
     def _convert(self, value: Any) -> Any:
-        if self.schema is None:
+        if self._schemas is None:
             return check_object(value)
-        coerced = coerce_value(value, self.schema)
-        check_match(coerced)
+        coerced = coerce_value(value, self._schemas.root, self._schemas)
+        check_match(coerced, self._schemas)
         return keep_digits(value, coerced.value)
+
+    @cached_property
+    def _schemas(self) -> SchemaCache | None:
+        return None if self.schema is None else SchemaCache(self.schema)
 
 
 def parse_response_format(given: Any) -> ResponseFormat | None:
@@ -102,14 +108,16 @@ def _add_description(schema: dict[str, Any], description: Any) -> dict[str, Any]
     return schema if is_described else {**schema, "description": description}
 
 
-def check_match(coerced: Coerced) -> None:
-    """Raise if a coerced value does not match its schema.
+def check_match(coerced: Coerced, schemas: SchemaCache) -> None:
+    """Raise if a coerced value does not match the root of its schemas.
 
     Raises:
         ValueError: If it does not; the message says where and why.
     """
-    if coerced.problem:
-        raise ValueError(f"does not match the schema: {coerced.problem}")
+    from langchain_segmind._tools.validation import find_problem  # noqa: PLC0415 - few need it
+
+    if problem := find_problem(coerced, schemas):
+        raise ValueError(f"does not match the schema: {problem}")
 
 
 def check_object(value: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from langchain_core.exceptions import OutputParserException
@@ -17,14 +17,15 @@ from langchain_core.utils.function_calling import (
 )
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import DecimalSchema
 from typing_extensions import is_typeddict
 
-from langchain_segmind._output.answers import Wanted, find_answer, keep_digits
+from langchain_segmind._output.answers import Wanted, choose, find_answer, keep_digits
 from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.response_format import check_match, check_object, write_json
 from langchain_segmind._output.typed_dict import convert_typed_dict
-from langchain_segmind._tools import coerce_value, make_plain, resolve
+from langchain_segmind._tools import DECIMAL, SchemaCache, coerce_value, make_plain, resolve
 
 DEFAULT_NAME = "answer"
 """The name of a schema without a title."""
@@ -34,9 +35,17 @@ SCHEMA_ERRORS = (TypeError, ValueError, AttributeError, NameError, RuntimeError,
 
 
 class QuietJsonSchema(GenerateJsonSchema):
-    """Omits defaults that are not JSON, without a warning."""
+    """Omits defaults that are not JSON, without a warning, and marks decimals."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as pydantic
+
+    def decimal_schema(self, schema: DecimalSchema) -> JsonSchemaValue:
+        """Return a decimal's schema; a number's text keeps the digits that JSON would lose."""
+        decimal = super().decimal_schema(schema)
+        for one in decimal.get("anyOf", []):
+            if one.get("type") == "string":
+                one[DECIMAL] = True
+        return decimal
 
 
 @dataclass(frozen=True)
@@ -92,10 +101,10 @@ class StructuredOutput:
         Raises:
             ValueError: If it does not match; the message, which the model can read, says why.
         """
-        coerced = coerce_value(value, self.schema)
+        coerced = coerce_value(value, self.schema, self.schemas)
         text = write_json(keep_digits(value, coerced.value))
         if self.validate_json is None:
-            check_match(coerced)
+            check_match(coerced, self.schemas)
             return coerced.value
         try:
             return self.validate_json(text)
@@ -109,7 +118,7 @@ class StructuredOutput:
             NotJSONError: If it contains no JSON.
             ValueError: If the JSON does not match, or two different values do.
         """
-        return find_answer(text, self._wanted).converted
+        return find_answer(text, self.wanted).converted
 
     def extract_json(self, text: str) -> str:
         """Return the JSON of the object in a reply, without any coercion.
@@ -117,12 +126,18 @@ class StructuredOutput:
         Raises:
             ValueError: As `find` does.
         """
-        value = find_answer(text, self._wanted).value
+        value = find_answer(text, self.wanted).value
         return write_json(keep_digits(value, make_plain(value)))
 
+    @cached_property
+    def schemas(self) -> SchemaCache:
+        """The schema, resolved."""
+        return SchemaCache(self.schema)
+
     @property
-    def _wanted(self) -> Wanted[Any]:
-        return Wanted(schema=self.schema, name=self.name, convert=self.convert)
+    def wanted(self) -> Wanted[Any]:
+        """What an answer must be."""
+        return Wanted(schemas=self.schemas, name=self.name, convert=self.convert)
 
 
 def _describe_error(error: Exception) -> str:
@@ -237,16 +252,16 @@ def read_structured_output(message: AIMessage, output: StructuredOutput | None) 
 
     Raises:
         NotJSONError: If there is neither a call nor JSON.
-        ValueError: If it cannot be used; the message says why.
+        ValueError: If it cannot be used, or two different objects match; the message says why.
     """
+    wanted = output.wanted if output else Wanted(schemas=None, name="", convert=check_object)
     if message.tool_calls:
-        arguments = message.tool_calls[0]["args"]
-        return arguments if output is None else output.convert(arguments)
+        dropped = message.response_metadata.get("dropped_tool_calls", [])
+        return choose([call["args"] for call in [*message.tool_calls, *dropped]], wanted).converted
     if problems := describe_invalid_calls(message):
         raise ValueError(problems)
     text = str(message.text)
     if output is None:
-        wanted = Wanted(schema=None, name="", convert=check_object)
         return make_plain(find_answer(text, wanted).converted)
     try:
         return output.find(text)

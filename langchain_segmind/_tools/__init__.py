@@ -4,7 +4,7 @@ from langchain_segmind._tools.coercion import Coerced, coerce_value
 from langchain_segmind._tools.conversions import make_plain
 from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.json_calls import DECODER, PATH_STRING
-from langchain_segmind._tools.json_schema import get_other_schema, get_properties, get_type, resolve
+from langchain_segmind._tools.json_schema import get_other_schema, resolve
 from langchain_segmind._tools.literal_parser import (
     Expression,
     NumberLiteral,
@@ -19,6 +19,7 @@ from langchain_segmind._tools.parser import (
     parse_native_calls,
     parse_reply,
 )
+from langchain_segmind._tools.schema_cache import DECIMAL, SchemaCache
 from langchain_segmind._tools.signatures import render_schema
 from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.syntax import escape_tags, render_calls, render_result
@@ -28,6 +29,7 @@ from langchain_segmind._tools.wrappers import BLANK, FENCE
 
 __all__ = [
     "BLANK",
+    "DECIMAL",
     "DECODER",
     "FENCE",
     "PATH_STRING",
@@ -38,6 +40,7 @@ __all__ = [
     "ParsedReply",
     "ReadingRules",
     "Scanner",
+    "SchemaCache",
     "ToolChoice",
     "Toolset",
     "UnreadableError",
@@ -49,8 +52,6 @@ __all__ = [
     "find_asked",
     "find_end",
     "get_other_schema",
-    "get_properties",
-    "get_type",
     "iterate_leaves",
     "make_plain",
     "parse_native_calls",

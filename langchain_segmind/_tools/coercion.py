@@ -171,14 +171,16 @@ class Coercer:
                 return self._coerce_expression(value, schema)
             if isinstance(value, NumberLiteral):
                 return self._coerce_number_literal(value, schema)
-            if schema.alternatives is not None:
-                return self._coerce_alternatives(value, schema)
-            return self._coerce_single(value, schema)
+            if isinstance(value, float) and value.is_integer():
+                # Its zero is a digit too.
+                return self._coerce_number_literal(NumberLiteral(value, str(value)), schema)
+            return self._coerce_plain(value, schema)
         finally:
             self._depth -= 1
 
-    def _coerce_single(self, value: Any, schema: ResolvedSchema) -> Any:
-        """Coerce a value to a schema without alternatives."""
+    def _coerce_plain(self, value: Any, schema: ResolvedSchema) -> Any:
+        if schema.alternatives is not None:
+            return self._coerce_alternatives(value, schema)
         if schema.choices is not None:
             return self._coerce_choice(value, schema.choices, schema)
         coerced = self._coerce_type(value, schema)
@@ -261,13 +263,15 @@ class Coercer:
     def _coerce_number_literal(self, number: NumberLiteral, schema: ResolvedSchema) -> Any:
         """Choose between a number's value and its text, which can have more digits."""
         types = schema.types & {"string", "number", "integer"}
-        has_better_text = number.is_rounded or (schema.keeps_digits and number.loses_digits)
-        if types == {"string"} or ("string" in types and has_better_text):
+        if types == {"string"} or (
+            "string" in types
+            and (number.is_rounded or (number.has_last_zero and schema.keeps_digits(number.raw)))
+        ):
             self.coercions.append("number_to_text")
-            return self._coerce(number.raw, schema)
+            return self._coerce_plain(number.raw, schema)
         if types == {"integer"} and number.is_rounded:
             return self._keep_mismatch(number.raw, "expected integer")
-        return self._coerce(number.value, schema)
+        return self._coerce_plain(number.value, schema)
 
     def _coerce_alternatives(self, value: Any, schema: ResolvedSchema) -> Any:
         """Coerce a value to one of the alternatives of a schema, found out once for both."""

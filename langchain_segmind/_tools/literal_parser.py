@@ -95,12 +95,9 @@ class NumberLiteral:
         return isinstance(self.value, float) and self._exact != Decimal(str(self.value))
 
     @property
-    def loses_digits(self) -> bool:
-        """Whether the value has fewer digits than the text, such as the 0 of `3.10`."""
-        if isinstance(self.value, int):
-            return False
-        exact, value = self._exact.as_tuple(), Decimal(str(self.value)).as_tuple()
-        return len(exact.digits) > len(value.digits)
+    def has_last_zero(self) -> bool:
+        """Whether a fraction ends in a zero, which can be lost: `3.10`, `3.0`."""
+        return "." in self.raw and self.raw.endswith("0") and not {*self.raw} & {*"eExX"}
 
     @property
     def _exact(self) -> Decimal:

@@ -17,6 +17,7 @@ from langchain_segmind._tools.json_schema import (
     get_properties,
     get_required,
     get_type,
+    matches,
     merge,
 )
 
@@ -25,6 +26,9 @@ MAX_SCHEMAS = 50_000
 
 MAX_ALTERNATIVES = 20_000
 """Alternatives of one schema: those of several parts multiply."""
+
+DECIMAL = "x-decimal"
+"""Key of a schema for the digits of a decimal number."""
 
 Parts = tuple[Schema, ...]
 
@@ -99,13 +103,6 @@ class ResolvedSchema:
         return found
 
     @cached_property
-    def keeps_digits(self) -> bool:
-        """Whether a number can also be written as text of a pattern, as a Decimal can."""
-        return any(
-            one.type == "string" and "pattern" in one.schema for one in self.alternatives or ()
-        )
-
-    @cached_property
     def types(self) -> frozenset[str]:
         """The types of all alternatives; empty if any type is allowed."""
         types = set()
@@ -118,6 +115,14 @@ class ResolvedSchema:
             else:
                 return frozenset()
         return frozenset(types)
+
+    def keeps_digits(self, number: str) -> bool:
+        """Whether a number may be given as text, because a Decimal is made from it."""
+        texts = [one.schema for one in self.alternatives or () if one.type == "string"]
+        return any(
+            DECIMAL in text or ("pattern" in text and matches(text["pattern"], number) is not False)
+            for text in texts
+        )
 
 
 class SchemaCache:

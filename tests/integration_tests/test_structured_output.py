@@ -530,6 +530,15 @@ class TestAnswersInText:
         question = gateway.requests[1].json["messages"][-1]["content"]
         assert "two different objects match" in question
 
+    def test_two_different_calls_are_asked_again(self, caller, create_model, gateway) -> None:
+        """As two different objects are."""
+        price = "Price(total=1.10, version='3.10')"
+        gateway.script([f"[{price}, Price(total=2, version='3.10')]", f"[{price}]"])
+        structured = create_model().with_structured_output(Price, method="function_calling")
+        assert str(caller.invoke(structured, "hi").total) == "1.10"
+        question = gateway.requests[1].json["messages"][-1]["content"]
+        assert "two different objects match" in question
+
     @pytest.mark.parametrize("method", METHODS)
     def test_a_part_of_an_object_is_asked_again(
         self, caller, create_model, gateway, method

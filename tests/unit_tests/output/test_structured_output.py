@@ -5,6 +5,7 @@ import math
 import pickle
 import sys
 import warnings
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel, RootModel, ValidationError
 
 from langchain_segmind._output.json_text import NotJSONError
-from langchain_segmind._output.response_format import parse_response_format
+from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
 from langchain_segmind._output.structured_output import (
     DEFAULT_NAME,
     create_parser,
@@ -278,6 +279,12 @@ def unreadable(error: str | None, metadata: dict | None = None) -> AIMessage:
     return AIMessage("", invalid_tool_calls=[broken], response_metadata=metadata or {})
 
 
+class Price(BaseModel):
+    """A price."""
+
+    value: Decimal | None
+
+
 EVEN = create_structured_output(Even)
 
 
@@ -338,6 +345,58 @@ class TestReplies:
         beside = parse_beside_raw(message, EVEN)
         assert (beside["raw"], beside["parsed"]) == (message, None)
         assert str(beside["parsing_error"]) == str(caught.value)
+
+    @pytest.mark.parametrize("output", [EVEN, None])
+    def test_two_different_calls_are_refused(self, output) -> None:
+        """None of them is chosen; the same call twice is one answer."""
+        calls = call(number=2).tool_calls
+        with pytest.raises(ValueError, match="two different objects match"):
+            read_structured_output(
+                AIMessage("", tool_calls=[*calls, *call(number=4).tool_calls]), output
+            )
+        twice = read_structured_output(AIMessage("", tool_calls=calls * 2), output)
+        assert twice in (Even(number=2), {"number": 2})
+
+    def test_only_call_that_matches_is_the_answer(self) -> None:
+        """As with JSON."""
+        calls = [*call(number=3).tool_calls, *call(number=4).tool_calls]
+        assert read_structured_output(AIMessage("", tool_calls=calls), EVEN) == Even(number=4)
+
+    @pytest.mark.parametrize(
+        ("properties", "text", "reason"),
+        [
+            pytest.param(
+                {"a": {"type": "string", "format": "date"}},
+                '{"a": "x"}',
+                "a: must meet",
+                id="format",
+            ),
+            pytest.param({"n": {"not": {"const": 1}}}, '{"n": 1}', "n: must not match", id="not"),
+            pytest.param(
+                {"n": {"oneOf": [{"type": "integer"}, {"minimum": 0}]}},
+                '{"n": 1}',
+                "n: matches several",
+                id="one of two",
+            ),
+            pytest.param({"n": {"properties": {}}}, '{"n": "x"}', "n: expected object", id="type"),
+        ],
+    )
+    def test_json_schema_is_checked_in_full(self, properties, text, reason) -> None:
+        """Nothing else checks a dict; where a type is missing, its other keys tell it."""
+        schema = {"title": "A", "type": "object", "properties": properties}
+        with pytest.raises(ValueError, match=f"does not match the schema: {reason}"):
+            create_structured_output(schema).find(text)
+        with pytest.raises(ValueError, match=f"does not match the schema: {reason}"):
+            ResponseFormat(schema).read(text)
+
+    @pytest.mark.parametrize("total", ["1.10", "3.0", "0.50", "12345678901234567.89"])
+    def test_decimal_keeps_its_digits(self, total) -> None:
+        """From JSON and from a call."""
+        output = create_structured_output(Price)
+        tools = create_toolset([output.openai_tool])
+        [read] = parse_reply(f"[{output.name}(value={total})]", tools).calls
+        for message in (AIMessage("", tool_calls=[read]), AIMessage(f'{{"value": {total}}}')):
+            assert str(read_structured_output(message, output).value) == total
 
     def test_json_mode_accepts_any_object(self) -> None:
         """But not a list."""

@@ -9,7 +9,7 @@ from langchain_segmind._tools.coercion import (
     coerce_arguments,
 )
 from langchain_segmind._tools.literal_parser import Expression, Scanner
-from langchain_segmind._tools.schema_cache import SchemaCache
+from langchain_segmind._tools.schema_cache import DECIMAL, SchemaCache
 from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import create_toolset
 from tests.support.schemas import BOOLEAN, INTEGER, NULL, NUMBER, STRING, make_tool
@@ -545,11 +545,15 @@ def test_large_integer_is_what_the_digits_say(text) -> None:
     assert coerce(Scanner(text).read_value(), INTEGER) == (10**23, ["float_to_integer"])
 
 
-@pytest.mark.parametrize("text", ["1.10", "0.50", ".500", "12345678901234567.89"])
-def test_decimal_keeps_its_digits(text) -> None:
-    """Pydantic's type is a number, or text of a pattern."""
-    schema = {"anyOf": [NUMBER, {**STRING, "pattern": r"^\d*\.?\d*$"}]}
+@pytest.mark.parametrize("text", ["1.10", "0.50", ".500", "3.0", "12345678901234567.89"])
+@pytest.mark.parametrize("mark", [{"pattern": r"^\d*\.?\d*$"}, {DECIMAL: True}])
+def test_decimal_keeps_its_digits(text, mark) -> None:
+    """It is a number, or text of a pattern or a mark; other text is not a better number."""
+    schema = {"anyOf": [NUMBER, {**STRING, **mark}]}
     assert coerce(Scanner(text).read_value(), schema) == (text, ["number_to_text"])
+    assert coerce(Scanner("3.10").read_value(), {"anyOf": [NUMBER, STRING]}) == (3.1, [])
+    dollars = {"anyOf": [NUMBER, {**STRING, "pattern": r"^\$"}]}
+    assert coerce(Scanner("3.10").read_value(), dollars) == (3.1, [])
     assert coerce(Scanner("1.5").read_value(), schema) == (1.5, [])
     assert coerce(Scanner("1e5").read_value(), schema) == (1e5, [])
 

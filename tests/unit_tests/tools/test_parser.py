@@ -7,8 +7,9 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 
-from langchain_segmind._tools import ParsedReply, create_toolset, parse_reply
+from langchain_segmind._tools import ParsedReply, Toolset, create_toolset, parse_reply
 from tests.support.schemas import INTEGER, STRING, make_tool
+from tests.support.steps import MAX_STEPS, count_steps
 
 TOOLS = create_toolset(
     [
@@ -315,6 +316,29 @@ def test_invalid_call_keeps_its_text_and_the_reason(text, name, args, reason) ->
     assert reason in call["error"]
     assert call["id"]
     assert (parsed.calls, parsed.content) == ([], "")
+
+
+def strict_tool(parameters: dict) -> Toolset:
+    """Return a toolset of one strict tool."""
+    function = {"name": "f", "strict": True, "parameters": parameters}
+    return create_toolset([{"type": "function", "function": function}])
+
+
+def test_strict_tool_takes_a_property_that_two_parts_declare() -> None:
+    """Both hold: it is a text of at least two characters."""
+    parts = [{"properties": {"x": STRING}}, {"properties": {"x": {"minLength": 2}}}]
+    [call] = parse_reply("[f(x=3.10)]", strict_tool({"allOf": parts})).calls
+    assert call["args"] == {"x": "3.10"}
+    [invalid] = parse_reply("[f(x='3')]", strict_tool({"allOf": parts})).invalid_calls
+    assert invalid["error"] == "x: must meet minLength=2"
+
+
+def test_many_calls_of_a_broad_tool_are_read_in_linear_time() -> None:
+    """What is known of the schema is kept from one call to the next."""
+    names = strict_tool(
+        {"properties": {"a": {"enum": [f"name {index}" for index in range(3_000)]}}}
+    )
+    assert count_steps(lambda: parse_reply(f"[{'f(a=1), ' * 2_000}]", names)) < MAX_STEPS / 5
 
 
 def test_mismatching_argument_reaches_the_tool() -> None:

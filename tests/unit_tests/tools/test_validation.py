@@ -1,12 +1,15 @@
 """Values are checked against all of JSON Schema, in bounded time, and never quoted."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_segmind._tools.coercion import coerce_value
 from langchain_segmind._tools.schema_cache import SchemaCache
 from langchain_segmind._tools.tools import convert_tools, create_toolset
-from langchain_segmind._tools.validation import find_violations, has_format
+from langchain_segmind._tools.validation import find_problem, find_violations, has_format
 from tests.support.schemas import INTEGER, NULL, NUMBER, STRING
 from tests.support.steps import MAX_STEPS, count_steps
 
@@ -354,3 +357,28 @@ JSON = st.recursive(
 def test_malformed_schema_is_harmless(value, schema) -> None:
     """Whatever a third party sends."""
     assert isinstance(check(value, schema), list)
+
+
+def test_check_decides_where_not_all_alternatives_are_tried() -> None:
+    """It has to try fewer of them."""
+    letters = [[{"required": [f"{index} {letter}"]} for letter in "abcd"] for index in range(10)]
+    schemas = SchemaCache({"allOf": [{"anyOf": names} for names in letters]})
+    value = {f"{index} d": 1 for index in range(10)}
+    coerced = coerce_value(value, schemas.root, schemas)
+    assert (coerced.problem, find_problem(coerced, schemas)) == ("too many alternatives", "")
+    del value["5 d"]
+    mismatching = coerce_value(value, schemas.root, schemas)
+    assert find_problem(mismatching, schemas) == "matches none of the allowed types"
+
+
+def test_failed_alternative_is_not_checked_to_its_end() -> None:
+    """Of several, the first failure decides."""
+    sides = {side: {"$ref": "#"} for side in ("left", "right")}
+    types = [{"properties": {"op": {"const": name}, **sides}} for name in "+-*/"]
+    value: object = 1
+    for _ in range(9):
+        value = {"op": "/", "left": value, "right": value}
+    value = json.loads(json.dumps(value))
+    schemas = SchemaCache({"anyOf": [*types, INTEGER]})
+    assert find_violations(value, schemas.root, schemas) == []
+    assert count_steps(lambda: find_violations(value, schemas.root, schemas)) < MAX_STEPS / 5
