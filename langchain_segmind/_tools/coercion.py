@@ -108,7 +108,7 @@ def coerce_value(value: Any, schema: Schema, schemas: SchemaCache | None = None)
     try:
         coerced = coercer.finish(coercer.coerce(value, schema))
     except RecursionError:
-        return Coerced(value, (), ["nested too deeply"], is_complete=False)
+        return Coerced(value, (), ["nested too deeply"])
     if coerced.coercions:
         logger.debug("Coerced a value: %s", ", ".join(coerced.coercions))
     return coerced
@@ -389,9 +389,11 @@ def is_ruled_out(value: Any, schema: ResolvedSchema) -> bool:
     if type(value) in NEVER_CONVERTED and not is_type(value):
         return True
     if isinstance(value, dict):
-        return any(
-            name not in value or (type(value[name]) is str and value[name] not in texts)
-            for name, texts in schema.discriminators
+        texts = schema.fixed_texts
+        return any(name not in value for name in schema.needed) or any(
+            type(value[name]) is str and value[name] not in texts[name]
+            for name in texts
+            if name in value
         )
     is_text = type(value) is str and schema.type == "string"
     return is_text and bool(find_violated_constraint(value, schema.schema))

@@ -88,18 +88,21 @@ class ResolvedSchema:
         return sum(one.type != "null" for one in self.alternatives or ()) > 1
 
     @cached_property
-    def discriminators(self) -> "Sequence[tuple[str, Collection[str]]]":
-        """The properties that an object must have, with the only texts that are allowed.
+    def needed(self) -> Sequence[str]:
+        """The names of the required properties that have no default."""
+        declared = {name: self._cache.resolve(self.properties.get(name)) for name in self.required}
+        return [name for name, one in declared.items() if "default" not in one.schema]
 
-        Without those that have a default, or that can be something else than these texts.
-        """
-        found: list[tuple[str, Collection[str]]] = []
-        for name in self.required:
-            declared = self._cache.resolve(self.properties.get(name))
-            choices = declared.choices or ()
+    @cached_property
+    def fixed_texts(self) -> Mapping[str, Collection[str]]:
+        """The texts that are allowed for each property that is nothing but one of some texts."""
+        found: dict[str, Collection[str]] = {}
+        for name, declared in self.properties.items():
+            property_ = self._cache.resolve(declared)
+            choices = property_.choices or ()
             is_text = choices and all(isinstance(choice, str) for choice in choices)
-            if is_text and "default" not in declared.schema and declared.type in {None, "string"}:
-                found.append((name, frozenset(choices)))
+            if is_text and property_.alternatives is None and property_.type in {None, "string"}:
+                found[name] = frozenset(choices)
         return found
 
     @cached_property

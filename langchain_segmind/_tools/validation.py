@@ -148,6 +148,9 @@ class Validator:
 
     def _iterate(self, value: Any, schema: Schema, outer: Names) -> Iterator[Violation]:
         """Yield the violations of a schema's own keys, then those of its parts."""
+        if len(schema) == 1 and isinstance(ref := schema.get("$ref"), str):
+            yield from self.find(value, look_up(ref, self._root), outer)
+            return
         inner = outer
         yield from self._check_scalar(value, schema)
         if isinstance(value, dict):

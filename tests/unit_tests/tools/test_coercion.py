@@ -1,5 +1,7 @@
 """Values are coerced only if that keeps their meaning; every coercion has a name."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from langchain_segmind._tools import coerce_value
@@ -288,14 +290,14 @@ def create_sum(levels: int, leaf: object) -> object:
     return {"op": "/", "left": create_sum(levels - 1, leaf), "right": create_sum(levels - 1, leaf)}
 
 
-def create_formula(*operators: object) -> dict:
+def create_formula(*operators: object, required: Sequence[str] = ("op", "left")) -> dict:
     """Return the schema of a binary tree, with a type for each operator."""
     sides = {side: {"$ref": "#/$defs/Formula"} for side in ["left", "right"]}
     types = [
         {
             "type": "object",
             "properties": {"op": operator, **sides},
-            "required": ["op", "left", "right"],
+            "required": [*required],
         }
         for operator in operators
     ]
@@ -304,6 +306,9 @@ def create_formula(*operators: object) -> dict:
 
 FORMULAS = {
     "told apart by a constant": create_formula(*[{"const": name} for name in "+-*/"]),
+    "told apart by a default": create_formula(
+        *[{"const": name, "default": name} for name in "+-*/"], required=["left"]
+    ),
     "told apart by a pattern": create_formula(
         *[{**STRING, "pattern": pattern} for pattern in ("[+]", "[-]", "[*]", "/")]
     ),
