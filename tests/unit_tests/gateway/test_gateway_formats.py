@@ -376,7 +376,7 @@ class TestStrict:
         ("body", "text"),
         [
             pytest.param(
-                anthropic("Hi", system="x", top_p=1), "keys system, top_p in anthropic's", id="keys"
+                anthropic("Hi", system="x", top_k=1), "keys system, top_k in anthropic's", id="keys"
             ),
             pytest.param(anthropic("Hi", instruction=""), "instruction is empty", id="instruction"),
             pytest.param(
@@ -788,7 +788,7 @@ class TestAnyFormat:
         message = {"role": "assistant", "content": "A cat", "reasoning_content": "Fur."}
         upstream_body = {"choices": [{"message": message, "finish_reason": "length"}]}
         with RawServer([answer(json.dumps(upstream_body).encode())]) as upstream:
-            body = anthropic([TEXT, ANTHROPIC_IMAGE], instruction="Look.", max_tokens=9, top_p=1)
+            body = anthropic([TEXT, ANTHROPIC_IMAGE], instruction="Look.", max_tokens=9, top_k=1)
             gateway = serve(upstream=upstream.get_url())
             response = post(gateway, body, slug=SLUGS["anthropic"])
 
