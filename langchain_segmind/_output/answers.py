@@ -24,7 +24,7 @@ from langchain_segmind._output.json_text import (
 from langchain_segmind._tools import (
     BLANK,
     FENCE,
-    REASONING,
+    REASONING_TAG,
     NumberLiteral,
     SchemaCache,
     coerce_value,
@@ -47,7 +47,6 @@ MAX_WRAPPINGS = 3
 """Lists and names around an answer that are removed."""
 
 EVENT = compile_events(r"(?P<value>[{}\[\]])")
-REASONING_END = re.compile(rf"</(?:{'|'.join(REASONING)})\b[^<>]*+>", re.IGNORECASE)
 PROSE = r"(?:[^\[\]{}\n\"']|(?<=\w)')*+"
 FLAT_BRACKETS = re.compile(rf"\[{PROSE}\]|\{{{PROSE}\}}")
 """Matches brackets in prose, without quotes but the apostrophe in `the users' note`."""
@@ -240,7 +239,7 @@ class Finder:
         self._text = text
         self._found: list[tuple[int, str, Any]] = []
         self._brackets = self._commented = 0
-        closers = [match.start() for match in REASONING_END.finditer(text)]
+        closers = [tag.start() for tag in REASONING_TAG.finditer(text) if tag["close"]]
         self._last_reasoning_end = closers[-1] if closers else -1
         self._pieces = [
             piece

@@ -12,7 +12,7 @@ from langchain_segmind._tools.literal_parser import (
     find_end,
     iterate_leaves,
 )
-from langchain_segmind._tools.markup import REASONING, compile_events, find_asked
+from langchain_segmind._tools.markup import REASONING_TAG, compile_events, find_asked
 from langchain_segmind._tools.parser import (
     ParsedReply,
     ReadingRules,
@@ -33,7 +33,7 @@ __all__ = [
     "DECODER",
     "FENCE",
     "PATH_STRING",
-    "REASONING",
+    "REASONING_TAG",
     "Coerced",
     "Expression",
     "NumberLiteral",

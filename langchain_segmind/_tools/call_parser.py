@@ -91,7 +91,8 @@ class CallReader:
                 return False
             self._scanner.take("[")
             self._scanner.peek()
-            if self._read_name() in self._tools:
+            name = self._read_name()
+            if name in self._tools or name == PARALLEL:
                 return True
             quote = self._text[self.position : self.position + 1]
             self.position += 1
@@ -174,27 +175,36 @@ class CallReader:
         call.problem = call.problem or "other text follows the call"
 
     def read_bare_calls(self) -> list[RawCall]:
-        """Return the calls that follow without brackets, up to the end.
+        """Return the calls that follow without brackets, up to the end or other text.
 
         Raises:
-            NoCallError: If there is anything else, or an unknown tool in Python's syntax.
+            NoCallError: If this is not a call, or one of an unknown tool in Python's syntax.
         """
         calls: list[RawCall] = []
         self._is_certain = False
         while not self.is_at_end():
-            is_json = self._scanner.peek() == "{"
-            if self._scanner.peek() in {"'", '"'} and not QUOTED_CALL.match(
-                self._text, self.position
-            ):
-                raise NoCallError
-            calls += self.read_entry()
-            if not is_json and calls[-1].name not in self._tools:
-                raise NoCallError
+            start = self.position
+            try:
+                calls += self._read_bare_entry()
+            except NoCallError:
+                if not calls:
+                    raise
+                self.position = start
+                break
             self._scanner.take(",")
         if not calls:
             raise NoCallError
         calls[0].repairs.append("no_brackets")
         return _refuse_quoted_among_others(calls)
+
+    def _read_bare_entry(self) -> list[RawCall]:
+        character = self._scanner.peek()
+        if character in {"'", '"'} and not QUOTED_CALL.match(self._text, self.position):
+            raise NoCallError
+        calls = self.read_entry()
+        if character != "{" and calls[-1].name not in self._tools:
+            raise NoCallError
+        return calls
 
     def read_entry(self) -> list[RawCall]:
         """Return the calls of the next entry: one, or several if it is JSON or quoted."""
@@ -258,8 +268,7 @@ class CallReader:
         if self._depth:
             return []
         try:
-            content = scanner.read_value()
-            calls = CallReader(str(content), self._tools, depth=1).read_bare_calls()
+            calls = self._read_content(str(scanner.read_value()))
         except (UnreadableError, NoCallError):
             # The quotes around the call may not be escaped within it.
             self.position = start + 1
@@ -272,6 +281,14 @@ class CallReader:
         self._is_certain = True
         for call in calls:
             call.repairs.append("quoted_call")
+        return calls
+
+    def _read_content(self, text: str) -> list[RawCall]:
+        """Return the calls of a string that contains nothing else."""
+        reader = CallReader(text, self._tools, depth=self._depth + 1)
+        calls = reader.read_bare_calls()
+        if not reader.is_at_end():
+            raise NoCallError
         return calls
 
     def _read_call(self, name: str, start: int) -> list[RawCall]:

@@ -167,7 +167,7 @@ def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]
         NoCallError: If it has none of them.
     """
     name_key = next((key for key in NAME_KEYS if isinstance(value.get(key), str)), "")
-    name = strip_namespace(value.get(name_key, ""), tools)
+    name = strip_namespace(value[name_key], tools) if name_key else ""
     if len(value) == 1 and (key := next(iter(value))) in tools:
         return key, value[key]
     present = (key for key in ARGUMENTS_KEYS if key in value)

@@ -17,41 +17,28 @@ from typing import Any
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
-from langchain_segmind._tools.call_parser import UNFINISHED, CallReader
+from langchain_segmind._tools.call_parser import UNFINISHED
 from langchain_segmind._tools.coercion import Coerced, coerce_arguments
+from langchain_segmind._tools.finder import CallFinder, Span
 from langchain_segmind._tools.json_calls import convert_native_call
 from langchain_segmind._tools.literal_parser import Expression, iterate_leaves
-from langchain_segmind._tools.markup import Piece, find_asked
-from langchain_segmind._tools.raw_call import NoCallError, RawCall
+from langchain_segmind._tools.markup import Piece
+from langchain_segmind._tools.raw_call import RawCall
 from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import Tool, Toolset
-from langchain_segmind._tools.wrappers import FENCE, read_whole
+from langchain_segmind._tools.wrappers import read_whole
 
 logger = logging.getLogger(__name__)
 
 MAX_STOPS = 5
 """Places of stop strings that are tried; each can turn out to be inside a call."""
 
-MAX_OBJECTS = 5
-"""JSON objects in other text that are tried."""
-
 MAX_NAMES_SHOWN = 20
 
-CALL_LANGUAGES = frozenset({"", "python", "py", "json", "text", "plaintext", "tool_code"})
-"""Languages of a fence that can contain calls."""
-
 LIST_LINE = re.compile(r"^ {0,3}\[", re.MULTILINE)
-"""Matches where a list can begin; a line indented further is code."""
-
-END_OF_LINE = re.compile(r"[ \t\r]*+(?:\n|\Z)")
-
-OBJECT_START = re.compile(r"\{\s*+['\"](?:name|recipient_name|function|type|id|tool_calls)['\"]")
-"""Matches where a JSON object can be a call."""
 
 QUOTED = re.compile(r"'(?:\\.|[^'\\])*+'|\"(?:\\.|[^\"\\])*+\"", re.DOTALL)
 """Matches a string in an expression."""
-
-TAG_START = re.compile(r"<(?:tool_call|function_call|function=)[^<>]*+>?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +62,6 @@ class ParsedReply:
     repairs: Sequence[str] = ()
     is_cut: bool = False
     is_unclear: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Calls, and their place in the reply."""
-
-    start: int
-    end: int
-    calls: Sequence[RawCall]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,122 +144,46 @@ class Reply:
     def __init__(self, text: str, tools: Toolset, rules: ReadingRules) -> None:
         self.text = text
         self.is_unclear = False
-        self._tools = tools
-        self._rules = rules
-        self._lists: dict[int, Span] = {}
-        self._reader = CallReader(text, tools)
-        self.spans = self._find_calls() if tools else []
+        self.spans = self._find_calls(tools, rules) if tools else []
 
-    def _find_calls(self) -> list[Span]:
-        text, tools = self.text, self._tools
+    def _find_calls(self, tools: Toolset, rules: ReadingRules) -> Sequence[Span]:
+        text = self.text
         if calls := read_whole(text, tools):
             return [Span(0, len(text), calls)]
-        asked = find_asked(text, self._skip_list)
-        pieces = [(start, end) for start, end in asked if text[start:end].strip()]
-        if len(pieces) == 1 and pieces[0] != (0, len(text)):
-            start, end = pieces[0]
+        finder = CallFinder(text, tools)
+        asked = [(start, end) for start, end in finder.pieces if text[start:end].strip()]
+        if len(asked) == 1 and asked[0] != (0, len(text)):
+            start, end = asked[0]
             if calls := read_whole(text[start:end], tools):
                 return [Span(start, end, calls)]
-        if not self._rules.in_text:
-            return []
-        # Behind a tag that only closes, the beginning of the reply is hidden.
-        return self._choose(pieces, starts_asked=not asked[0][0])
+        return self._choose(finder, rules) if rules.in_text else []
 
-    def _choose(self, pieces: Sequence[Piece], *, starts_asked: bool) -> list[Span]:
+    def _choose(self, finder: CallFinder, rules: ReadingRules) -> Sequence[Span]:
         """Return the calls within other text that count."""
-        lists = [span for piece in pieces for span in self._find_lists(*piece)]
-        if self._rules.is_forced:
-            found = lists or self._find_unclear(pieces, anywhere=True)
-            return found if lists or len(found) == 1 else []
-        is_first = bool(lists) and starts_asked and self._begins_with(lists, pieces)
-        if is_first or not self._rules.asks:
+        spans = finder.spans
+        lists = [span for span in spans if span.kind == "list" and span.is_alone]
+        if rules.is_forced:
+            shown = [span for span in spans if span.kind != "bare" or span.is_alone]
+            return shown if len(shown) == 1 or shown == lists else []
+        # Behind a tag that only closes, the beginning of the reply is hidden.
+        is_first = not finder.pieces[0][0] and self._begins_with(lists, finder.pieces)
+        if is_first or not rules.asks:
             return lists
-        self.is_unclear = bool(lists) or bool(self._find_unclear(pieces, anywhere=False))
+        self.is_unclear = any(map(self._is_unclear, spans))
         return []
+
+    def _is_unclear(self, span: Span) -> bool:
+        """Whether calls within other text may be meant as such."""
+        if span.kind == "bare":  # what has no end can contain calls
+            return bool(span.calls[-1].problem and LIST_LINE.search(self.text, span.start))
+        return span.is_outer or span.kind == "wrapped" or (span.kind == "list" and span.is_alone)
 
     def _begins_with(self, lists: Sequence[Span], pieces: Sequence[Piece]) -> bool:
         """Whether the pieces contain nothing but these lists up to the end of the last one."""
-        last = lists[-1].end
+        last = lists[-1].end if lists else 0
         shown = "".join(self.text[start : min(end, last)] for start, end in pieces if start < last)
         listed = "".join(self.text[span.start : span.end] for span in lists)
-        return "".join(shown.split()) == "".join(listed.split())
-
-    def _read_list(self, position: int) -> Span | None:
-        """Return the list of calls that begins at a position with a known tool."""
-        if position not in self._lists:
-            reader = self._reader
-            reader.position = position
-            if not reader.is_at_known_list():
-                return None
-            try:
-                calls = reader.read_list()
-            except NoCallError:
-                return None
-            self._lists[position] = Span(position, reader.position, calls)
-        return self._lists.get(position)
-
-    def _skip_list(self, position: int) -> int:
-        span = self._read_list(position)
-        return span.end if span else 0
-
-    def _find_lists(self, start: int, end: int) -> list[Span]:
-        """Return the lists of known tools that are on their own lines in a piece."""
-        spans: list[Span] = []
-        position = start
-        for fence in [*FENCE.finditer(self.text, start, end), None]:
-            limit = fence.start() if fence else end
-            while position < limit and (line := LIST_LINE.search(self.text, position, limit)):
-                position = line.end() - 1
-                span = self._read_list(position)
-                if span and END_OF_LINE.match(self.text, span.end, end):
-                    spans.append(Span(line.start(), span.end, span.calls))
-                position = max(span.end if span else 0, line.end())
-            position = max(position, fence.end() if fence else end)
-        return spans
-
-    def _find_unclear(self, pieces: Sequence[Piece], *, anywhere: bool) -> list[Span]:
-        """Return the calls in fences, tags, and lines of other text."""
-        found = []
-        for start, end in pieces:
-            position = start
-            fences = [*FENCE.finditer(self.text, start, end)]
-            for fence in fences:
-                found += self._find_inline(position, fence.start(), anywhere=anywhere)
-                position = fence.end()
-                if fence["language"].strip().lower() in CALL_LANGUAGES:
-                    calls = read_whole(fence["body"], self._tools)
-                    found += [Span(fence.start(), fence.end(), calls)] if calls else []
-            found += self._find_inline(position, end, anywhere=anywhere)
-        return [span for span in found if any(call.name in self._tools for call in span.calls)]
-
-    def _find_inline(self, start: int, end: int, *, anywhere: bool) -> list[Span]:
-        """Return the lists, objects and tags in a stretch of text: at its ends, or anywhere."""
-        stretch = self.text[start:end]
-        found: list[Span] = []
-        for match in islice(self._find_starts(stretch), MAX_OBJECTS):
-            if found and match < found[-1].end - start:
-                continue
-            if stretch[match] == "<":
-                calls = read_whole(stretch[match:], self._tools)
-                span_end = end if calls else 0
-            else:
-                reader = CallReader(stretch, self._tools)
-                reader.position = match
-                calls, span_end = [], 0
-                try:
-                    calls = reader.read_list() if stretch[match] == "[" else reader.read_entry()
-                    span_end = start + reader.position
-                except NoCallError:
-                    continue
-            is_at_an_end = not stretch[:match].strip() or not self.text[span_end:end].strip()
-            if calls and (anywhere or is_at_an_end):
-                found.append(Span(start + match, span_end, calls))
-        return found
-
-    def _find_starts(self, text: str) -> Iterator[int]:
-        patterns = filter(None, (self._tools.list_start, OBJECT_START, TAG_START))
-        starts = {match.start() for pattern in patterns for match in pattern.finditer(text)}
-        return iter(sorted(starts))
+        return bool(lists) and "".join(shown.split()) == "".join(listed.split())
 
 
 def cut_at_stop(

@@ -1,21 +1,32 @@
-"""Reads replies that are calls as a whole, in every wrapping that models put around them."""
+"""Reads calls in every wrapping that models put around them.
+
+A call is read from where it begins, and what closes its wrapping is looked for behind it: a value
+can contain any mark.
+"""
 
 import re
 
-from langchain_segmind._tools.call_parser import CallReader
+from langchain_segmind._tools.call_parser import UNFINISHED, CallReader
 from langchain_segmind._tools.raw_call import NoCallError, RawCall
+from langchain_segmind._tools.strings import UnclosedStringError
 from langchain_segmind._tools.tools import Toolset
 
 MAX_WRAPPINGS = 4
 """Wrappings around one another."""
 
-BLANK = "\ufeff \t\r\n"
+MAX_UNFINISHED = 5
+"""Calls without an end whose wrapping is closed; nothing is read behind another one."""
 
+BLANK = "\ufeff \t\r\n"
+BLANKS = re.compile(rf"[{BLANK}]*+")
+
+FENCE_START = re.compile(r"(?P<mark>`{3,}+|~{3,}+)(?P<language>[^\n`]*+)\n")
 FENCE = re.compile(
-    r"^(?P<before>(?:(?!```|~~~)[^\n])*+)(?P<mark>`{3,}+|~{3,}+)(?P<language>[^\n`]*+)\n"
+    rf"^(?P<before>(?:(?!```|~~~)[^\n])*+){FENCE_START.pattern}"
     r"(?P<body>.*?)(?:^[ \t]*+(?P=mark)[`~]*+[ \t\r]*+$|\Z)",
     re.DOTALL | re.MULTILINE,
 )
+"""Matches a fence whose body contains no such marks."""
 
 END_TOKEN = re.compile(r"(?:<\|(?:eot_id|eom_id|im_end|endoftext)\|>|</s>)\s*+\Z")
 """Tokens of other models that end a reply."""
@@ -24,81 +35,129 @@ START_TOKEN = re.compile(r"(?:<\|python_tag\|>|\[TOOL_CALLS\])\s*+")
 """Tokens of Llama and Mistral that begin calls."""
 
 TAG = re.compile(
-    r"\s*+<(?P<name>tool_calls?|function_calls?)\b[^<>]*+>(?P<body>.*?)(?:</(?P=name)\s*+>|\Z)",
-    re.DOTALL | re.IGNORECASE,
+    r"<(?:(?P<tag>tool_calls?|function_calls?)\b[^<>]*+|function=(?P<tool>[^<>]++))>",
+    re.IGNORECASE,
 )
-"""Hermes' and Qwen's tags around a call."""
-
-FUNCTION_TAG = re.compile(
-    r"\s*+<function=(?P<name>[^<>]++)>(?P<body>.*?)(?:</function\s*+>|\Z)", re.DOTALL
-)
-"""Llama's tag around the arguments of a call."""
+"""Hermes' and Qwen's tags around a call, and Llama's around the arguments of one."""
 
 NAME_BEFORE_OBJECT = re.compile(r"\s*+(?P<name>[\w.$/-]++)(?:\[ARGS\])?\s*+(?=\{)")
 """Mistral's call: a name, then the arguments as JSON."""
 
+STRING = (
+    r"\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)"
+    r"|\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)|(?<!\w)'(?:\\.|[^'\\])*+(?:'|\\?\Z)"
+)
+"""Matches a string; one that is not closed extends to the end of the text."""
 
-def read_whole(text: str, tools: Toolset, depth: int = 0) -> list[RawCall]:
+UNCLEAR_STRING = str(UnclosedStringError(""))
+
+
+class WrappedReader:
+    """Reads calls with their wrapping from a text.
+
+    Attributes:
+        reader: Reads the calls themselves.
+    """
+
+    def __init__(self, text: str, tools: Toolset) -> None:
+        self.reader = CallReader(text, tools)
+        self._text = text
+        self._tools = tools
+        self._unfinished = 0
+
+    def read(self, position: int, depth: int = 0) -> tuple[list[RawCall], int]:
+        """Return the calls that begin at a position, and where they end; maybe none."""
+        text = self._text
+        if blanks := BLANKS.match(text, position):
+            position = blanks.end()
+        if position == len(text) or depth > MAX_WRAPPINGS:
+            return [], position
+        if fence := FENCE_START.match(text, position):
+            closer = rf"{re.escape(fence['mark'])}[`~]*+"
+            return _mark(*self._read_inside(fence.end(), closer, depth), "fence")
+        if token := START_TOKEN.match(text, position):
+            calls, end = self.read(token.end(), depth + 1)
+            if not calls:
+                calls, end = self._read_named_objects(token.end())
+            return _mark(calls, end, "token")
+        if text[position] == "<":
+            return _mark(*self._read_tags(position, depth), "tag")
+        reader = self.reader
+        reader.position = position
+        try:
+            calls = reader.read_lists() if text[position] == "[" else reader.read_bare_calls()
+        except NoCallError:
+            return [], position
+        return calls, reader.position
+
+    def _read_inside(self, start: int, closer: str, depth: int) -> tuple[list[RawCall], int]:
+        """Return the calls up to what closes their wrapping, or to the end."""
+        calls, end = self.read(start, depth + 1)
+        if calls and calls[-1].problem.startswith(UNFINISHED):
+            closing = self._find_closer(start, closer, calls[-1])
+            if closing:
+                inner = WrappedReader(self._text[: closing.start()], self._tools)
+                return inner.read(start, depth + 1)[0], closing.end()
+        closing = re.compile(rf"\s*+(?:{closer}|\Z)", re.IGNORECASE).match(self._text, end)
+        return (calls, closing.end()) if calls and closing else ([], start)
+
+    def _find_closer(self, start: int, closer: str, call: RawCall) -> re.Match[str] | None:
+        """Return what closes the wrapping of a call without an end: the first outside strings."""
+        self._unfinished += 1
+        if self._unfinished > MAX_UNFINISHED or UNCLEAR_STRING in call.problem:
+            return None
+        pattern = re.compile(rf"{STRING}|(?P<closer>{closer})", re.DOTALL | re.IGNORECASE)
+        found = pattern.finditer(self._text, start)
+        return next((match for match in found if match["closer"]), None)
+
+    def _read_tags(self, position: int, depth: int) -> tuple[list[RawCall], int]:
+        calls: list[RawCall] = []
+        end = position
+        while tag := TAG.match(self._text, position):
+            if tag["tool"]:
+                found, position = self._read_function(tag)
+            else:
+                closer = rf"</{tag['tag']}\s*+>"
+                found, position = self._read_inside(tag.end(), closer, depth)
+            if not found:
+                break
+            calls += found
+            end = position
+            if blanks := BLANKS.match(self._text, position):
+                position = blanks.end()
+        return calls, end
+
+    def _read_function(self, tag: re.Match[str]) -> tuple[list[RawCall], int]:
+        """Return the call that a tag names, with its arguments as an object."""
+        text, reader, closer = self._text, self.reader, r"</function\s*+>"
+        reader.position = tag.end()
+        call = reader.read_object_of(tag["tool"].strip(), tag.start())
+        if closing := re.compile(rf"\s*+(?:{closer}|\Z)").match(text, reader.position):
+            is_cut = bool(call.problem) and not closing[0].strip()
+            if not is_cut:
+                return [call], closing.end()
+        closing = self._find_closer(tag.end(), closer, call)
+        end = closing.end() if closing else len(text)
+        problem = call.problem or "the arguments are not one JSON object"
+        return [RawCall(call.name, text[tag.start() : end], problem=problem)], end
+
+    def _read_named_objects(self, position: int) -> tuple[list[RawCall], int]:
+        calls: list[RawCall] = []
+        while name := NAME_BEFORE_OBJECT.match(self._text, position):
+            self.reader.position = name.end()
+            calls.append(self.reader.read_object_of(name["name"], name.start()))
+            position = self.reader.position
+        return calls, position
+
+
+def read_whole(text: str, tools: Toolset) -> list[RawCall]:
     """Return the calls of a text that is calls as a whole; empty if it is not."""
     body = END_TOKEN.sub("", text.strip(BLANK)).rstrip(BLANK)
-    if not body or depth > MAX_WRAPPINGS:
-        return []
-    fence = FENCE.fullmatch(body)
-    if fence and not fence["before"]:
-        return _mark(read_whole(fence["body"], tools, depth + 1), "fence")
-    if token := START_TOKEN.match(body):
-        rest = body[token.end() :]
-        calls = read_whole(rest, tools, depth + 1) or _read_named_objects(rest, tools)
-        return _mark(calls, "token")
-    if body.startswith("<"):
-        return _mark(_read_tags(body, tools, depth), "tag")
-    reader = CallReader(body, tools)
-    try:
-        calls = reader.read_lists() if body.startswith("[") else reader.read_bare_calls()
-    except NoCallError:
-        return []
-    return calls if reader.is_at_end() else []
+    calls, end = WrappedReader(body, tools).read(0)
+    return [] if body[end:].strip(BLANK) else calls
 
 
-def _mark(calls: list[RawCall], repair: str) -> list[RawCall]:
+def _mark(calls: list[RawCall], end: int, repair: str) -> tuple[list[RawCall], int]:
     if calls:
         calls[0].repairs.append(repair)
-    return calls
-
-
-def _read_tags(body: str, tools: Toolset, depth: int) -> list[RawCall]:
-    calls: list[RawCall] = []
-    position = 0
-    while position < len(body):
-        if tag := TAG.match(body, position):
-            found = read_whole(tag["body"], tools, depth + 1)
-        elif tag := FUNCTION_TAG.match(body, position):
-            found = _read_object_of(tag["name"].strip(), tag["body"], tag[0], tools)
-        else:
-            return []
-        if not found:
-            return []
-        calls += found
-        position = tag.end()
-        if not body[position:].strip():
-            break
-    return calls
-
-
-def _read_named_objects(text: str, tools: Toolset) -> list[RawCall]:
-    calls: list[RawCall] = []
-    position = 0
-    while name := NAME_BEFORE_OBJECT.match(text, position):
-        reader = CallReader(text, tools)
-        reader.position = name.end()
-        calls.append(reader.read_object_of(name["name"], name.start()))
-        position = reader.position
-    return [] if text[position:].strip() else calls
-
-
-def _read_object_of(name: str, body: str, text: str, tools: Toolset) -> list[RawCall]:
-    reader = CallReader(body, tools)
-    call = reader.read_object_of(name, 0)
-    if not call.problem and not reader.is_at_end():
-        call = RawCall(name, text, problem="the arguments are not one JSON object")
-    return [call]
+    return calls, end

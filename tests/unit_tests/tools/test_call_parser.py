@@ -30,8 +30,12 @@ def read_list(text: str) -> list[RawCall]:
 
 
 def read_bare(text: str) -> list[RawCall]:
-    """Return the calls of a text without brackets."""
-    return CallReader(text, TOOLS).read_bare_calls()
+    """Return the calls of a text that is calls without brackets."""
+    reader = CallReader(text, TOOLS)
+    calls = reader.read_bare_calls()
+    if not reader.is_at_end():
+        raise NoCallError
+    return calls
 
 
 def get_calls(calls: list[RawCall]) -> list[tuple[str, dict]]:
