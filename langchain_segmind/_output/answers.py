@@ -14,7 +14,6 @@ from typing import Any, Generic, TypeVar
 
 from langchain_segmind._output.json_text import (
     COMMENT_START,
-    MISSING,
     NotJSONError,
     find_commented_end,
     read_brackets,
@@ -24,6 +23,7 @@ from langchain_segmind._output.json_text import (
 from langchain_segmind._tools import (
     BLANK,
     FENCE,
+    MISSING,
     REASONING_TAG,
     NumberLiteral,
     SchemaCache,

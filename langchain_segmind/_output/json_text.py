@@ -4,34 +4,29 @@ import re
 from typing import Any
 
 from langchain_segmind._tools import (
-    DECODER,
-    PATH_STRING,
+    ESCAPED_SLASH,
+    JSON_STRING,
+    MISSING,
     Expression,
     Scanner,
     UnreadableError,
+    decode,
+    decode_brackets,
     find_end,
     iterate_leaves,
+    remove_trailing_commas,
 )
 
 CLOSERS = {"{": "}", "[": "]"}
 COMMENT = r"(?P<comment>(?://|\#)[^\n]*+|/\*.*?(?:\*/|\Z))"
 COMMENT_START = re.compile(r"//|/\*|\#")
-JSON_STRING = r"\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)"
-"""Also matches one that is not closed: what is in it is not looked at again."""
 COMMENTED = re.compile(rf"{JSON_STRING}|{COMMENT}|(?P<open>[{{\[])|(?P<close>[}}\]])", re.DOTALL)
-TRAILING_COMMA = re.compile(rf"{JSON_STRING}|(?P<comma>,)(?=\s*+[}}\]])", re.DOTALL)
 ADJACENT_STRINGS = re.compile(
     r"\"\"\".*?\"\"\"|'''.*?'''"
     rf"|(?P<string>{JSON_STRING}|'(?:\\.|[^'\\])*+(?:'|\\?\Z))(?P<next>\s*+[\"'])?",
     re.DOTALL,
 )
-ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*+\\/")
-"""Matches an escape of JSON that Python reads in another way."""
-
 LEADING_ZEROS = re.compile(r"0\d+(?:\.\d+)?")
-
-MISSING = object()
-"""Stands for a value that cannot be read."""
 
 
 class NotJSONError(ValueError):
@@ -40,17 +35,13 @@ class NotJSONError(ValueError):
 
 def read_whole(text: str) -> Any:
     """Return the value that a text is: JSON, or a list or dict in Python's syntax."""
-    return read_brackets(text) if text.startswith(("{", "[")) else _decode(text)
+    return read_brackets(text) if text.startswith(("{", "[")) else decode(text)
 
 
 def read_brackets(text: str) -> Any:
     """Return the value that a text from a bracket to another is, in JSON or Python's syntax."""
-    # JSON would read the backslashes of a path that are not escaped.
-    if not PATH_STRING.search(text):
-        if (value := _decode(text)) is not MISSING:
-            return value
-        if "," in text and (value := _decode(remove_trailing_commas(text))) is not MISSING:
-            return value
+    if (value := decode_brackets(text)) is not MISSING:
+        return value
     # In Python, adjacent strings are one: here, a comma is missing.
     strings = ADJACENT_STRINGS.finditer(text)
     if ESCAPED_SLASH.search(text) or any(
@@ -81,18 +72,6 @@ def _has_no_expression(value: Any) -> bool:
     )
 
 
-def _decode(text: str) -> Any:
-    try:
-        return DECODER.decode(text)
-    except (ValueError, RecursionError):
-        return MISSING
-
-
-def remove_trailing_commas(text: str) -> str:
-    """Return JSON without the commas before closing brackets."""
-    return TRAILING_COMMA.sub(lambda part: "" if part["comma"] else part[0], text)
-
-
 def find_commented_end(text: str, start: int) -> int:
     """Return where JSON with comments ends that begins at a bracket; -1 if it is not closed."""
     depth = comments = 0
@@ -110,4 +89,4 @@ def read_commented(text: str) -> Any:
     if any((part["comment"] or "").count('"') % 2 for part in COMMENTED.finditer(text)):
         return MISSING
     plain = COMMENTED.sub(lambda part: " " if part["comment"] else part[0], text)
-    return _decode(remove_trailing_commas(plain))
+    return decode(remove_trailing_commas(plain))

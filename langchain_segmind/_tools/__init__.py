@@ -3,8 +3,16 @@
 from langchain_segmind._tools.coercion import Coerced, coerce_value
 from langchain_segmind._tools.conversions import make_plain
 from langchain_segmind._tools.instructions import render_instructions
-from langchain_segmind._tools.json_calls import DECODER, PATH_STRING
 from langchain_segmind._tools.json_schema import get_other_schema, resolve
+from langchain_segmind._tools.json_values import (
+    ESCAPED_SLASH,
+    JSON_STRING,
+    MISSING,
+    PATH_STRING,
+    decode,
+    decode_brackets,
+    remove_trailing_commas,
+)
 from langchain_segmind._tools.literal_parser import (
     Expression,
     NumberLiteral,
@@ -30,8 +38,10 @@ from langchain_segmind._tools.wrappers import BLANK, FENCE
 __all__ = [
     "BLANK",
     "DECIMAL",
-    "DECODER",
+    "ESCAPED_SLASH",
     "FENCE",
+    "JSON_STRING",
+    "MISSING",
     "PATH_STRING",
     "REASONING_TAG",
     "Coerced",
@@ -48,6 +58,8 @@ __all__ = [
     "compile_events",
     "convert_tools",
     "create_toolset",
+    "decode",
+    "decode_brackets",
     "escape_tags",
     "find_asked",
     "find_end",
@@ -57,6 +69,7 @@ __all__ = [
     "parse_native_calls",
     "parse_reply",
     "parse_tool_choice",
+    "remove_trailing_commas",
     "render_calls",
     "render_instructions",
     "render_result",

@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_segmind._tools.json_calls import (
     JSON_NAME,
+    LIST_OBJECT,
     convert_json_to_calls,
     convert_parallel_call,
     read_object,
@@ -28,6 +29,9 @@ from langchain_segmind._tools.tools import Tool, Toolset
 
 UNFINISHED = "the reply ends inside the call"
 """Prefix of `RawCall.problem` if the text ends inside the call."""
+
+MAX_UNCLOSED_OBJECTS = 20
+"""Objects without an end that are read: each takes as long as what follows it."""
 
 UNGROUPED = re.compile(r"(?<!\\)\((?!\?)")
 QUOTED = r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*+(?P=quote)"
@@ -57,7 +61,8 @@ class CallReader:
         self._text = text
         self._tools = tools
         self._depth = depth
-        self._is_certain = False
+        self._is_certain = self._is_in_object = False
+        self._unclosed_objects = 0
 
     @property
     def position(self) -> int:
@@ -406,9 +411,13 @@ class CallReader:
     def _read_json_calls(self) -> list[RawCall]:
         """Return the calls of a JSON object: one, or a list of them."""
         scanner, start = self._scanner, self._scanner.position
+        if self._unclosed_objects >= MAX_UNCLOSED_OBJECTS and not self._is_certain:
+            raise NoCallError
         try:
             value = read_object(scanner)
         except UnreadableError as error:
+            if calls := self._read_list_object(start):
+                return calls
             name = self._find_json_name(start)
             if not name and not self._is_certain:
                 raise NoCallError from error
@@ -423,6 +432,24 @@ class CallReader:
             return [RawCall("", text, problem="this object is not a call")]
         self._is_certain = self._is_certain or any(call.name in self._tools for call in calls)
         calls[0].repairs += [*scanner.repairs, "json"]
+        return calls
+
+    def _read_list_object(self, start: int) -> list[RawCall]:
+        """Return the calls of `{"tool_calls": [...]}`, each read alone; none if it is not this."""
+        opening = LIST_OBJECT.match(self._text, start)
+        if opening is None or self._is_in_object:
+            return []
+        self.position, was_certain = opening.end(), self._is_certain
+        self._is_in_object = True
+        try:
+            calls = self.read_list()
+        except NoCallError:
+            self._is_certain = was_certain
+            return []
+        finally:
+            self._is_in_object = False
+        self._scanner.take("}")
+        self._is_certain = True
         return calls
 
     def read_object_of(self, name: str, start: int) -> RawCall:
@@ -448,6 +475,7 @@ class CallReader:
         if known and inner and (call := known.match(self._text, inner.end())):
             return call[1]
         end = find_end(self._text, start)
+        self._unclosed_objects += end < 0
         named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
         names = (strip_namespace(match[2], self._tools) for match in named)
         return next((name for name in names if name in self._tools), "")

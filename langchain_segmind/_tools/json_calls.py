@@ -5,7 +5,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_segmind._tools.literal_parser import NumberLiteral, Scanner, convert_number
+from langchain_segmind._tools.json_values import (
+    ESCAPED_SLASH,
+    JSON_STRING,
+    decode,
+    decode_brackets,
+)
+from langchain_segmind._tools.literal_parser import NumberLiteral, Scanner, find_end
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall, strip_namespace
 from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import Toolset
@@ -19,11 +25,22 @@ ARGUMENTS_KEYS = ("arguments", "parameters", "args", "input")
 LIST_KEYS = ("tool_calls", "tool_uses")
 """Keys of a JSON object that hold a list of calls."""
 
-LABEL_KEYS = frozenset({"id", "index", "role", "type"})
+LABEL_KEYS = frozenset(
+    {"id", "index", "role", "type", "content", "thought", "thoughts", "reasoning"}
+)
 """Keys of a JSON object that do not matter to a call."""
 
-PATH_STRING = re.compile(r"['\"](?:[A-Za-z]:|\\\\[\w.$-]++)\\[bfnrt]\w")
-"""Matches a string in JSON that starts like a path, such as `C:\\temp`: JSON would read a tab."""
+LIST_OBJECT = re.compile(
+    rf"\{{\s*+(?:{JSON_STRING}\s*+:\s*+(?:{JSON_STRING}|null)\s*+,\s*+)*"
+    rf"['\"](?:{'|'.join(LIST_KEYS)})['\"]\s*+:\s*+(?=\[)",
+    re.DOTALL,
+)
+"""Matches an object up to its list of calls."""
+
+NOT_A_CALL = "this entry is not a call"
+NOT_AN_OBJECT = "its arguments are not a JSON object"
+
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 SCHEMA_KEYS = frozenset({"type", "properties"})
 
@@ -34,81 +51,67 @@ JSON_NAME = re.compile(
 """Matches where a JSON object can name a tool."""
 
 
-def _convert_json_number(text: str) -> Any:
-    if (number := convert_number(text)) is None:
-        raise ValueError("infinity is not JSON")
-    return number
-
-
-def _create_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key is given twice")
-    return value
-
-
-# Models write unescaped line feeds in strings; NaN and Infinity are not JSON.
-DECODER = json.JSONDecoder(
-    strict=False,
-    object_pairs_hook=_create_object,
-    parse_int=_convert_json_number,
-    parse_float=_convert_json_number,
-    parse_constant=_convert_json_number,
-)
-
-
 def read_object(scanner: Scanner) -> dict[str, Any]:
     """Return the object that begins here: JSON, or else a Python dict.
-
-    A path whose backslashes are not escaped is not JSON, even if JSON has such escapes.
 
     Raises:
         UnreadableError: If it is neither.
     """
-    try:
-        value, end = DECODER.raw_decode(scanner.text, scanner.position)
-    except (ValueError, RecursionError):
-        return scanner.read_dict()
-    if PATH_STRING.search(scanner.text, scanner.position, end):
-        return scanner.read_dict()
-    scanner.position = end
-    assert isinstance(value, dict)  # noqa: S101 - it begins with a brace
-    return value
+    text, start = scanner.text, scanner.position
+    if (end := find_end(text, start)) > 0:
+        written = text[start:end]
+        if isinstance(value := decode_brackets(written), dict):
+            scanner.position = end
+            return value
+        if ESCAPED_SLASH.search(written):
+            raise UnreadableError("not valid JSON: escape all backslashes")
+    return scanner.read_dict()
 
 
-def convert_native_call(entry: Any, tools: Toolset) -> RawCall:
-    """Return the call in an entry of OpenAI's `tool_calls`."""
+def convert_native_call(entry: Any, tools: Toolset) -> list[RawCall]:
+    """Return the calls in an entry of OpenAI's `tool_calls`."""
     text = write_entry(entry)
+    if HALF_CHARACTER.search(text):
+        entry = decode(json.dumps(entry, default=str))
+        text = write_entry(entry)
     entry = entry if isinstance(entry, Mapping) else {}
     function = entry.get("function", entry)
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(name, str):
-        return RawCall(
-            "", text, problem="this entry of tool_calls is not a call: it names no function"
-        )
+        problem = "this entry of tool_calls is not a call: it names no function"
+        return [RawCall("", text, problem=problem)]
     arguments = function.get("arguments")
-    parsed = {} if arguments is None else _parse_if_text(arguments)
     name = strip_namespace(name, tools)
-    if not isinstance(parsed, Mapping):
+    try:
+        parsed = {} if arguments is None else _parse_if_text(arguments)
+    except UnreadableError as error:
         written = arguments if isinstance(arguments, str) else write_entry(arguments)
-        problem = "its arguments are not a JSON object"
-        return RawCall(name, f"{name}({written})", problem=problem)
-    return RawCall(name, f"{name}({write_entry(parsed)})", dict(parsed))
+        return [RawCall(name, f"{name}({written})", problem=str(error))]
+    text = f"{name}({write_entry(parsed)})"
+    if name == PARALLEL and name not in tools:
+        return convert_parallel_call(parsed, text, tools)
+    return [RawCall(name, text, parsed)]
 
 
-def convert_parallel_call(arguments: Any, text: str, tools: Toolset) -> list[RawCall]:
+def convert_parallel_call(arguments: Mapping[str, Any], text: str, tools: Toolset) -> list[RawCall]:
     """Return the calls that a call of `multi_tool_use.parallel` makes."""
-    uses = arguments.get("tool_uses") if isinstance(arguments, Mapping) else None
+    uses = arguments.get("tool_uses")
     if not isinstance(uses, list):
         return [RawCall(PARALLEL, text, problem="tool_uses is not a list of calls")]
-    calls: list[RawCall] = []
-    for use in uses:
-        use_text = write_entry(use)
-        try:
-            calls += convert_json_to_calls(use, use_text, tools)
-        except NoCallError:
-            calls.append(RawCall(PARALLEL, use_text, problem="this tool use is not a call"))
+    calls = _convert_entries(uses, tools, PARALLEL)
     return calls or [RawCall(PARALLEL, text, problem="tool_uses is empty")]
+
+
+def _convert_entries(entries: list[Any], tools: Toolset, name: str = "") -> list[RawCall]:
+    """Return the calls in a list; what is not one is a call of this name with a problem."""
+    calls: list[RawCall] = []
+    for entry in entries:
+        text = write_entry(entry)
+        try:
+            calls += convert_json_to_calls(entry, text, tools)
+        except NoCallError:
+            calls.append(RawCall(name, text, problem=NOT_A_CALL))
+    return calls
 
 
 def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall]:
@@ -122,19 +125,23 @@ def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall
     for key in LIST_KEYS:
         entries = value.get(key)
         if isinstance(entries, list) and entries and _rest_is_labels_or_none(value, key):
-            calls = [convert_json_to_calls(entry, write_entry(entry), tools) for entry in entries]
-            return [call for entry_calls in calls for call in entry_calls]
+            calls = _convert_entries(entries, tools)
+            if all(call.problem == NOT_A_CALL for call in calls):
+                raise NoCallError
+            return calls
     inner = value.get("function")
     if isinstance(inner, Mapping) and _rest_is_labels_or_none(value, "function"):
         value = inner
     name, arguments = _get_json_parts(value, tools)
-    if name == PARALLEL and name not in tools:
-        return convert_parallel_call(_parse_if_text(arguments), text, tools)
-    arguments = _parse_if_text(arguments)
-    if not isinstance(arguments, Mapping):
-        if name not in tools or len(value) == 1:
-            raise NoCallError
-        return [RawCall(name, text, problem="its arguments are not a JSON object")]
+    is_parallel = name == PARALLEL and name not in tools
+    try:
+        arguments = _parse_if_text(arguments)
+    except UnreadableError as error:
+        if name not in tools and not is_parallel:
+            raise NoCallError from error
+        return [RawCall(name, text, problem=str(error))]
+    if is_parallel:
+        return convert_parallel_call(arguments, text, tools)
     # An object with the schema of the arguments describes a tool and does not call it.
     properties = tools[name].properties if name in tools else {}
     if {*arguments} - {*properties} >= SCHEMA_KEYS:
@@ -144,11 +151,14 @@ def convert_json_to_calls(value: Any, text: str, tools: Toolset) -> list[RawCall
 
 def write_entry(value: Any) -> str:
     """Return a value as JSON text."""
-    return json.dumps(
-        value,
-        ensure_ascii=False,
-        default=lambda part: part.value if isinstance(part, NumberLiteral) else str(part),
-    )
+    try:
+        return json.dumps(
+            value,
+            ensure_ascii=False,
+            default=lambda part: part.value if isinstance(part, NumberLiteral) else str(part),
+        )
+    except RecursionError:
+        return "..."
 
 
 def _rest_is_labels_or_none(value: Mapping[str, Any], *keys: str) -> bool:
@@ -169,6 +179,8 @@ def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]
     name_key = next((key for key in NAME_KEYS if isinstance(value.get(key), str)), "")
     name = strip_namespace(value[name_key], tools) if name_key else ""
     if len(value) == 1 and (key := next(iter(value))) in tools:
+        if not isinstance(value[key], Mapping) or key in tools[key].properties:
+            raise NoCallError
         return key, value[key]
     present = (key for key in ARGUMENTS_KEYS if key in value)
     nested = next((key for key in present if _rest_is_labels_or_none(value, name_key, key)), None)
@@ -177,6 +189,9 @@ def _get_json_parts(value: Mapping[str, Any], tools: Toolset) -> tuple[str, Any]
     rest = {key: item for key, item in value.items() if key != name_key}
     is_flat = name in tools and rest.keys() <= tools[name].properties.keys()
     if is_flat and not (nested and isinstance(value[nested], Mapping)):
+        # A tool with an argument of this name, or one that lacks its arguments, is not called.
+        if name_key in tools[name].properties or (not rest and tools[name].properties):
+            raise NoCallError
         return name, rest
     if nested is None:
         raise NoCallError
@@ -188,15 +203,23 @@ def _is_arguments(value: Mapping[str, Any], tools: Toolset) -> bool:
     return any(value.keys() <= tool.properties.keys() for tool in tools.values())
 
 
-def _parse_if_text(arguments: Any) -> Any:
-    """Return arguments that are written as JSON text as their value."""
-    if not isinstance(arguments, str):
-        return arguments
+def _parse_if_text(arguments: Any) -> dict[str, Any]:
+    """Return arguments, which can be written as JSON text.
+
+    Raises:
+        UnreadableError: If they are not an object.
+    """
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    if not isinstance(arguments, str) or (arguments.strip() and arguments.strip()[0] != "{"):
+        raise UnreadableError(NOT_AN_OBJECT)
     if not arguments.strip():
         return {}
-    scanner = Scanner(arguments)
+    scanner = Scanner(arguments.strip())
     try:
-        value = read_object(scanner) if scanner.peek() == "{" else None
-    except UnreadableError:
-        return None
-    return None if scanner.peek() else value
+        value = read_object(scanner)
+    except UnreadableError as error:
+        raise UnreadableError(f"{NOT_AN_OBJECT}: {error}") from None
+    if scanner.peek():
+        raise UnreadableError(NOT_AN_OBJECT)
+    return value

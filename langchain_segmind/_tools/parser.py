@@ -104,7 +104,7 @@ def parse_reply(
 
 def parse_native_calls(entries: Sequence[Any], tools: Toolset, text: str) -> ParsedReply:
     """Return the calls of a reply that came as `tool_calls`, in OpenAI's format."""
-    raw_calls = [convert_native_call(entry, tools) for entry in entries]
+    raw_calls = [raw for entry in entries for raw in convert_native_call(entry, tools)]
     return create_calls(raw_calls, tools, text, text)
 
 
@@ -228,8 +228,10 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
     elif not (problem := problem or find_nested_call(raw.arguments, tools)):
         try:
             coerced = coerce_arguments(raw.arguments, tool)
-        except (UnreadableError, RecursionError) as error:
-            problem = str(error) or "values are nested too deeply"
+        except UnreadableError as error:
+            problem = str(error)
+        except RecursionError:
+            problem = "values are nested too deeply"
         else:
             arguments = coerced.value
             raw.repairs.extend(coerced.coercions)

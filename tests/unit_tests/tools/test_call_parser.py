@@ -246,6 +246,8 @@ MESSAGE = {"role": "assistant", "content": None, "tool_calls": [{"add": ADD}]}
         pytest.param(ANTHROPIC, id="Anthropic's"),
         pytest.param({"tool_uses": [RECIPIENT]}, id="a list of this model's"),
         pytest.param(MESSAGE, id="a message"),
+        pytest.param({**MESSAGE, "content": "Now."}, id="a message with text"),
+        pytest.param({"name": "add", "arguments": ADD, "thought": "Now."}, id="a thought"),
     ],
 )
 def test_json_objects_are_read_as_calls(value) -> None:
@@ -286,8 +288,9 @@ def test_argument_can_be_named_input_or_args(value, arguments) -> None:
         pytest.param({"function": {"name": "add", "description": ""}}, id="OpenAI's description"),
         pytest.param({"function": {"name": "add", "args": {}}, "why": ""}, id="an explanation"),
         pytest.param({"tool_calls": []}, id="no calls"),
-        pytest.param({"tool_calls": [{"add": {}}], "content": "Now."}, id="text beside calls"),
-        pytest.param({"tool_calls": [{"add": {}}, {"nope": {}}]}, id="an unknown tool among calls"),
+        pytest.param({"tool_calls": [{"nope": {}}, None]}, id="no call of a known tool"),
+        pytest.param({"stop": ""}, id="a text under a tool's name"),
+        pytest.param({"name": "add"}, id="a tool's name alone"),
         pytest.param({"add": {}, "stop": {}}, id="two tools as keys"),
         pytest.param({"tools": ["add", "stop"]}, id="a list of names"),
     ],
@@ -309,9 +312,7 @@ def test_json_about_tools_is_not_a_call(value) -> None:
         pytest.param('{"name": "add", "arguments": {"a": 1: 2}}', "expected '}'", id="colons"),
         pytest.param('{"add": {"a": 1', "the reply ends", id="the tool as the key, cut"),
         pytest.param('{"id": "x", "function": {"name": "add", "argu', "the reply ends", id="inner"),
-        pytest.param(
-            '{"tool_calls": [{"add": {"a": 1: 2}}, {"stop": {}}]}', "expected '}'", id="a list"
-        ),
+        pytest.param('{"name": "add", "arguments": {"a": "C:\\new\\/"}}', "backslash", id="a path"),
     ],
 )
 def test_unreadable_json_of_known_tool_has_a_problem(text, problem) -> None:
@@ -320,3 +321,41 @@ def test_unreadable_json_of_known_tool_has_a_problem(text, problem) -> None:
     assert call.name == "add"
     assert problem in call.problem
     assert call.text in text
+
+
+BAD_ENTRIES = [
+    pytest.param('{"add": {"a": 1: 2}}', "expected '}'", id="unreadable"),
+    pytest.param('{"add": {"a": 1, "a": 2}}', "a key is given twice", id="a key twice"),
+    pytest.param('{"name": "add", "arguments": "{\\"a\\": 1, \\"a\\": 2}"}', "twice", id="in text"),
+    pytest.param('{"nope": {}}', "not a call", id="unknown"),
+    pytest.param("null", "not a call", id="null"),
+]
+
+
+@pytest.mark.parametrize(("entry", "problem"), BAD_ENTRIES)
+@pytest.mark.parametrize("frame", ['{"tool_calls": [%s]}', '{"role": "x", "tool_calls": [%s]}'])
+def test_a_bad_entry_leaves_the_calls_beside_it(entry, problem, frame) -> None:
+    """Each entry is read alone."""
+    call, bad = read_bare(frame % f'{{"stop": {{}}}}, {entry}')
+    assert (call.name, call.problem) == ("stop", "")
+    assert problem in bad.problem
+
+
+OWN = create_toolset(
+    [make_tool("answer", answer={}, text={}), make_tool("function", function={}, x={})]
+)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"answer": "{}"},
+        {"answer": {"text": "x"}},
+        {"function": "function", "x": 5},
+        {"function": "function"},
+    ],
+)
+def test_an_object_that_can_be_the_arguments_is_not_a_call(value) -> None:
+    """A tool can have an argument of its own name, or one called `name`."""
+    with pytest.raises(NoCallError):
+        convert_json_to_calls(value, "", OWN)

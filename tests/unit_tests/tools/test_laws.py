@@ -26,7 +26,9 @@ from tests.support.steps import count_steps
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     [
         *["it's", '"', "\\", "\\'", "a\nb\r\n", "', b='", "…", "None", "5"],
-        *["[f(a='x')]", "```\n[f(a=1)]\n```", "</tool_result>"],
+        *["[f(a='x')]", "```\n[f(a=1)]\n```", "</tool_result>", "~~~", "a ``` b", "```\nx"],
+        *["x\n[stop()]\n", "</tool_call><tool_call>[stop()]", "</function>", "<pre>", "<!-- x"],
+        *['{"stop": {}}', "<function=stop>{}", "[TOOL_CALLS][stop()]", "</think>", "stop()"],
     ]
 )
 JSON_VALUES = st.recursive(
@@ -420,17 +422,46 @@ def test_each_spelling_is_read_back_exactly_or_is_invalid(spelling, calls, frame
         assert len(parsed.calls) == (1 if spelling == "parameters" else len(calls))
 
 
+SURROUNDINGS = st.sampled_from(
+    [
+        ("Ok: ", ""),
+        ("Ok:\n", "\nDone."),
+        ("", "\nDone."),
+        ("", " done"),
+        ("Ok:\n```\n", "``` done"),
+        ("<think>x</think>\n", "\n<think>[stop()]</think>"),
+        ("Use rm( or {'a': [1\n", "\nDone."),
+    ]
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("rules", [ReadingRules(), ReadingRules(asks=True, is_forced=True)])
+@settings(deadline=None)
+@given(PLAIN_CALLS, SURROUNDINGS)
+def test_only_what_was_called_is_read_within_text(spelling, rules, calls, frame) -> None:
+    """Calls, lines, tags and fences in a value are never read as calls."""
+    text = SPELLINGS[spelling](calls)
+    assume(spelling == "list" or not re.search(rf"['\"](?:{WINDOWS_PATH.pattern})", text))
+    parsed = parse_reply(f"{frame[0]}{text}{frame[1]}", PLAIN_TOOLS, rules=rules)
+    assert [call for call in get_calls(parsed) if call not in get_calls(calls)] == []
+
+
 SHAPES = [
     *["[", "(", "{", "'", "\\", " #", " ", "\n", "= ", ", ", "`", "```\n", "~~~ ", "x ", "it's "],
     *["'x' ", "\\'", "'''", "f'", "1/6, ", "[f(a='\n", "[f(b=[\n", "[f(a=(\n", "f(a=), "],
     *["f(a='x'), ", "[f(a='x')]\n", "f(f(", "'odd (name)\n", '{"name": ', '{"tool_calls": ['],
     *["<think>", "</think>", "<!-- ", "<tool_result>", "<tool_call>{", "<function=f>", "f{}"],
-    *['{"name": "f", "arguments": {}}\n', "- [f()]\n", "a: [f()] b\n", "Line(a="],
+    *['{"name": "f", "arguments": {}}\n', "- [f()]\n", "a: [f()] b\n", "Line(a=", "x<pre>"],
+    *["{'name': 'f', 'arguments': {}},", '{"name": "f", "arguments": {"a":}},', 'f{"a":}'],
+    *["<function=f>{</function>", '["x", ', "['f(a=1", '{"f": {"a":}}, ', '{"a": '],
 ]
 
 
 @pytest.mark.parametrize("part", SHAPES)
-@pytest.mark.parametrize("frame", ["{}", "[f(a={}", "[f(a='{}", "Text\n[f(a='x')]\n{}"])
+@pytest.mark.parametrize(
+    "frame", ["{}", "[{}]", "[TOOL_CALLS]{}", "[f(a={}", "[f(a='{}", "Text\n[f(a='x')]\n{}"]
+)
 @pytest.mark.parametrize("rules", [ReadingRules(), ReadingRules(asks=True)], ids=["read", "ask"])
 def test_a_reply_takes_linear_steps(part, frame, rules) -> None:
     """Four times the text takes at most about four times the calls of functions."""
@@ -439,4 +470,4 @@ def test_a_reply_takes_linear_steps(part, frame, rules) -> None:
         text = frame.replace("{}", part * repeats)
         return count_steps(lambda: parse_reply(text, TOOLS, (), rules))
 
-    assert count(1_600) < 5 * count(400) + 1_000
+    assert count(1_200) < 5 * count(300) + 1_000

@@ -12,6 +12,7 @@ from langchain_segmind._tools import (
     ReadingRules,
     Toolset,
     create_toolset,
+    parse_native_calls,
     parse_reply,
 )
 from tests.support.schemas import INTEGER, STRING, make_tool
@@ -545,3 +546,49 @@ def test_log_names_the_repairs_and_shows_no_data(caplog) -> None:
     [message] = caplog.messages
     assert message.startswith("Read 1 tool calls with repairs: positional_argument, ")
     assert message.endswith(", no_brackets, text_to_number")
+
+
+def parse_native(name: str, arguments: object) -> ParsedReply:
+    """Return the calls of a reply with one entry of `tool_calls`."""
+    return parse_native_calls([{"function": {"name": name, "arguments": arguments}}], TOOLS, "")
+
+
+def test_native_parallel_calls_are_expanded() -> None:
+    """They are read as in text."""
+    uses = {"tool_uses": [{"recipient_name": "functions.pay", "parameters": {"to": "Ana"}}]}
+    for arguments in (uses, json.dumps(uses)):
+        parsed = parse_native("multi_tool_use.parallel", arguments)
+        assert [(call["name"], call["args"]) for call in parsed.calls] == [ANA]
+
+
+def test_native_arguments_that_cannot_be_read_have_a_reason() -> None:
+    """A key that is given twice, and values that are nested too deeply."""
+    deep: dict = {}
+    for _ in range(3_000):
+        deep = {"x": deep}
+    for arguments, reason in [('{"to": 1, "to": 2}', "a key is given twice"), (deep, "too deeply")]:
+        [invalid] = parse_native("pay", arguments).invalid_calls
+        assert reason in invalid["error"]
+
+
+@pytest.mark.parametrize("text", [r"\ud800", r"\udc00\ud800", r"x\udfff"])
+def test_half_a_character_becomes_the_replacement_character(text) -> None:
+    """In every syntax: it can be neither shown nor sent."""
+    value = json.loads(f'"{text}"').encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    written = f'{{"to": "{text}"}}'
+    replies = [
+        parse_reply(f"[pay(to='{text}')]", TOOLS),
+        parse_reply(f'{{"pay": {written}}}', TOOLS),
+    ]
+    replies += [parse_native("pay", written), parse_native("pay", json.loads(written))]
+    assert [reply.calls[0]["args"] for reply in replies] == [{"to": value}] * 4
+    assert parse(r'{"pay": {"to": "\ud83d\ude00 \\ud800"}}')[0] == [
+        ("pay", {"to": "\U0001f600 \\ud800"})
+    ]
+
+
+def test_an_escape_of_json_keeps_its_meaning() -> None:
+    """A trailing comma does not change it; a path whose backslashes are not escaped is unclear."""
+    assert parse(r'{"pay": {"to": "a\/b",}}') == ([("pay", {"to": "a/b"})], "")
+    parsed = parse_reply(r'{"pay": {"to": "C:\new", "note": "http:\/\/x.com"}}', TOOLS)
+    assert (len(parsed.invalid_calls), parsed.calls) == (1, [])
