@@ -73,6 +73,10 @@ HOSTILE = [
     ),
     pytest.param("[f(b=[[[[[[[[{0}]]]]]]]])]", "'x'] y, [", id="literals with more text"),
     pytest.param("{0}", "[search.web(a='the weather in STOP')]\n", id="stop strings in calls"),
+    pytest.param("[{0}]", "{'name': 'f', 'arguments': {}},", id="Python's dicts"),
+    pytest.param("[{0}]", '{"name": "f", "arguments": {"a":}},', id="broken JSON"),
+    pytest.param("[TOOL_CALLS]{0}", 'f{"a":}', id="broken JSON behind a token"),
+    pytest.param("Text\n{0}", '{"name": "f", "arguments": {}}\n', id="JSON in text"),
     pytest.param('[f(a="{0}\nfoo', '" #', id="comments behind quotes"),
     pytest.param('[f(a=1), "{0}\nx', " ", id="blanks in a name"),
 ]

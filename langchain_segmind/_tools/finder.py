@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from langchain_segmind._tools.literal_parser import find_end
-from langchain_segmind._tools.markup import REASONING_TAG, compile_events, find_asked
+from langchain_segmind._tools.markup import REASONING_TAG, Piece, compile_events, find_asked
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall
 from langchain_segmind._tools.tools import Toolset, compile_names
 from langchain_segmind._tools.wrappers import (
@@ -90,20 +90,27 @@ class CallFinder:
         self._reasoning_starts = [tag.start() for tag in tags if not tag["close"]]
         self._reasoning_ends = [tag.start() for tag in tags if tag["close"]]
         self.pieces = find_asked(text, self._skip, compile_starts(tools))
+        self._contents = [self._strip(*piece) for piece in self.pieces]
         # All before a tag that only closes was reasoning.
         asked = [span for span in self._found if span.start >= self.pieces[0][0]]
         self.spans = [self._place(span) for span in asked]
 
+    def _strip(self, start: int, end: int) -> Piece:
+        """Return where a piece without the blanks around it begins and ends."""
+        piece = self._text[start:end]
+        return end - len(piece.lstrip()), start + len(piece.rstrip())
+
     def _place(self, span: Span) -> Span:
         """Return calls with what is known about their place."""
         text = self._text
-        start, end = self.pieces[bisect(self.pieces, span.start, key=lambda piece: piece[0]) - 1]
+        index = bisect(self.pieces, span.start, key=lambda piece: piece[0]) - 1
+        (first, last), end = self._contents[index], self.pieces[index][1]
         *lines, before = text[max(0, span.start - MAX_INDENT - 1) : span.start].split("\n")
         begins_line = not before.strip(" ") and (lines or span.start <= MAX_INDENT)
         return replace(
             span,
             is_alone=bool(begins_line and END_OF_LINE.match(text, span.end, end)),
-            is_outer=not (text[start : span.start].strip() and text[span.end : end].strip()),
+            is_outer=span.start <= first or span.end >= last,
         )
 
     def _skip(self, start: int) -> int:

@@ -5,6 +5,7 @@ can contain any mark.
 """
 
 import re
+from functools import lru_cache
 
 from langchain_segmind._tools.call_parser import UNFINISHED, CallReader
 from langchain_segmind._tools.raw_call import NoCallError, RawCall
@@ -50,6 +51,18 @@ STRING = (
 """Matches a string; one that is not closed extends to the end of the text."""
 
 UNCLEAR_STRING = str(UnclosedStringError(""))
+
+
+@lru_cache
+def compile_closer(closer: str) -> re.Pattern[str]:
+    """Return a pattern for what closes a wrapping, behind blanks, or the end of the text."""
+    return re.compile(rf"\s*+(?:{closer}|\Z)", re.IGNORECASE)
+
+
+@lru_cache
+def compile_strings(closer: str) -> re.Pattern[str]:
+    """Return a pattern for strings, and for what closes a wrapping outside them."""
+    return re.compile(rf"{STRING}|(?P<closer>{closer})", re.DOTALL | re.IGNORECASE)
 
 
 class WrappedReader:
@@ -98,7 +111,7 @@ class WrappedReader:
             if closing:
                 inner = WrappedReader(self._text[: closing.start()], self._tools)
                 return inner.read(start, depth + 1)[0], closing.end()
-        closing = re.compile(rf"\s*+(?:{closer}|\Z)", re.IGNORECASE).match(self._text, end)
+        closing = compile_closer(closer).match(self._text, end)
         return (calls, closing.end()) if calls and closing else ([], start)
 
     def _find_closer(self, start: int, closer: str, call: RawCall) -> re.Match[str] | None:
@@ -106,8 +119,7 @@ class WrappedReader:
         self._unfinished += 1
         if self._unfinished > MAX_UNFINISHED or UNCLEAR_STRING in call.problem:
             return None
-        pattern = re.compile(rf"{STRING}|(?P<closer>{closer})", re.DOTALL | re.IGNORECASE)
-        found = pattern.finditer(self._text, start)
+        found = compile_strings(closer).finditer(self._text, start)
         return next((match for match in found if match["closer"]), None)
 
     def _read_tags(self, position: int, depth: int) -> tuple[list[RawCall], int]:
@@ -132,7 +144,7 @@ class WrappedReader:
         text, reader, closer = self._text, self.reader, r"</function\s*+>"
         reader.position = tag.end()
         call = reader.read_object_of(tag["tool"].strip(), tag.start())
-        if closing := re.compile(rf"\s*+(?:{closer}|\Z)").match(text, reader.position):
+        if closing := compile_closer(closer).match(text, reader.position):
             is_cut = bool(call.problem) and not closing[0].strip()
             if not is_cut:
                 return [call], closing.end()
