@@ -174,8 +174,10 @@ class Reply:
 
     def _is_unclear(self, span: Span) -> bool:
         """Whether calls within other text may be meant as such."""
-        if span.kind == "bare":  # what has no end can contain calls
-            return bool(span.calls[-1].problem and LIST_LINE.search(self.text, span.start))
+        if span.kind == "bare" and span.calls[-1].problem:  # what has no end can contain calls
+            return bool(LIST_LINE.search(self.text, span.start))
+        if span.kind == "bare":
+            return span.is_alone
         return span.is_outer or span.kind == "wrapped" or (span.kind == "list" and span.is_alone)
 
     def _begins_with(self, lists: Sequence[Span], pieces: Sequence[Piece]) -> bool:
@@ -272,7 +274,7 @@ def describe_unknown(tools: Toolset) -> str:
     if not (names := [*tools]):
         return "no function was offered"
     shown = ", ".join(names[:MAX_NAMES_SHOWN]) + (", ..." if len(names) > MAX_NAMES_SHOWN else "")
-    return f"unknown function; the functions are: {shown}"
+    return f"no such function was offered; offered are: {shown}"
 
 
 def create_call_id() -> str:

@@ -117,11 +117,6 @@ class Toolset(Mapping[str, Tool]):
         return compile_names(self, after=r"(?=\s*+\()")
 
     @cached_property
-    def list_start(self) -> re.Pattern[str] | None:
-        """Matches where a list of calls begins: its bracket, and a tool's name before a `(`."""
-        return compile_names(self, r"\[\s*+['\"]?(?:functions\.)?", r"['\"]?\s*+\(")
-
-    @cached_property
     def nested_call(self) -> re.Pattern[str] | None:
         """Matches a call of a tool within an expression; the group is its name."""
         return compile_names(self, r"(?<![\w$])", r"\s*+\(")

@@ -125,7 +125,7 @@ def test_a_model_recovers_from_calling_an_unknown_tool(caller, model, gateway) -
     assert get_kinds(state) == ["human", "ai", "tool", "ai"]
     assert state["messages"][-1].text == "Sunny."
     shown = get_last_message(gateway.requests[1])
-    assert "get_rain: unknown function; the functions are: get_weather" in shown
+    assert "get_rain: no such function was offered; offered are: get_weather" in shown
     results = [message for message in state["messages"] if isinstance(message, ToolMessage)]
     assert [result.status for result in results] == ["success"]
 
@@ -298,8 +298,8 @@ def test_a_model_is_told_which_tools_are_offered(caller, model, gateway) -> None
     state = caller.invoke(agent, ask("Delete bob."))
     assert state["messages"][-1].text == "I cannot delete accounts."
     question = gateway.requests[1].last_message
-    assert "delete_account: unknown function" in question
-    assert "the functions are: get_weather." in question
+    assert "delete_account: no such function was offered" in question
+    assert "offered are: get_weather." in question
 
 
 # --- Structured answers ---

@@ -83,7 +83,7 @@ INVALID = [
     pytest.param(write_call("[1, 2]"), "add", "not a JSON object", id="list of arguments"),
     pytest.param(write_call("one and two"), "add", "not a JSON object", id="prose as arguments"),
     pytest.param(write_call(f"{GOOD} done"), "add", "not a JSON object", id="text after arguments"),
-    pytest.param(write_call(name="rm"), "rm", "unknown function", id="unknown function"),
+    pytest.param(write_call(name="rm"), "rm", "no such function", id="unknown function"),
     pytest.param(write_call("{", "rm"), "rm", "", id="cut arguments of an unknown function"),
     pytest.param({"id": "x", "type": "function"}, "", "not a call", id="no function"),
     pytest.param("add", "", "not a call", id="string"),
@@ -146,7 +146,7 @@ def test_another_native_call_than_the_forced_one_is_invalid(caller, create_model
     gateway.script([answer(weather), answer(write_call())])
     model = create_model().bind_tools([add, get_weather], tool_choice="add")
     assert read(caller.invoke(model, "go")) == [SUM]
-    assert "get_weather: unknown function" in gateway.requests[1].last_message
+    assert "get_weather: no such function was offered" in gateway.requests[1].last_message
 
 
 def test_a_response_without_content_and_calls_is_an_error(create_model, gateway) -> None:

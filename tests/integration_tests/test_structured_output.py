@@ -242,7 +242,9 @@ class TestReask:
         [
             pytest.param("[City(name='Oslo', people=)]", "City: a value is missing", id="call"),
             pytest.param("[City(name='Oslo')]", "people: Field required", id="argument"),
-            pytest.param("[Town(name='Oslo')]", "Town: unknown function", id="function"),
+            pytest.param(
+                "[Town(name='Oslo')]", "Town: no such function was offered", id="function"
+            ),
         ],
     )
     def test_a_streams_error_gives_the_reason(

@@ -175,7 +175,7 @@ class TestChoices:
         assert [reply.content for reply in error.replies] == ["No.", "[search(query='x')]", ""]
         [other] = error.replies[1].invalid_tool_calls
         assert (other["name"], other["args"]) == ("search", "search(query='x')")
-        assert "the functions are: add" in other["error"]
+        assert "offered are: add" in other["error"]
         assert not error.is_retryable
         assert len(gateway.requests) == 3
         assert gateway.requests[2].messages[-2]["content"] == "[search(query='x')]"
@@ -202,7 +202,7 @@ class TestChoices:
         assert "dropped_tool_calls" not in message.response_metadata
         if on_invalid == "retry":
             assert message.invalid_tool_calls == []
-            assert "search: unknown function" in gateway.requests[1].last_message
+            assert "search: no such function was offered" in gateway.requests[1].last_message
         else:
             [other] = message.invalid_tool_calls
             assert (other["name"], other["args"]) == ("search", "search(query='x')")
@@ -289,7 +289,7 @@ class TestInvalidCalls:
         [
             pytest.param(None, "add(a=1, b=)", "add: a value is missing", id="unreadable"),
             pytest.param(True, "add(a=1)", "required 'b' is missing", id="strict"),
-            pytest.param(None, "sub(a=1)", "sub: unknown function", id="unknown"),
+            pytest.param(None, "sub(a=1)", "sub: no such function was offered", id="unknown"),
         ],
     )
     def test_invalid_calls_are_retried(

@@ -96,7 +96,7 @@ EVEN_CALL = {
 }
 EVEN_JSON = {"response_format": ResponseFormat(EVEN.schema), "structured_output": EVEN}
 ADD = "[add(a=2, b=3)]"
-ONLY_ADD = "sub: unknown function; the functions are: add"
+ONLY_ADD = "sub: no such function was offered; offered are: add"
 
 
 class TestAcceptedReplies:
@@ -179,7 +179,7 @@ class TestReask:
             pytest.param(
                 {"tools": TOOLS},
                 "[mul(a=2, b=3)]",
-                "mul: unknown function; the functions are: add, sub",
+                "mul: no such function was offered; offered are: add, sub",
                 ADD,
                 id="unknown function",
             ),

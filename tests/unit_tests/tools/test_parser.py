@@ -104,7 +104,7 @@ def test_a_call_of_an_unknown_tool_is_invalid(text, name) -> None:
     parsed = parse_reply(text, TOOLS)
     [invalid] = parsed.invalid_calls
     assert invalid["name"] == name
-    assert invalid["error"].endswith("the functions are: pay, search, exact")
+    assert invalid["error"].endswith("offered are: pay, search, exact")
     assert parsed.calls == []
 
 
@@ -366,6 +366,8 @@ UNCLEAR = [
     pytest.param(f"see <example.com>\n{CALL}", id="a look-alike of markup"),
     pytest.param(f"A Map<Code> here.\n{CALL}", id="a type's parameter"),
     pytest.param(f"<think/>\n{CALL}", id="empty reasoning"),
+    pytest.param("I will call it:\npay(to='Ana')", id="a call without brackets"),
+    pytest.param("pay(to='Ana')\nI called it.", id="a call without brackets above text"),
 ]
 
 
@@ -375,6 +377,12 @@ def test_calls_beside_text_are_unclear_unless_a_call_is_forced(text) -> None:
     assert parse_reply(text, TOOLS, rules=ASKS) == ParsedReply(text, text, is_unclear=True)
     parsed = parse_reply(text, TOOLS, rules=FORCED)
     assert [(call["name"], call["args"]) for call in parsed.calls] == [ANA]
+
+
+@pytest.mark.parametrize("text", ["Like `stop()`.", "- pay(to='Ana')", "x = pay(to='Ana')"])
+def test_a_call_within_a_line_is_text(text) -> None:
+    """The model writes about it."""
+    assert parse_reply(text, TOOLS, rules=ASKS) == ParsedReply(text, text)
 
 
 def test_the_end_of_a_fence_of_calls_need_not_be_alone() -> None:
