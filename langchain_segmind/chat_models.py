@@ -55,6 +55,7 @@ from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_c
 from langchain_segmind._version import __version__
 from langchain_segmind.callbacks.tracking import UsageTracker, begin_call, start_tracking
 from langchain_segmind.data._profiles import find_model
+from langchain_segmind.exceptions import SegmindInvalidRequestError
 
 if TYPE_CHECKING:
     from langchain_segmind._api.api_key import ApiKeySource
@@ -208,11 +209,15 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
         sender = self._create_sender(settings, run_manager, self.http_client)
-        call = run_call(messages, settings, formats.decode)
+        call = run_call(messages, settings, formats.decode, self._server)
         request = next(call)
         while True:
-            with explain_image_urls(request):
-                response = sender.send(self._encode(request, settings))
+            try:
+                with explain_image_urls(request):
+                    response = sender.send(self._encode(request, settings))
+            except SegmindInvalidRequestError as error:
+                request = call.throw(error)
+                continue
             try:
                 request = call.send(response)
             except StopIteration as end:
@@ -227,11 +232,15 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
         sender = self._create_sender(settings, run_manager, self.http_async_client)
-        call = run_call(messages, settings, formats.decode)
+        call = run_call(messages, settings, formats.decode, self._server)
         request = next(call)
         while True:
-            with explain_image_urls(request):
-                response = await sender.asend(self._encode(request, settings))
+            try:
+                with explain_image_urls(request):
+                    response = await sender.asend(self._encode(request, settings))
+            except SegmindInvalidRequestError as error:
+                request = call.throw(error)
+                continue
             try:
                 request = call.send(response)
             except StopIteration as end:
@@ -311,6 +320,11 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     def _base_url(self) -> str:
         return cast("str", self.segmind_api_base)
 
+    @property
+    def _server(self) -> str:
+        """The base URL without credentials."""
+        return strip_url_credentials(self._base_url)
+
     def _get_settings(
         self, stop: Sequence[str] | None = None, arguments: Mapping[str, Any] | None = None
     ) -> CallSettings:
@@ -378,7 +392,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         self,
         schema: dict[str, Any] | type | None = None,
         *,
-        method: Literal["function_calling", "json_schema", "json_mode"] = "function_calling",
+        method: Literal["function_calling", "json_schema", "json_mode"] | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
         **kwargs: Any,
@@ -391,12 +405,14 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         Args:
             schema: A pydantic class (v2 or v1), dataclass, TypedDict, JSON schema, or OpenAI's
                 dict of a tool. None for any JSON object, with `json_mode` only.
-            method: "function_calling" has the model call a function named like the schema, which
-                models are best at. "json_schema" describes the schema and asks for JSON.
-                "json_mode" asks for JSON that your own prompt describes.
+            method: "function_calling" has the model call a function named like the schema.
+                "json_schema" describes the schema and asks for JSON. "json_mode" asks for JSON
+                that your own prompt describes. By default "json_schema" for a model that is held
+                to it (`native_response_format`), else "function_calling".
             include_raw: Whether to return `{"raw": AIMessage, "parsed": object | None,
                 "parsing_error": Exception | None}` and not raise if no reply matches.
-            strict: Accepted as in other packages; replies are always checked.
+            strict: OpenAI's `strict` of a schema that is sent to the model. By default True where
+                that changes no property to a required one. Replies are always checked.
             kwargs: Not supported; raises TypeError.
 
         Returns:
@@ -430,8 +446,11 @@ class ChatSegmind(ModelParameters, BaseChatModel):
                 "arguments of the call afterwards: with_structured_output(...).bind(temperature=0)."
             )
         output = None if schema is None else create_structured_output(schema)
+        if method is None:
+            is_native = self._get_settings().takes_format("json_schema")
+            method = "json_schema" if is_native else "function_calling"
         model = self.bind(
-            **create_requirement(output, method),
+            **create_requirement(output, method, strict=strict),
             structured_output=output,
             # With the raw reply, `parsing_error` reports an unmet requirement.
             on_unmet_requirement="return" if include_raw else "raise",
@@ -565,7 +584,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             **{name: value for name, value in params.items() if value is not None},
             **self.model_kwargs,
             "model": self.model,
-            "segmind_api_base": strip_url_credentials(self._base_url),
+            "segmind_api_base": self._server,
         }
 
     def _get_invocation_params(
@@ -586,7 +605,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         settings = self._get_settings(stop, kwargs)
         changes_the_reply = {
             **settings.cache_key,
-            "segmind_api_base": strip_url_credentials(self._base_url),
+            "segmind_api_base": self._server,
             "output_version": self.output_version,
         }
         return f"{self._llm_type} {json.dumps(changes_the_reply, sort_keys=True)}"
@@ -630,7 +649,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """What replaces fields in serialized models: the base URL without credentials."""
-        return {"segmind_api_base": strip_url_credentials(self._base_url)}
+        return {"segmind_api_base": self._server}
 
     @field_serializer("segmind_api_base")
     def _serialize_api_base(self, base: str) -> str:

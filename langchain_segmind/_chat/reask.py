@@ -13,11 +13,15 @@ from langchain_core.outputs import ChatResult
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
+from langchain_segmind._chat.refusals import ask_with_format
 from langchain_segmind._chat.request import ChatRequest, create_request
 from langchain_segmind._chat.response import Completion, create_chat_result, read_completion
 from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.structured_output import (
+    CUT_ADVICE,
+    add_cut,
     describe_invalid_calls,
+    is_cut,
     read_structured_output,
 )
 from langchain_segmind._settings.call_settings import CallSettings
@@ -39,24 +43,30 @@ WRITE_CALLS = "Reply again with nothing but the whole list of calls, corrected."
 WRITE_JSON = "Reply again with nothing but the JSON."
 
 
-def run_call(messages: Sequence[BaseMessage], settings: CallSettings, decode: Decode) -> Call:
+def run_call(
+    messages: Sequence[BaseMessage], settings: CallSettings, decode: Decode, base_url: str = ""
+) -> Call:
     """Ask until a reply meets the requirements, or no retries are left.
+
+    A request that the server refuses is thrown back in as its `SegmindInvalidRequestError`.
 
     Args:
         messages: The conversation.
         settings: The call's settings.
         decode: Parses a response body.
+        base_url: The server, without credentials.
 
     Raises:
         SegmindOutputError: The last reply lacks the call or JSON that was required.
         SegmindResponseError: A response is not a completion.
+        SegmindInvalidRequestError: The server refuses a request.
     """
     replies: list[AIMessage] = []
     problems: list[str] = []
     conversation = list(messages)
     unclear: ChatResult | None = None
     while True:
-        response = yield create_request(conversation, settings)
+        response = yield from ask_with_format(create_request(conversation, settings), base_url)
         completion = _decode(response, decode)
         parsed = read_completion(completion, settings)
         result = create_chat_result(completion, parsed, response.headers, settings)
@@ -117,7 +127,7 @@ def find_unmet_requirement(message: AIMessage, settings: CallSettings) -> str:
     try:
         _check_requirement(message, settings)
     except ValueError as error:
-        return str(error)
+        return add_cut(message, str(error))
     return ""
 
 
@@ -152,7 +162,8 @@ def find_invalid_calls(message: AIMessage, settings: CallSettings) -> str:
     has_usable_call = bool(message.tool_calls)
     if has_usable_call and not settings.parallel_tool_calls:
         return ""  # one call is enough
-    return describe_invalid_calls(message)
+    problem = describe_invalid_calls(message)
+    return add_cut(message, problem) if problem else ""
 
 
 def build_reask_messages(
@@ -189,9 +200,10 @@ def create_output_error(
     """Return the error for a requirement that no reply met."""
     last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
     reasons = "; then: ".join(dict.fromkeys(problem.rstrip(".") for problem in problems))
+    advice = f"{CUT_ADVICE} {SegmindOutputError.advice}"
     return SegmindOutputError(
         f"The model was asked {times}, but its reply cannot be used: {reasons}. "
-        f"{SegmindOutputError.advice}",
+        f"{advice if is_cut(last) else SegmindOutputError.advice}",
         replies=replies,
         remaining_credits=last.response_metadata.get("remaining_credits"),
         request_id=last.response_metadata.get("request_id"),

@@ -52,6 +52,9 @@ IMAGE_URL_ADVICE = (
     "every host."
 )
 
+JSON_OBJECT: Mapping[str, Any] = {"type": "json_object"}
+"""The `response_format` for any JSON object."""
+
 Part = str | Image
 
 
@@ -95,12 +98,14 @@ class ChatRequest:
         parameters: Further keys of the request's body.
         stop: Strings that end the reply.
         model: The slug, for errors.
+        response_format: OpenAI's `response_format`, to be sent; None for none.
     """
 
     turns: Sequence[Turn]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     stop: Sequence[str] = ()
     model: str = ""
+    response_format: Mapping[str, Any] | None = None
 
 
 @contextmanager
@@ -131,7 +136,10 @@ def create_request(messages: Sequence[BaseMessage], settings: CallSettings) -> C
         takes_images=settings.takes_images,
         takes_image_urls=settings.takes_image_urls,
     )
-    return ChatRequest(turns, settings.parameters, settings.stop_strings, settings.model)
+    wanted = settings.native_format
+    if wanted == JSON_OBJECT and not any("json" in turn.text.lower() for turn in turns):
+        wanted = None  # OpenAI and DeepSeek refuse it without the word
+    return ChatRequest(turns, settings.parameters, settings.stop_strings, settings.model, wanted)
 
 
 def convert_messages(

@@ -1,6 +1,7 @@
 """Replies that are JSON: the instructions for the model, and the reading of its text.
 
-The endpoint has no `response_format`, so it is implemented by prompting.
+Every model is asked in the prompt, also where `response_format` is sent as well: Segmind drops
+unknown keys silently, so a 200 does not show that the format was applied.
 """
 
 import json
@@ -40,10 +41,12 @@ class ResponseFormat:
     Attributes:
         schema: The JSON schema of the reply; None for any JSON object.
         name: The schema's name; can be empty.
+        strict: OpenAI's `strict`, for a format that is sent; None if it is not given.
     """
 
     schema: Mapping[str, Any] | None = None
     name: str = ""
+    strict: bool | None = None
 
     def render_instructions(self, *, with_tools: bool) -> str:
         """Return the instructions for the model."""
@@ -93,7 +96,8 @@ def parse_response_format(given: Any) -> ResponseFormat | None:
             return ResponseFormat()
         case {"type": "json_schema", "json_schema": {"schema": dict(schema), **others}}:
             described = _add_description(schema, others.get("description"))
-            return ResponseFormat(described, str(others.get("name") or ""))
+            strict = None if others.get("strict") is None else bool(others["strict"])
+            return ResponseFormat(described, str(others.get("name") or ""), strict)
         case _:
             raise ValueError(
                 f"response_format={given!r:.200} is unknown. Pass {{'type': 'json_object'}} or "

@@ -30,6 +30,8 @@ from langchain_segmind._tools import DECIMAL, SchemaCache, coerce_value, make_pl
 DEFAULT_NAME = "answer"
 """The name of a schema without a title."""
 
+CUT_ADVICE = "Raise max_tokens if it is set, or ask for a shorter answer."
+
 SCHEMA_ERRORS = (TypeError, ValueError, AttributeError, NameError, RuntimeError, KeyError)
 """What LangChain and pydantic raise for an unusable schema."""
 
@@ -217,7 +219,9 @@ def _create_from_dict(given: Mapping[str, Any]) -> StructuredOutput:
     )
 
 
-def create_requirement(output: StructuredOutput | None, method: str) -> dict[str, Any]:
+def create_requirement(
+    output: StructuredOutput | None, method: str, *, strict: bool | None = None
+) -> dict[str, Any]:
     """Return the call arguments that require an object as the answer.
 
     Raises:
@@ -235,7 +239,10 @@ def create_requirement(output: StructuredOutput | None, method: str) -> dict[str
                 "parallel_tool_calls": False,
             }
         case "json_schema" if output:
-            return {"response_format": output.response_format}
+            wanted = output.response_format
+            if strict is not None:
+                wanted["json_schema"]["strict"] = strict
+            return {"response_format": wanted}
         case _:
             raise ValueError(
                 f"method={method!r} is unknown. Pass 'function_calling', 'json_schema' or "
@@ -280,6 +287,16 @@ def describe_invalid_calls(message: AIMessage) -> str:
     )
 
 
+def is_cut(message: AIMessage) -> bool:
+    """Whether a reply ends where the model reached its maximum length."""
+    return message.response_metadata.get("finish_reason") == "length"
+
+
+def add_cut(message: AIMessage, problem: str) -> str:
+    """Return what is wrong with a reply, and first that it was cut off, if it was."""
+    return f"it was cut off at its maximum length: {problem}" if is_cut(message) else problem
+
+
 def parse_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
     """Return the object in a reply.
 
@@ -290,10 +307,11 @@ def parse_structured_output(message: AIMessage, output: StructuredOutput | None)
         return read_structured_output(message, output)
     except ValueError as error:
         text = str(message.text) or str([call["args"] for call in message.invalid_tool_calls])
-        raise OutputParserException(
-            f"The reply contains no {output.name if output else 'JSON object'}: {error}",
-            llm_output=text,
-        ) from error
+        name = output.name if output else "JSON object"
+        problem = f"The reply contains no {name}: {add_cut(message, str(error))}"
+        if is_cut(message):
+            problem = f"{problem.rstrip('.')}. {CUT_ADVICE}"
+        raise OutputParserException(problem, llm_output=text) from error
 
 
 def parse_beside_raw(message: AIMessage, output: StructuredOutput | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 from langchain_core.language_models import ModelProfile
 from pydantic import ConfigDict, InstanceOf, SkipValidation
 
+from langchain_segmind._output.native_format import create_native_format
 from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
 from langchain_segmind._output.structured_output import StructuredOutput
 from langchain_segmind._settings.arguments import check_names
@@ -76,6 +77,34 @@ class CallSettings(CallParameters):
                 return profile[key]
         return True
 
+    def takes_format(self, kind: Literal["json_object", "json_schema"]) -> bool:
+        """Whether the model is sent a `response_format` of a type; one that is not known is not.
+
+        Claude has no JSON without a schema.
+        """
+        if kind == "json_object" and self.request_format == "anthropic":
+            return False
+        if self.native_response_format is not None:
+            return self.native_response_format
+        if kind == "json_schema" and "structured_output" in (self.profile or {}):
+            return bool(cast("ModelProfile", self.profile)["structured_output"])
+        return bool(getattr(find_model(self.model), kind))
+
+    @cached_property
+    def native_format(self) -> dict[str, Any] | None:
+        """The `response_format` to send; None for none.
+
+        A model that can or must call tools is sent none: its calls are text, which a reply that is
+        held to JSON cannot contain.
+        """
+        wanted = self.response_format
+        if wanted is None or self.callable_tools or self.tool_choice.is_forced:
+            return None
+        kind: Literal["json_object", "json_schema"] = (
+            "json_object" if wanted.schema is None else "json_schema"
+        )
+        return create_native_format(wanted) if self.takes_format(kind) else None
+
     @property
     def stop_strings(self) -> list[str]:
         """The stop strings as a list."""
@@ -112,6 +141,7 @@ class CallSettings(CallParameters):
             "parallel_tool_calls": self.parallel_tool_calls,
             "response_format": self.response_format and repr(self.response_format),
             "structured_output": self.structured_output and self.structured_output.identity,
+            "native_format": self.native_format,
             "on_unmet_requirement": self.on_unmet_requirement,
         }
 
@@ -178,8 +208,8 @@ def create_call_settings(
 ) -> CallSettings:
     """Overlay a model's fields with a call's arguments; one that is None changes nothing.
 
-    The fields `api_format` and `profile` describe the field `model`: a call with another model
-    uses what is known of that one.
+    The fields `api_format` and `profile`, and a `native_response_format` of True, describe the
+    field `model`: a call with another model uses what is known of that one.
 
     Raises:
         TypeError: An argument is unknown.
@@ -196,6 +226,8 @@ def create_call_settings(
         given["model"] = given.pop("model_name")
     if given.get("model", chosen["model"]) != chosen["model"]:
         chosen |= {"api_format": None, "profile": None}
+        if chosen["native_response_format"]:
+            chosen["native_response_format"] = None
     if "model_kwargs" in given:
         given["model_kwargs"] = {**fields["model_kwargs"], **given["model_kwargs"]}
     tools = given.pop("tools", ())

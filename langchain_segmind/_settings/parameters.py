@@ -67,6 +67,11 @@ class CallParameters(BodyParameters):
     """The JSON format of the model's requests, in Segmind's words: "openai", "anthropic" or
     "gemini". Defaults to what is known of the slug. Replies are read in any of them."""
 
+    native_response_format: bool | None = None
+    """Whether a `response_format` is sent to the model, beside the prompt that describes it.
+    Defaults to what is known of the slug; True sends it in any case, False never. It is not sent
+    while the model can call tools. Replies are checked either way."""
+
     stop: Stop | None = None
     """One or more strings at which the reply is cut off. They are applied here, and sent as well to
     models with OpenAI's format. A call's `stop` replaces the model's; `[]` means none."""

@@ -3,7 +3,7 @@
 from langchain_segmind._tools.coercion import Coerced, coerce_value
 from langchain_segmind._tools.conversions import make_plain
 from langchain_segmind._tools.instructions import render_instructions
-from langchain_segmind._tools.json_schema import get_other_schema, resolve
+from langchain_segmind._tools.json_schema import get_other_schema, get_reference, resolve
 from langchain_segmind._tools.json_values import (
     ESCAPED_SLASH,
     JSON_STRING,
@@ -64,6 +64,7 @@ __all__ = [
     "find_asked",
     "find_end",
     "get_other_schema",
+    "get_reference",
     "iterate_leaves",
     "make_plain",
     "parse_native_calls",

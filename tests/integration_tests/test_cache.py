@@ -29,6 +29,7 @@ RELEVANT = {
     "calls_in_text": False,
     "output_retries": 2,
     "api_format": "anthropic",
+    "native_response_format": False,
     "output_version": "v1",
 }
 """Other values of all fields that change the reply."""

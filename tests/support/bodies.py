@@ -4,9 +4,9 @@ import base64
 from typing import Any
 
 PARAMETERS = {
-    "openai": {"temperature", "max_tokens", "top_p", "seed", "stop"},
-    "anthropic": {"temperature", "max_tokens", "top_p"},
-    "gemini": set(),
+    "openai": {"temperature", "max_tokens", "top_p", "seed", "stop", "response_format"},
+    "anthropic": {"temperature", "max_tokens", "top_p", "response_format"},
+    "gemini": {"response_format"},
 }
 
 
