@@ -52,9 +52,6 @@ IMAGE_URL_ADVICE = (
     "every host."
 )
 
-JSON_OBJECT: Mapping[str, Any] = {"type": "json_object"}
-"""The `response_format` for any JSON object."""
-
 Part = str | Image
 
 
@@ -136,10 +133,13 @@ def create_request(messages: Sequence[BaseMessage], settings: CallSettings) -> C
         takes_images=settings.takes_images,
         takes_image_urls=settings.takes_image_urls,
     )
-    wanted = settings.native_format
-    if wanted == JSON_OBJECT and not any("json" in turn.text.lower() for turn in turns):
-        wanted = None  # OpenAI and DeepSeek refuse it without the word
-    return ChatRequest(turns, settings.parameters, settings.stop_strings, settings.model, wanted)
+    return ChatRequest(
+        turns,
+        settings.parameters,
+        settings.stop_strings,
+        settings.model,
+        settings.native_format,
+    )
 
 
 def convert_messages(

@@ -94,11 +94,12 @@ class CallSettings(CallParameters):
     def native_format(self) -> dict[str, Any] | None:
         """The `response_format` to send; None for none.
 
-        A model that can or must call tools is sent none: its calls are text, which a reply that is
-        held to JSON cannot contain.
+        A model that can call tools is sent none: its calls are text, which a reply that is held to
+        JSON cannot contain. The prompt of any other has the word JSON, without which OpenAI and
+        DeepSeek refuse `json_object`. A format in the user's `model_kwargs` takes precedence.
         """
         wanted = self.response_format
-        if wanted is None or self.callable_tools or self.tool_choice.is_forced:
+        if wanted is None or self.callable_tools or "response_format" in self.model_kwargs:
             return None
         kind: Literal["json_object", "json_schema"] = (
             "json_object" if wanted.schema is None else "json_schema"

@@ -17,8 +17,9 @@ class SegmindUsage:
     Attributes:
         calls: Calls whose request was sent. Cached replies, refused calls, and calls that were
             cancelled or failed before their request was written do not count.
-        retried_requests: Requests beyond the first of each call: retries after an error, and
-            repeats because a reply could not be used.
+        retried_requests: Requests beyond the first of each call: retries after an error, repeats
+            without a `response_format` that was refused, and repeats because a reply could not be
+            used.
         input_tokens: Prompt tokens, as reported by the replies.
         output_tokens: Reply tokens, as reported by the replies.
         cost: Credits (1 credit = 1 US dollar).

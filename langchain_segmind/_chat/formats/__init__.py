@@ -43,8 +43,7 @@ THOUGHTS = re.compile(r"\s*<think>(?P<thoughts>.*?)(?:</think>\s*|(?P<cut>\Z))",
 def encode(request: ChatRequest, api_format: APIFormat) -> bytes:
     """Return the body of a request: messages and what the user set, as JSON in UTF-8.
 
-    Segmind takes OpenAI's `response_format` in every format; one in the user's `model_kwargs`
-    takes precedence.
+    Segmind takes OpenAI's `response_format` in every format.
 
     Raises:
         ValueError: The format has no place for a turn, or a text contains a lone surrogate, which
@@ -52,7 +51,7 @@ def encode(request: ChatRequest, api_format: APIFormat) -> bytes:
     """
     body = FORMATS[api_format].encode(request)
     if request.response_format:
-        body.setdefault("response_format", request.response_format)
+        body["response_format"] = request.response_format
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
         return text.encode()
