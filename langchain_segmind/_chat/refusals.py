@@ -6,6 +6,7 @@ What is known of a model is its maker's; Segmind may serve it in another way.
 import hashlib
 import json
 import logging
+import os
 import re
 import threading
 from collections import OrderedDict
@@ -28,7 +29,8 @@ ABOUT_FORMAT = re.compile(
 """Matches an error that a `response_format` can have caused, in the words of all makers."""
 
 ABOUT_SCHEMA = re.compile(
-    r"invalid schema|schema (is|must|has|cannot)|additionalProperties|too complex|in context=",
+    r"invalid (json )?schema|(?<!json[_ ])schema (must|has|cannot|contains)|too complex"
+    r"|additionalProperties|in context=|response_?schema['.]",
     re.IGNORECASE,
 )
 """Matches an error about this schema, not about the type of format."""
@@ -63,9 +65,16 @@ class Refusals:
         with self._lock:
             self._known.clear()
 
+    def reset_after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent process can hold."""
+        self._lock = threading.Lock()
+
 
 REFUSALS = Refusals()
 """What was refused in this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=REFUSALS.reset_after_fork)
 
 
 def ask_with_format(

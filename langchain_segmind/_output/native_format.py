@@ -134,7 +134,9 @@ class _Closer:
             raise OpenSchemaError
         if not CONDITIONS.isdisjoint(schema):
             raise OpenSchemaError
-        closed = {key: schema[key] for key in ("description", "enum", "const") if key in schema}
+        closed = {key: schema[key] for key in ("description", "enum") if key in schema}
+        if "const" in schema:
+            closed["enum"] = [schema["const"]]
         if alternatives := [part for key in ALTERNATIVES for part in schema.get(key, ())]:
             if not schema.keys().isdisjoint({"properties", "items", "enum", "const"}):
                 raise OpenSchemaError

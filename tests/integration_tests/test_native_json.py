@@ -273,14 +273,30 @@ class TestRefusal:
         create(base_url=other).with_structured_output(City).invoke("hi")
         assert get_formats(gateway)[-1] == AS_CITY
 
-    def test_a_refused_schema_is_remembered_alone(self, create, gateway) -> None:
-        """The model takes another one."""
-        gateway.script(refuse(BAD_SCHEMA))
+    @pytest.mark.parametrize(
+        ("said", "holds_for_all"),
+        [
+            (REFUSED, True),
+            ("response_format json_schema is not supported by this model", True),
+            ("Unknown parameter: 'response_format'.", True),
+            ("Claude has no schema-less JSON mode", True),
+            (BAD_SCHEMA, False),
+            ("output_config.format.schema: 'additionalProperties' must be false", False),
+            ("response_format: the schema is too complex", False),
+            ("generation_config.response_schema.properties[a]: should be non-empty", False),
+        ],
+    )
+    def test_a_refused_schema_is_remembered_alone(
+        self, create, gateway, said, holds_for_all
+    ) -> None:
+        """The model takes another one, unless the server says that it takes none."""
+        gateway.script(refuse(said))
         create().with_structured_output(City).invoke("hi")
         gateway.script([REPLY, '{"city": {"name": "Oslo", "people": 7}}'])
         create().with_structured_output(City).invoke("hi")
         create().with_structured_output(Deep).invoke("hi")
-        assert [bool(sent) for sent in get_formats(gateway)] == [True, False, False, True]
+        sent = [bool(sent) for sent in get_formats(gateway)]
+        assert sent == [True, False, False, not holds_for_all]
 
     @pytest.mark.parametrize("slug", ["gpt-4-turbo", "claude-4-sonnet", "qvq-max", "new"])
     def test_the_gateway_refuses_as_the_models_do(self, caller, create, gateway, slug) -> None:
@@ -321,6 +337,15 @@ class TestRefusal:
         assert "a" in refusals
         refusals.add("c")
         assert [key in refusals for key in "abc"] == [True, False, True]
+
+    def test_threads_share_the_memory(self, create, gateway) -> None:
+        """A batch asks with the format until the first refusal is known, and then never again."""
+        gateway.script(refuse(REFUSED))
+        structured = create().with_structured_output(City)
+        assert structured.batch(["hi"] * 8) == [OSLO] * 8
+        asked = len(gateway.requests)
+        assert structured.batch(["hi"] * 8) == [OSLO] * 8
+        assert get_formats(gateway)[asked:] == [None] * 8
 
     def test_the_memory_holds_no_password(self, create, gateway) -> None:
         """Of the base URL."""
