@@ -26,7 +26,7 @@ WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help demo examples test test_scale soak fuzz mutate test_live lint format coverage benchmark \
-	benchmark_micro probe_peers wheel freeze clean
+	benchmark_micro probe_peers models_page wheel freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -77,6 +77,9 @@ lint: $(VENV)/.dev $(VENV)/.lint ## Check style, types, architecture and spellin
 format: $(VENV)/.lint ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+models_page: $(VENV)/.dev ## Write the table of docs/models.md from data/models.csv
+	$(BIN)/python -m tools.models_page
 
 benchmark_micro: $(VENV)/.dev ## Time single functions with pytest-benchmark
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only --benchmark-max-time 0.2

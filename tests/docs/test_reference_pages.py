@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from langchain_segmind.gateway import Gateway
+from tools import models_page
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "langchain_segmind").rglob("*.py"))
@@ -50,6 +51,12 @@ def test_the_page_on_the_environment_lists_every_variable() -> None:
     named = {*ENV_CONSTANT.findall(source), "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
     assert {"SEGMIND_API_KEY", "SEGMIND_API_BASE", "UPSTREAM_API_KEY"} <= named
     assert named <= listed
+
+
+def test_the_page_on_models_is_up_to_date() -> None:
+    """`make models_page` writes its table from the package's data."""
+    page = read_page("models.md")
+    assert page == models_page.update(page)
 
 
 async def test_a_notebooks_cell_can_await_the_model() -> None:
