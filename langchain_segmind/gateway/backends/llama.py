@@ -40,7 +40,7 @@ class LlamaBackend(Backend):
         """Run the model in a thread."""
         parameters = select_parameters(request, self._extra_body_keys).items()
         given = {key: value for key, value in parameters if value is not None}
-        payload = {"max_tokens": DEFAULT_MAX_TOKENS, **given}
+        payload = {"max_tokens": DEFAULT_MAX_TOKENS, "temperature": 0, **given}
         try:
             reply = await asyncio.to_thread(self._complete, payload)
         except (RuntimeError, ValueError, TypeError) as error:

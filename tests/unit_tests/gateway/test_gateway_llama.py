@@ -52,6 +52,7 @@ def test_parameters_reach_the_model(llama, ask):
     first, again = (story(temperature=1, seed=5) for _ in range(2))
     assert first == again
     assert story(temperature=0)["finish_reason"] == "length"
+    assert story() == story(temperature=0)
     letter = story(temperature=0)["message"]["content"][3]
     stopped = story(temperature=0, stop=[letter], seed=None)
     assert letter not in stopped["message"]["content"]
