@@ -1,7 +1,8 @@
-"""An agent that calls tools: LangChain's `create_agent` with `ChatSegmindGPT4Turbo`.
+"""An agent that calls tools: LangChain's `create_agent` with `ChatSegmind`.
 
 make examples            a local gateway answers from a script: no key, no cost
 LIVE=1 make examples     Segmind answers; needs SEGMIND_API_KEY
+SEGMIND_MODEL=<slug> chooses another model.
 """
 
 import textwrap
@@ -43,7 +44,7 @@ QUESTION = "Order two packs of tea, black if you have it, else green."
 
 def main() -> None:
     """Run an agent on a request that takes several calls, and print its messages."""
-    with connect(reply, temperature=0) as model:
+    with connect(reply) as model:
         agent = create_agent(
             model,
             tools=[get_price, get_stock, order],
@@ -70,7 +71,7 @@ def describe(message: AnyMessage) -> str:
 
 
 def reply(request: "Request") -> str:
-    """Answer as GPT-4 Turbo would. Calls of tools and their results are text."""
+    """Answer as a model would. Calls of tools and their results are text."""
     last = request.last_message
     if last == QUESTION:
         return "[get_stock(tea='black tea'), get_stock(tea='green tea')]"

@@ -5,6 +5,7 @@ python examples/batch_on_ray.py prompts.jsonl results/ --workers 2 \
 
 Each line of prompts.jsonl is an object with an `id` and a `prompt`. Every machine needs
 SEGMIND_API_KEY in its environment (and SEGMIND_API_BASE for another server) and must see results/.
+--model, or else SEGMIND_MODEL where the command runs, names the model.
 Run the command again to answer the rows that are missing or failed. The exit code is 1 if a row
 failed. docs/scale.md says which calls can be paid for twice.
 """
@@ -29,11 +30,12 @@ import pyarrow.parquet
 import ray
 
 from langchain_segmind import (
-    ChatSegmindGPT4Turbo,
+    ChatSegmind,
     SegmindAuthenticationError,
     SegmindBudgetExceededError,
     SegmindCreditsCallbackHandler,
     SegmindInsufficientCreditsError,
+    SegmindModelNotFoundError,
     SegmindPermissionDeniedError,
     SegmindRateLimiterStorageError,
 )
@@ -50,10 +52,14 @@ CALLS_IN_FLIGHT = 8
 CPUS_PER_WORKER = 0.25
 """CPU cores that Ray reserves for a worker, which mostly waits."""
 
+MODEL = os.environ.get("SEGMIND_MODEL") or "gpt-4-turbo"
+"""The slug of the model. OpenAI ended gpt-4-turbo on 2026-10-23: see docs/moving.md."""
+
 FATAL_ERRORS = (
     SegmindAuthenticationError,
     SegmindBudgetExceededError,
     SegmindInsufficientCreditsError,
+    SegmindModelNotFoundError,
     SegmindPermissionDeniedError,
     SegmindRateLimiterStorageError,
 )
@@ -83,6 +89,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--account", default="default", help="name of the account in the storage")
     parser.add_argument("--min-remaining", type=float, help="stop at this many credits")
     parser.add_argument("--storage", required=True, help="redis://host:6379, for the shared limit")
+    parser.add_argument("--model", default=MODEL, help="slug of the model")
     options = parser.parse_args(words)
     limiter = SegmindRateLimiter(
         options.requests_per_minute,
@@ -91,7 +98,12 @@ def main(words: Sequence[str] | None = None) -> None:
         workers=options.workers,
     )
     sent, errors = run(
-        options.prompts, options.results, limiter, options.workers, options.min_remaining
+        options.prompts,
+        options.results,
+        limiter,
+        options.workers,
+        options.min_remaining,
+        model=options.model,
     )
     failed, spent = errors.total(), sum(row["cost"] for row in read_results(options.results))
     print(f"{sent} rows sent, {failed} of them failed; {spent:.6f} credits spent so far.")
@@ -105,6 +117,8 @@ def run(
     limiter: SegmindRateLimiter,
     workers: int,
     min_remaining: float | None = None,
+    *,
+    model: str = MODEL,
 ) -> tuple[int, Counter[str]]:
     """Send the rows that have no answer yet.
 
@@ -118,6 +132,7 @@ def run(
         "folder": create_run_folder(folder),
         "limiter": limiter,
         "min_remaining": min_remaining,
+        "model": model,
     }
     batches = max(math.ceil(len(missing) / BATCH_ROWS), min(workers, len(missing)))
     results = ray.data.from_items(missing, override_num_blocks=batches).map_batches(
@@ -139,14 +154,19 @@ class Answerer:
         folder: Where the results are written.
         limiter: The limit that all workers share.
         min_remaining: Stop when the account has fewer credits; None never stops.
+        model: The slug of the model.
     """
 
     def __init__(
-        self, folder: Path, limiter: SegmindRateLimiter, min_remaining: float | None = None
+        self,
+        folder: Path,
+        limiter: SegmindRateLimiter,
+        min_remaining: float | None = None,
+        model: str = MODEL,
     ) -> None:
         self.folder = folder
         guard = SegmindCreditsCallbackHandler(min_remaining=min_remaining)
-        self.model = ChatSegmindGPT4Turbo(rate_limiter=limiter, callbacks=[guard])
+        self.model = ChatSegmind(model=model, rate_limiter=limiter, callbacks=[guard])
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Answer the rows that are not in the results file of a worker that died.
@@ -163,7 +183,7 @@ class Answerer:
         return pa.Table.from_pylist(results, SCHEMA).select(["id", "error"])
 
 
-def ask(model: ChatSegmindGPT4Turbo, row: Row) -> Row:
+def ask(model: ChatSegmind, row: Row) -> Row:
     """Return the row's result: an answer, or the error of the call."""
     credits_ = SegmindCreditsCallbackHandler()
     answer = error = None

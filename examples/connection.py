@@ -1,4 +1,7 @@
-"""Connects an example's model to a local gateway, or with `LIVE=1` to Segmind."""
+"""Connects an example's model to a local gateway, or with `LIVE=1` to Segmind.
+
+SEGMIND_MODEL is the slug of the model: SEGMIND_MODEL=gpt-5.4-mini LIVE=1 make examples
+"""
 
 import os
 import sys
@@ -7,10 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from langchain_segmind import ChatSegmindGPT4Turbo
+from langchain_segmind import ChatSegmind
 
 if TYPE_CHECKING:
     from langchain_segmind.gateway import Gateway, Request
+
+MODEL = os.environ.get("SEGMIND_MODEL") or "gpt-4-turbo"
+"""The slug of the model. OpenAI ended gpt-4-turbo on 2026-10-23: see docs/moving.md."""
 
 Script = Callable[["Request"], str]
 """Returns the gateway's reply to a request."""
@@ -19,7 +25,7 @@ Script = Callable[["Request"], str]
 @contextmanager
 def connect(
     script: Script, *, real_model: bool = False, budget: float = 1, **fields: Any
-) -> Iterator[ChatSegmindGPT4Turbo]:
+) -> Iterator[ChatSegmind]:
     """Yield a model; the gateway stops when the block exits.
 
     Args:
@@ -29,13 +35,14 @@ def connect(
         fields: Fields of the model.
     """
     if is_live():
-        print("Segmind answers, and bills the account of SEGMIND_API_KEY.\n")
-        yield ChatSegmindGPT4Turbo(**fields)
+        print(f"Segmind answers, and bills the account of SEGMIND_API_KEY. The model is {MODEL};")
+        print("SEGMIND_MODEL chooses another.\n")
+        yield ChatSegmind(model=MODEL, **fields)
         return
     with create_gateway(script, real_model=real_model, budget=budget) as gateway:
         print(f"The gateway runs at {gateway.base_url} on this machine.")
         print("LIVE=1 sends the requests to Segmind instead.\n")
-        yield ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key, **fields)
+        yield ChatSegmind(model=MODEL, base_url=gateway.base_url, api_key=gateway.api_key, **fields)
 
 
 def is_live() -> bool:
@@ -61,5 +68,5 @@ def create_gateway(script: Script, *, real_model: bool, budget: float) -> "Gatew
             print("A real model, SmolLM2-135M, answers.")
             return gateway
     else:
-        print("A script answers in place of GPT-4 Turbo.")
+        print(f"A script answers in place of {MODEL}.")
     return Gateway(replies=script, credits=budget)

@@ -2,6 +2,7 @@
 
 make examples            scripted replies from the local gateway: no key, no cost
 LIVE=1 make examples     real replies from Segmind; needs SEGMIND_API_KEY
+SEGMIND_MODEL=<slug> chooses another model.
 """
 
 import time
@@ -43,7 +44,7 @@ QUESTION = f"Which of these towns is the largest, and which the smallest: {', '.
 
 def main() -> None:
     """Run an agent until its budget is used up, and show what it spends."""
-    with connect(reply, temperature=0) as model:
+    with connect(reply) as model:
         agent = create_agent(model, [get_population])
         with (
             get_segmind_credits_callback(budget=BUDGET) as credits_,

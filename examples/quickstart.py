@@ -1,7 +1,9 @@
-"""Chat with `ChatSegmindGPT4Turbo` in all the usual ways and watch the credits fall.
+"""Chat with `ChatSegmind` in all the usual ways and watch the credits fall.
 
 make demo            a small local model behind the local gateway: no key, no cost
 LIVE=1 make demo     the same calls to Segmind, with SEGMIND_API_KEY set
+
+SEGMIND_MODEL=<slug> chooses another model.
 """
 
 import asyncio
@@ -16,13 +18,20 @@ from langchain_core.outputs import LLMResult
 from langchain_core.prompts import ChatPromptTemplate
 
 from connection import connect, is_live
-from langchain_segmind import ChatSegmindGPT4Turbo, SegmindInsufficientCreditsError
+from langchain_segmind import ChatSegmind, SegmindInsufficientCreditsError
 
 if TYPE_CHECKING:
     from langchain_segmind.gateway import Request
 
-CREDITS = 0.03
-"""Opening balance of the local gateway: enough for all calls but the last."""
+CREDITS = 0.05
+"""Opening balance of the local gateway: enough for all calls but the one with a long prompt."""
+
+FORMATS = {
+    "OpenAI": "gpt-5.4-mini",
+    "Anthropic": "claude-opus-4.7",
+    "Google": "gemini-3-flash",
+}
+"""A model of each JSON format."""
 
 ROW = "{:<8} {:<42} {:>6} {:>9} {:>9}"
 TEXT_WIDTH = 42
@@ -72,7 +81,7 @@ def shorten(text: str) -> str:
 
 def main() -> None:
     """Run all calls."""
-    with connect(reply, real_model=True, budget=CREDITS, max_tokens=60, temperature=0) as model:
+    with connect(reply, real_model=True, budget=CREDITS) as model:
         table = CallTable()
         model.callbacks = [table]
 
@@ -97,11 +106,12 @@ def main() -> None:
             history.append(model.invoke(history))
 
         table.label = "batch"
-        model.batch(["Say hello.", "What is a dog?", "What is gravity?"])
+        model.batch(["Say hello.", "How many legs does a dog have?", "Who are you?"])
 
         print(f"\nget_credits(): {model.get_credits().total:.6f} credits left")
         if not is_live():
             show_insufficient_credits(model)
+        ask_in_each_format(model)
 
 
 def reply(request: "Request") -> str:
@@ -109,14 +119,27 @@ def reply(request: "Request") -> str:
     return f"(scripted) You said: {request.last_message}"
 
 
-def show_insufficient_credits(model: ChatSegmindGPT4Turbo) -> None:
+def show_insufficient_credits(model: ChatSegmind) -> None:
     """Send a prompt that costs more than the remaining credits."""
     print("\nA prompt that costs more than the remaining credits:")
     try:
-        model.invoke("Summarize this: " + "credits run out. " * 1_000)
+        model.invoke("Summarize this: " + "credits run out. " * 2_000)
     except SegmindInsufficientCreditsError as error:
         text = f"{type(error).__name__} ({error.status_code}): {error}"
         print(textwrap.fill(text, LINE_WIDTH, break_on_hyphens=False))
+
+
+def ask_in_each_format(model: ChatSegmind) -> None:
+    """Ask models of three JSON formats: only `model` differs."""
+    question = "Where is the Eiffel Tower?"
+    print(f"\nThe same question in three JSON formats: {question}")
+    for provider, slug in FORMATS.items():
+        other = ChatSegmind(
+            model=slug, base_url=model.segmind_api_base, api_key=model.segmind_api_key
+        )
+        message = other.invoke(question)
+        text = f"{provider}'s, {slug}: {message.text}"
+        print(textwrap.shorten(text, LINE_WIDTH, placeholder="..."))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 make examples            a local gateway answers from a script: no key, no cost
 LIVE=1 make examples     Segmind answers; needs SEGMIND_API_KEY
+SEGMIND_MODEL=<slug> chooses another model.
 """
 
 import textwrap
@@ -42,7 +43,7 @@ def main() -> None:
     """Answer questions from the notes."""
     store = InMemoryVectorStore(MiniLM())
     store.add_texts(NOTES)
-    with connect(reply, temperature=0) as model:
+    with connect(reply) as model:
         notes = store.as_retriever(search_kwargs={"k": 2}) | join_notes
         chain = (
             {"notes": notes, "question": RunnablePassthrough()} | PROMPT | model | StrOutputParser()
@@ -58,7 +59,7 @@ def join_notes(documents: list[Document]) -> str:
 
 
 def reply(request: "Request") -> str:
-    """Answer with the first note. GPT-4 Turbo would phrase it as an answer."""
+    """Answer with the first note. A model would phrase it as an answer."""
     notes = request.messages[0]["content"].partition("\n\n- ")[2]
     return f"(scripted) {notes.splitlines()[0]}"
 

@@ -2,8 +2,10 @@
 
 make examples            a local gateway answers from a script: no key, no cost
 LIVE=1 make examples     Segmind answers; needs SEGMIND_API_KEY
+SEGMIND_MODEL=<slug> chooses another model.
 """
 
+import json
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -36,7 +38,7 @@ EMPTY_MAIL = "Hello, thank you for the nice tea. Best wishes, Bob"
 
 def main() -> None:
     """Extract orders from mails, and print them."""
-    with connect(reply, temperature=0) as model:
+    with connect(reply) as model:
         order = model.with_structured_output(Order).invoke(MAIL)
         print(f"{order.customer} orders:")
         for item in order.items:
@@ -54,10 +56,10 @@ def main() -> None:
 
 
 def reply(request: "Request") -> str:
-    """Answer as GPT-4 Turbo would: with a call of the class, as the prompt asks."""
+    """Answer as a model would, with the fields of the class in JSON."""
     if any(message["content"] == MAIL for message in request.messages):
         items = [{"product": "box of tea", "pieces": 3}, {"product": "mug", "pieces": 1}]
-        return f"[Order(customer='Ann', items={items}, is_urgent=True)]"
+        return json.dumps({"customer": "Ann", "items": items, "is_urgent": True})
     return "There is no order in this mail."
 
 

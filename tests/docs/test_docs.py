@@ -192,7 +192,11 @@ def test_main_classes_have_an_example() -> None:
 PRINTED = {
     "agent": ["Ordered: 2 x green tea", "3 requests; credits left: "],
     "credits_dashboard": ["Spending", "gpt-4-turbo", "retries", "was stopped"],
-    "quickstart": ["(scripted) You said: What is gravity?", "get_credits(): "],
+    "quickstart": [
+        "(scripted) You said: Who are you?",
+        "get_credits(): ",
+        "Google's, gemini-3-flash: ",
+    ],
     "rag": ["postage", "75 degrees", "August"],
     "structured_output": ["Ann orders:", "3 x box of tea", "parsed: None", "parsing_error: None"],
 }
@@ -214,9 +218,11 @@ def run_example(monkeypatch, capsys) -> Callable[[str], str]:
     """Return a function that runs an example and returns its output."""
     monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    monkeypatch.delenv("LIVE", raising=False)
+    for variable in ("LIVE", "SEGMIND_MODEL"):
+        monkeypatch.delenv(variable, raising=False)
 
     def run(name: str) -> str:
+        monkeypatch.delitem(sys.modules, "connection", raising=False)  # it reads the environment
         read_example(name, "__main__")
         return capsys.readouterr().out
 
@@ -249,6 +255,21 @@ def test_example_runs_live(name: str, run_example, served, monkeypatch) -> None:
     assert len(served.requests) > 1
 
 
+@pytest.mark.parametrize("slug", ["gpt-5.5", "claude-opus-4.7", "gemini-3-flash"])
+@pytest.mark.parametrize("name", PRINTED)
+def test_example_runs_with_another_model(name, slug, run_example, served, monkeypatch) -> None:
+    """SEGMIND_MODEL names it, of any format; no setting is one that the model does not take."""
+    monkeypatch.setenv("LIVE", "1")
+    monkeypatch.setenv("SEGMIND_MODEL", slug)
+    served.script(read_example(name)["reply"])
+    printed = run_example(name)
+    expected = [words.replace("gpt-4-turbo", slug) for words in PRINTED[name]]
+    assert [words for words in expected if words not in printed] == []
+    paths = {request.path for request in served.requests}
+    assert f"/v1/{slug}" in paths
+    assert "/v1/gpt-4-turbo" not in paths
+
+
 def test_live_example_without_a_key_exits(run_example, monkeypatch) -> None:
     """It names the variable, before any request."""
     monkeypatch.setenv("LIVE", "1")
@@ -260,8 +281,8 @@ def test_quickstart_runs_without_a_model(run_example) -> None:
     """Without llama.cpp the demo says so and uses scripted replies."""
     printed = run_example("quickstart")
     assert "Scripted replies, no real model" in printed
-    assert printed.count("(scripted)") == 8
-    assert printed.count("What is gravity?") == 2  # the question and the answer
+    assert printed.count("(scripted)") == 8 + 3  # in the table, and below it
+    assert printed.count("Who are you?") == 2  # the question and the answer
     assert max(map(len, printed.splitlines())) <= 79
     assert "SegmindInsufficientCreditsError (406)" in printed
 
@@ -283,3 +304,6 @@ def test_quickstart_runs_with_a_real_model() -> None:
     assert left == sorted(left, reverse=True)
     assert "A real model" in run.stdout
     assert "SegmindInsufficientCreditsError (406)" in run.stdout
+    answers = re.findall(r"^(?:OpenAI|Anthropic|Google)'s, [\w.-]+: (.+)", run.stdout, re.MULTILINE)
+    assert len(answers) == 3
+    assert all("Paris" in answer for answer in answers)

@@ -38,6 +38,7 @@ from langchain_segmind import (
     SegmindAuthenticationError,
     SegmindBudgetExceededError,
     SegmindInsufficientCreditsError,
+    SegmindModelNotFoundError,
 )
 from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.rate_limiters import SegmindRateLimiter
@@ -454,7 +455,11 @@ def test_a_failed_row_has_an_error_and_no_answer(create_model, gateway) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "error_class"),
-    [(401, SegmindAuthenticationError), (406, SegmindInsufficientCreditsError)],
+    [
+        (401, SegmindAuthenticationError),
+        (406, SegmindInsufficientCreditsError),
+        (410, SegmindModelNotFoundError),
+    ],
     ids=str,
 )
 def test_errors_that_every_row_would_raise_stop_the_run(
@@ -472,12 +477,14 @@ def test_a_worker_stops_at_min_remaining(gateway, tmp_path, monkeypatch) -> None
     monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
     monkeypatch.setattr(batch_on_ray, "CALLS_IN_FLIGHT", 1)
     gateway.script(["One."])
-    answerer = Answerer(tmp_path, SegmindRateLimiter(100), min_remaining=2 * CREDITS)
+    limiter = SegmindRateLimiter(100)
+    answerer = Answerer(tmp_path, limiter, min_remaining=2 * CREDITS, model="claude-9")
     rows = [{"id": row, "prompt": "?"} for row in ("a", "b")]
     with pytest.raises(SegmindBudgetExceededError):
         answerer(pa.Table.from_pylist(rows))
     (path,) = tmp_path.glob("*.parquet")
     assert list(ResultsFile(path).results) == ["a"]
+    assert {request.path for request in gateway.requests} == {"/v1/claude-9"}
 
 
 def test_a_failed_row_can_have_a_cost(create_model, gateway) -> None:
