@@ -680,6 +680,9 @@ class ChatSegmind(ModelParameters, BaseChatModel):
 class ChatSegmindGPT4Turbo(ChatSegmind):
     """GPT-4 Turbo on Segmind: `ChatSegmind` with the slug `gpt-4-turbo`.
 
+    OpenAI ended gpt-4-turbo on 2026-10-23. If Segmind no longer answers, use another model:
+    `ChatSegmind(model="gpt-5.4-mini")`.
+
     128,000 tokens of context, replies of up to 4,096 tokens, text only. Every reply has the
     account's remaining credits in `response_metadata["remaining_credits"]` (1 credit = 1 US
     dollar).

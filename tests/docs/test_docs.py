@@ -51,9 +51,10 @@ REPLIES = {
     },
     "What is 2 + 3?": "[add(a=2, b=3)]",
     "Tell me a joke about cats.": (
-        "[Joke(setup='Why did the cat sit on the laptop?', "
-        "punchline='To keep an eye on the mouse.')]"
+        '{"setup": "Why did the cat sit on the laptop?", '
+        '"punchline": "To keep an eye on the mouse."}'
     ),
+    "Is a whale a fish? Answer yes or no.": "No.",
 }
 """What the model answers to the questions of the README; it repeats all others."""
 
@@ -116,6 +117,8 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
                 "chat-model",
                 "credits",
                 "errors",
+                "models",
+                "moving",
                 "recipes",
                 "reliability",
                 "structured-output",
