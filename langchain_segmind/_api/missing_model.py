@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import islice
 
-from langchain_segmind.data._profiles import find_retirement_source, load_models
+from langchain_segmind.data._profiles import Model, find_retirement_source, load_models
 
 MAX_ALTERNATIVES = 2
 
@@ -26,24 +26,40 @@ def describe_missing_model(slug: str, today: date) -> str:
 
 
 def _find_alternatives(slug: str, today: date) -> Iterator[str]:
-    """Yield models of the same maker that are not retired, the most alike first."""
+    """Yield models that are not retired, the most alike first.
+
+    They are of the same maker; of a known model also others that take and do the same.
+    """
     from difflib import SequenceMatcher  # noqa: PLC0415 - only errors need it
 
-    models, kind = load_models(), slug.partition("-")[0]
+    models, maker = load_models(), _find_maker(slug)
     known = models.get(slug)
     seconds = known.average_seconds if known else None
+    abilities = _find_abilities(known)
 
-    def rank(name: str) -> tuple[bool, float, float]:
+    def rank(name: str) -> tuple[bool, bool, float, float]:
         other = models[name]
         is_ending = other.retirement is not None
         distance = abs((other.average_seconds or 0) - seconds) if seconds else 0.0
-        return is_ending, distance, -SequenceMatcher(None, slug, name).ratio()
+        likeness = SequenceMatcher(None, slug, name).ratio()
+        return _find_maker(name) != maker, is_ending, distance, -likeness
 
     live = [
         name
         for name, model in models.items()
         if name != slug
-        and name.partition("-")[0] == kind
+        and (_find_maker(name) == maker or (known and _find_abilities(model) == abilities))
         and (model.retirement is None or model.retirement > today)
     ]
     yield from sorted(live, key=rank)
+
+
+def _find_maker(slug: str) -> str:
+    """Return the page of a model's maker, or else how the maker's slugs begin."""
+    return find_retirement_source(slug) or slug.partition("-")[0]
+
+
+def _find_abilities(model: Model | None) -> tuple[object, ...]:
+    """Return whether a model takes images, and whether it thinks before it replies."""
+    profile = (model and model.profile) or {}
+    return profile.get("image_inputs"), profile.get("reasoning_output")

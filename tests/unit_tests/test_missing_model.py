@@ -1,5 +1,6 @@
 """The error for a missing model says what is known of it, and how to go on."""
 
+import re
 from datetime import date
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.missing_model import describe_missing_model
+from langchain_segmind.data._profiles import find_model, load_models
 
 DAY = date(2026, 11, 30)
 OPENAI = "https://developers.openai.com/api/docs/deprecations"
@@ -25,6 +27,29 @@ def test_live_models_of_the_same_kind_are_named(slug, ended, alternatives) -> No
     """A retired model with its day and its source; a misspelled one with the most alike."""
     models = " or ".join(f'ChatSegmind(model="{name}")' for name in alternatives)
     assert describe_missing_model(slug, DAY) == f"{ended}Try {models}."
+
+
+@pytest.mark.parametrize("slug", load_models())
+def test_two_live_models_are_named_for_every_known_one(slug) -> None:
+    """Of another maker, if its own has too few."""
+    names = re.findall(r'model="([^"]+)"', describe_missing_model(slug, DAY))
+    assert len(set(names) - {slug}) == 2
+    retirements = [find_model(name).retirement for name in names]
+    assert all(day is None or day > DAY for day in retirements)
+
+
+@pytest.mark.parametrize(
+    ("slug", "alternatives"),
+    [
+        ("o4-mini", ["gpt-5.5", "gpt-5.4-mini"]),
+        ("claude-4.5-sonnet", ["claude-opus-4.7", "gpt-5.2"]),
+        ("deepseek-chat", ["qwen3-max", "qwen3-coder-flash"]),
+    ],
+)
+def test_models_of_other_makers_are_alike(slug, alternatives) -> None:
+    """They take images, and think, like the missing one; OpenAI's o-models count as GPT."""
+    message = describe_missing_model(slug, DAY)
+    assert re.findall(r'model="([^"]+)"', message) == alternatives
 
 
 def test_nothing_is_said_of_a_model_of_an_unknown_maker() -> None:
