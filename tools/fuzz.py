@@ -7,6 +7,7 @@ It ends after that time, or at the first bytes that raise an unexpected exceptio
 
 import ast
 import json
+import re
 import sys
 import warnings
 
@@ -69,6 +70,8 @@ PARTS = [
     ],
     *["<function=f>", "</function>", "[TOOL_CALLS]", "multi_tool_use.parallel(", "functions."],
 ]
+TOUCHING_STRINGS = re.compile(r"['\"][bBfFrRuU]{0,2}['\"]")
+"""Where strings may touch, a call can be invalid that Python reads: `'it''s'` lacks escapes."""
 CHECKED = {"text": str, "number": int}
 """Types of values that are compared with Python's reading."""
 HEADERS = ("retry-after", "x-rate-limit-reset-at-utc", "x-remaining-credits", "x-cost")
@@ -104,7 +107,8 @@ def check_laws(text: str, rules: ReadingRules) -> None:
     written = read_python(text)
     if written is not None:
         read = [[call["name"], call["args"]] for call in parsed.calls]
-        assert read == written, f"{text!r}: {read} is not {written}"
+        is_refused = parsed.invalid_calls and TOUCHING_STRINGS.search(text)
+        assert read == written or is_refused, f"{text!r}: {read} is not {written}"
 
 
 def read_python(text: str) -> list[list[object]] | None:
