@@ -16,8 +16,18 @@ from pathlib import Path
 MIN_NOTICED = 0.9
 """The share of changes that a test or the type checker must notice, or that do not end."""
 
+PACKAGE = "langchain_segmind."
+
 UNNOTICED = {0, 5, 33}
 """mutmut's codes for tests that pass, and for no tests."""
+
+
+def pytest_runtest_setup() -> None:
+    """Empty the package's caches before each test: what is kept there would hide a change."""
+    for module in [module for name, module in sys.modules.items() if name.startswith(PACKAGE)]:
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 def main() -> None:

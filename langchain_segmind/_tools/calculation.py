@@ -42,4 +42,4 @@ def _calculate(node: ast.expr) -> Number:
         return -value if isinstance(node.op, ast.USub) else value
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
         return OPERATORS[type(node.op)](_calculate(node.left), _calculate(node.right))
-    raise NoCalculationError("not a calculation with numbers")
+    raise NoCalculationError

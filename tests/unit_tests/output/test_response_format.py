@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_segmind._output.json_text import NotJSONError
-from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
+from langchain_segmind._output.response_format import (
+    ResponseFormat,
+    check_object,
+    parse_response_format,
+    write_json,
+)
+from langchain_segmind._tools import Expression, NumberLiteral
 from langchain_segmind._tools.syntax import WINDOWS_PATH
 from tests.support.schemas import INTEGER, STRING
 
@@ -36,6 +42,11 @@ class TestParse:
                 ResponseFormat(CITY, "city"),
                 id="a schema",
             ),
+            pytest.param(
+                {"type": "json_schema", "json_schema": {"schema": CITY}},
+                ResponseFormat(CITY, ""),
+                id="a schema without a name",
+            ),
             pytest.param(ResponseFormat(CITY), ResponseFormat(CITY), id="one that was read"),
         ],
     )
@@ -54,10 +65,13 @@ class TestParse:
     )
     def test_unknown_form_is_refused(self, given_format) -> None:
         """The message shows the known forms."""
-        with pytest.raises(ValueError, match="response_format=.* is unknown") as caught:
+        with pytest.raises(ValueError, match="response_format") as caught:
             parse_response_format(given_format)
-        assert "json_object" in str(caught.value)
-        assert "with_structured_output" in str(caught.value)
+        assert str(caught.value) == (
+            f"response_format={given_format!r} is unknown. Pass {{'type': 'json_object'}} or "
+            "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}, or use "
+            "with_structured_output."
+        )
 
     def test_long_form_is_shortened_in_the_message(self) -> None:
         """The message stays readable."""
@@ -81,14 +95,15 @@ class TestInstructions:
     def test_instructions_for_any_object_are_one_paragraph(self) -> None:
         """No type is needed."""
         instructions = ResponseFormat().render_instructions(with_tools=False)
-        assert instructions.startswith("Always answer with one JSON object and nothing else")
-        assert "no code fence" in instructions
-        assert "\n" not in instructions
+        assert instructions == (
+            "Always answer with one JSON object and nothing else: no plain text, no code fence. "
+            "Use JSON syntax: double quotes, true, false, null."
+        )
 
     def test_instructions_show_the_schema_as_a_type(self) -> None:
         """With its description, like a tool's arguments."""
         instructions = ResponseFormat(CITY).render_instructions(with_tools=False)
-        assert "one JSON value of the type below" in instructions
+        assert instructions.startswith("Always answer with one JSON value of the type below and")
         assert instructions.endswith("\n\n# A place.\n{\n name: str,\n people?: int,\n}")
 
     def test_calls_take_precedence_over_json(self) -> None:
@@ -158,6 +173,8 @@ def test_other_text_is_refused(text, reason) -> None:
     [
         pytest.param('```json\n{"a":   1}\n```', '{"a": 1}', id="a fence"),
         pytest.param("{'a': None}", '{"a": null}', id="a Python literal"),
+        pytest.param('{"a": "é🙂"}', '{"a": "é🙂"}', id="letters beyond ASCII"),
+        pytest.param('{"a": 12345678901234567.89}', '{"a": 12345678901234567.89}', id="digits"),
     ],
 )
 def test_reply_becomes_bare_json(text, bare) -> None:
@@ -165,10 +182,38 @@ def test_reply_becomes_bare_json(text, bare) -> None:
     assert ResponseFormat().read(text) == bare
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param({"a": [1, None, True]}, '{"a": [1, null, true]}', id="JSON"),
+        pytest.param(NumberLiteral(1.0, "1.00"), "1.00", id="a number's digits"),
+        pytest.param({"a": NumberLiteral(5, "0x5")}, '{"a": 5}', id="a number of Python"),
+        pytest.param(["C:\nx"], r'["\u0043:\nx"]', id="a drive before a line feed"),
+        pytest.param({"a": "\\host\nx"}, r'{"a": "\u005chost\nx"}', id="a backslash first"),
+        pytest.param("C:/x", '"C:/x"', id="a path without backslashes"),
+    ],
+)
+def test_json_is_written_exactly(value, text) -> None:
+    """Read again, no string looks like a path whose backslashes are not escaped."""
+    assert write_json(value) == text
+
+
+def test_json_cannot_hold_infinity() -> None:
+    """The server would refuse it."""
+    with pytest.raises(ValueError, match="^cannot be written as JSON$"):
+        write_json(float("inf"))
+
+
+def test_number_with_leading_zeros_is_no_json() -> None:
+    """Its meaning is unclear where no schema asks for a text."""
+    with pytest.raises(NotJSONError, match="^not valid JSON: a number starts with a zero$"):
+        check_object({"a": [Expression("007")]})
+
+
 @pytest.mark.parametrize("text", ["[1]", "null", "1", '"a"', "true"])
 def test_json_object_refuses_other_json(text) -> None:
     """OpenAI's `json_object` promises an object."""
-    with pytest.raises(NotJSONError, match="not a JSON object"):
+    with pytest.raises(NotJSONError, match="^not a JSON object$"):
         ResponseFormat().read(text)
 
 

@@ -35,24 +35,78 @@ def test_every_form_is_normalized(choice, expected) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "names", "words"),
+    ("choice", "converted"),
     [
-        pytest.param("sub", NAMES, ["'sub'", "'add'", "'any'"], id="an unknown name"),
-        pytest.param({"name": "sub"}, NAMES, ["'sub'"], id="an unknown name in a dict"),
-        pytest.param("any", [], ["no tools are bound"], id="any of no tools"),
-        pytest.param(True, [], ["no tools are bound"], id="True of no tools"),
-        pytest.param("add", [], ["none"], id="a name of no tools"),
-        pytest.param({"type": "function"}, NAMES, ["names no tool"], id="a dict without a name"),
-        pytest.param({"function": {"name": 5}}, NAMES, ["names no tool"], id="a name of no text"),
-        pytest.param(5, NAMES, ["5"], id="a number"),
-        pytest.param(["add"], NAMES, ["add"], id="a list"),
+        (ToolChoice(), "auto"),
+        (ToolChoice("any"), "required"),
+        (ToolChoice("none"), "none"),
+        (ToolChoice("any", "add"), {"type": "function", "function": {"name": "add"}}),
+    ],
+    ids=["auto", "any", "none", "a name"],
+)
+def test_choice_is_written_as_openai_does(choice, converted) -> None:
+    """Traces and LangGraph read it."""
+    assert choice.convert_to_openai() == converted
+
+
+def describe_unbound(choice: str, bound: str = "'add', 'Box[int]'") -> str:
+    """Return the error for a choice that is not among the bound tools."""
+    return (
+        f"tool_choice names {choice}, which is not bound (bound: {bound}). Pass one of these "
+        "names, 'auto', 'any' or 'none'."
+    )
+
+
+def describe_nameless(choice: str) -> str:
+    """Return the error for a dict without a name."""
+    return (
+        f"tool_choice={choice} names no tool. Pass {{'type': 'function', 'function': "
+        "{'name': ...}} or just the name."
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "names", "message"),
+    [
+        pytest.param("sub", NAMES, describe_unbound("'sub'"), id="an unknown name"),
+        pytest.param({"name": "sub"}, NAMES, describe_unbound("'sub'"), id="a dict of one"),
+        pytest.param(
+            "any",
+            [],
+            "tool_choice='any' requires a call, but no tools are bound.",
+            id="any of none",
+        ),
+        pytest.param(
+            True, [], "tool_choice=True requires a call, but no tools are bound.", id="True of none"
+        ),
+        pytest.param("add", [], describe_unbound("'add'", "none"), id="a name of no tools"),
+        pytest.param(
+            {"type": "function"},
+            NAMES,
+            describe_nameless("{'type': 'function'}"),
+            id="a dict without a name",
+        ),
+        pytest.param(
+            {"function": {"name": 5}},
+            NAMES,
+            describe_nameless("{'function': {'name': 5}}"),
+            id="a number as a name",
+        ),
+        pytest.param(
+            {"function": "add"},
+            NAMES,
+            describe_nameless("{'function': 'add'}"),
+            id="a name instead of a function",
+        ),
+        pytest.param(5, NAMES, describe_unbound("5"), id="a number"),
+        pytest.param(["add"], NAMES, describe_unbound("['add']"), id="a list"),
     ],
 )
-def test_impossible_choice_says_why(choice, names, words) -> None:
+def test_impossible_choice_says_why(choice, names, message) -> None:
     """Before any request, with the accepted values."""
     with pytest.raises(ValueError, match="tool") as caught:
         parse_tool_choice(choice, names)
-    assert all(word in str(caught.value) for word in words)
+    assert str(caught.value) == message
 
 
 def test_auto_and_none_need_no_tools() -> None:
