@@ -280,11 +280,11 @@ def describe_invalid_calls(message: AIMessage) -> str:
     """Return what is wrong with a reply's invalid calls; empty if it has none."""
     # LangChain drops the errors when it merges chunks.
     recorded = message.response_metadata.get("invalid_tool_call_errors", {})
-    errors = [call["error"] or recorded.get(call["id"], "") for call in message.invalid_tool_calls]
-    return "; ".join(
-        f"{call['name']}: {error}" if call["name"] else error
-        for call, error in zip(message.invalid_tool_calls, errors, strict=True)
+    described = (
+        (call["name"], call["error"] or recorded.get(call["id"], ""))
+        for call in message.invalid_tool_calls
     )
+    return "; ".join(f"{name}: {error}" if name else error for name, error in described)
 
 
 def is_cut(message: AIMessage) -> bool:

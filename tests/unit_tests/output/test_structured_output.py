@@ -21,8 +21,10 @@ from langchain_segmind._output.response_format import ResponseFormat, parse_resp
 from langchain_segmind._output.structured_output import (
     DEFAULT_NAME,
     create_parser,
+    create_requirement,
     create_structured_output,
     create_tracing_format,
+    describe_invalid_calls,
     parse_beside_raw,
     parse_structured_output,
     read_structured_output,
@@ -122,6 +124,7 @@ class TestSchemas:
             pytest.param(Joke, "Joke", "A joke.", id="a TypedDict"),
             pytest.param(JSON_SCHEMA, "City", "A place.", id="a JSON schema"),
             pytest.param(UNTITLED, DEFAULT_NAME, "", id="an untitled one"),
+            pytest.param({"properties": {}}, DEFAULT_NAME, "", id="properties without a type"),
             pytest.param(Node.model_json_schema(), "Node", "A tree.", id="a reference"),
         ],
     )
@@ -134,6 +137,28 @@ class TestSchemas:
         for line in filter(None, description.split("\n\n")):
             assert f"# {line}" in describe_function(schema)
             assert describe_json(schema).count(f"# {line}") == 1
+
+    def test_functions_own_name_and_description_take_precedence(self) -> None:
+        """Over those of its parameters."""
+        function = {"name": "f", "description": "Mine.", "parameters": JSON_SCHEMA}
+        output = create_structured_output(function)
+        assert (output.name, output.description, output.schema) == ("f", "Mine.", JSON_SCHEMA)
+
+    @pytest.mark.parametrize("key", ["anyOf", "oneOf"])
+    def test_schema_of_alternatives_is_accepted(self, key) -> None:
+        """For JSON; a function has named arguments."""
+        schema = {key: [JSON_SCHEMA, {"type": "null"}]}
+        output = create_structured_output(schema)
+        assert output.schema == schema
+        with pytest.raises(ValueError, match="is not an object"):
+            _ = output.openai_tool
+
+    def test_equal_conversions_have_one_identity(self) -> None:
+        """It holds the class, the name and the schema."""
+        output = create_structured_output(Even)
+        assert output.class_name == f"{Even.__module__}.Even"
+        assert output.identity == f"{output.class_name} Even {output.schema!r}"
+        assert create_structured_output(JSON_SCHEMA).class_name == ""
 
     def test_function_or_tool_is_a_schema(self) -> None:
         """It is not called."""
@@ -178,21 +203,28 @@ class TestSchemas:
     @pytest.mark.parametrize(
         ("schema", "reason"),
         [
-            pytest.param(5, "unknown kind", id="a number"),
-            pytest.param(list[int], "wrap a list", id="a generic type"),
-            pytest.param(Cat | Dog, "unknown kind", id="a union"),
-            pytest.param({}, "has no properties", id="an empty dict"),
-            pytest.param({"parameters": 5}, "is not a dict", id="no schema"),
-            pytest.param(Ring, "contains itself; use a pydantic class", id="a recursive dict"),
+            pytest.param(5, "it is an unknown kind of schema", id="a number"),
+            pytest.param(list[int], "it is an unknown kind of schema", id="a generic type"),
+            pytest.param(Cat | Dog, "it is an unknown kind of schema", id="a union"),
+            pytest.param(object, "it is an unknown kind of schema", id="a class without fields"),
+            pytest.param(Point(1), "it is an unknown kind of schema", id="an object of a class"),
+            pytest.param({}, "it has no properties", id="an empty dict"),
+            pytest.param({"parameters": 5}, "its schema is not a dict", id="no schema"),
+            pytest.param(
+                Ring,
+                "the TypedDict Ring contains itself; use a pydantic class",
+                id="a recursive dict",
+            ),
         ],
     )
     def test_other_values_are_refused(self, schema, reason) -> None:
         """The message says what to pass."""
         with pytest.raises(ValueError, match="cannot be used as a schema") as caught:
             create_structured_output(schema)
-        assert reason in str(caught.value)
-        assert "Pass a pydantic class" in str(caught.value)
-        assert ".." not in str(caught.value).replace("...", "")
+        assert str(caught.value) == (
+            f"{schema!r} cannot be used as a schema: {reason}. Pass a pydantic class, a "
+            "dataclass, a TypedDict or a JSON schema of an object; wrap a list or a scalar in one."
+        )
 
     def test_class_without_a_json_schema_is_refused(self) -> None:
         """With a ValueError instead of pydantic's own error."""
@@ -217,8 +249,12 @@ class TestSchemas:
         """A function has named arguments."""
         output = create_structured_output(schema)
         assert output.response_format["json_schema"]["schema"]
-        with pytest.raises(ValueError, match="is not an object.* method='json_schema'"):
+        with pytest.raises(ValueError, match="is not an object") as caught:
             _ = output.openai_tool
+        assert str(caught.value) == (
+            f"{output.name} is not an object, so its fields cannot be a function's arguments. "
+            "Wrap it in an object, or pass method='json_schema'."
+        )
 
 
 class TestMismatches:
@@ -288,6 +324,70 @@ class Price(BaseModel):
 EVEN = create_structured_output(Even)
 
 
+class TestRequirement:
+    """What is added to the request."""
+
+    @pytest.mark.parametrize(
+        ("method", "required"),
+        [
+            (
+                "function_calling",
+                {
+                    "tools": [EVEN.openai_tool],
+                    "tool_choice": {"type": "function", "function": {"name": "Even"}},
+                    "parallel_tool_calls": False,
+                },
+            ),
+            ("json_schema", {"response_format": EVEN.response_format}),
+            ("json_mode", {"response_format": {"type": "json_object"}}),
+        ],
+    )
+    def test_every_method_has_its_own_arguments(self, method, required) -> None:
+        """One call of the only tool, or a format of the reply."""
+        assert create_requirement(EVEN, method) == required
+
+    @pytest.mark.parametrize(
+        ("method", "message"),
+        [
+            (
+                "function_calling",
+                "method='function_calling' needs a schema; only 'json_mode' does not.",
+            ),
+            ("json_schema", "method='json_schema' needs a schema; only 'json_mode' does not."),
+            (
+                "magic",
+                "method='magic' is unknown. Pass 'function_calling', 'json_schema' or 'json_mode'.",
+            ),
+        ],
+    )
+    def test_method_that_cannot_be_used_is_refused(self, method, message) -> None:
+        """Only any object needs no schema."""
+        assert create_requirement(None, "json_mode") == create_requirement(EVEN, "json_mode")
+        with pytest.raises(ValueError, match="method=") as caught:
+            create_requirement(None, method)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("calls", "recorded", "described"),
+    [
+        pytest.param([], {}, "", id="no call"),
+        pytest.param([("f", "1", "why")], {}, "f: why", id="a reason"),
+        pytest.param([(None, "1", "why")], {}, "why", id="a call without a name"),
+        pytest.param([("f", "1", None)], {"1": "kept"}, "f: kept", id="a reason in the metadata"),
+        pytest.param([("f", "1", None)], {"2": "kept"}, "f: ", id="a reason of another call"),
+        pytest.param([("f", "1", None)], None, "f: ", id="no metadata"),
+        pytest.param([("f", "1", "a"), ("g", "2", "b")], {}, "f: a; g: b", id="two calls"),
+    ],
+)
+def test_invalid_calls_are_described(calls, recorded, described) -> None:
+    """The model reads it. LangChain drops the errors when it merges chunks."""
+    broken = [invalid_tool_call(name=name, args="", id=id_, error=why) for name, id_, why in calls]
+    metadata = {} if recorded is None else {"invalid_tool_call_errors": recorded}
+    message = AIMessage("", invalid_tool_calls=broken, response_metadata=metadata)
+    assert describe_invalid_calls(message) == described
+
+
 class TestReplies:
     """Replies become objects."""
 
@@ -316,8 +416,10 @@ class TestReplies:
     @pytest.mark.parametrize(
         ("message", "reason", "written"),
         [
-            pytest.param(call(number=3), "it is odd", "", id="a mismatching call"),
-            pytest.param(AIMessage('{"number": 3}'), "it is odd", '{"number": 3}', id="JSON"),
+            pytest.param(call(number=3), "Value error, it is odd.", "", id="a mismatching call"),
+            pytest.param(
+                AIMessage('{"number": 3}'), "Value error, it is odd.", '{"number": 3}', id="JSON"
+            ),
             pytest.param(
                 AIMessage("Two."), "neither a function call nor valid JSON", "Two.", id="text"
             ),
@@ -340,7 +442,7 @@ class TestReplies:
         """LangChain's own error, with the model's text; beside the raw reply if requested."""
         with pytest.raises(OutputParserException, match="The reply contains no Even: ") as caught:
             parse_structured_output(message, EVEN)
-        assert reason in str(caught.value)
+        assert str(caught.value).splitlines()[0].endswith(reason)
         assert written in caught.value.llm_output
         beside = parse_beside_raw(message, EVEN)
         assert (beside["raw"], beside["parsed"]) == (message, None)
@@ -398,6 +500,16 @@ class TestReplies:
         for message in (AIMessage("", tool_calls=[read]), AIMessage(f'{{"value": {total}}}')):
             assert str(read_structured_output(message, output).value) == total
 
+    def test_json_is_extracted_as_it_was_written(self) -> None:
+        """The schema finds it; nothing is coerced, and no digit lost."""
+        text = (
+            'Here:\n```json\n{"name": "Oslo", "people": "7", "area": 454.000000000000000001}\n```'
+        )
+        output = create_structured_output(JSON_SCHEMA)
+        assert output.extract_json(text) == (
+            '{"name": "Oslo", "people": "7", "area": 454.000000000000000001}'
+        )
+
     def test_json_mode_accepts_any_object(self) -> None:
         """But not a list."""
         assert read_structured_output(AIMessage('{"a": [1]}'), None) == {"a": [1]}
@@ -414,6 +526,8 @@ class TestReplies:
         assert parser.get_name() == (
             "parse_beside_raw" if include_raw else "parse_structured_output"
         )
+        read = parser.invoke(call(number="2"))
+        assert (read["parsed"] if include_raw else read) == Even(number=2)
 
 
 class TestTracing:

@@ -1,5 +1,7 @@
 """Calls and results as text."""
 
+from unicodedata import lookup, normalize
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_segmind._tools.literal_parser import Scanner
 from langchain_segmind._tools.syntax import (
+    _match_letter,
     compile_result_tag,
     escape_tags,
     render_call,
@@ -67,6 +70,12 @@ def test_invalid_call_is_written_as_the_model_wrote_it(name, args, written) -> N
         pytest.param((1, 2), "[1, 2]", id="a tuple"),
         pytest.param(b"x", "\"b'x'\"", id="bytes, as text"),
         pytest.param({5: 1}, "{'5': 1}", id="a number as key"),
+        pytest.param({"a": 1, "b": {}}, "{'a': 1, 'b': {}}", id="two keys"),
+        pytest.param(bytearray(b"x"), "\"bytearray(b'x')\"", id="a bytearray, as text"),
+        pytest.param("C:\nx", r"'\x43:\nx'", id="a text that would look like a path"),
+        pytest.param("\\\\a\nb", r"'\\\\a\nb'", id="two backslashes"),
+        pytest.param("\\a\nb", r"'\x5ca\nb'", id="a text that would look like a share"),
+        pytest.param("<tool_result>", r"'\u003ctool_result>'", id="a tag"),
     ],
 )
 def test_value_is_written_as_python_literal(value, written) -> None:
@@ -85,8 +94,21 @@ def test_result_tag_identifies_its_call() -> None:
     assert text == (
         '<tool_result name="add" id="call_1" call="2" status="error">\nboom\n</tool_result>'
     )
+    assert render_result("<tool_result>", name="</tool_result>") == (
+        '<tool_result name="&lt;/tool_result&gt;">\n&lt;tool_result>\n</tool_result>'
+    )
     assert render_result("5", name="add", id=None) == '<tool_result name="add">\n5\n</tool_result>'
 
+
+LOOKALIKES_OF_LETTERS = {
+    "t": "\u03c4\u0442",  # Greek and Cyrillic
+    "o": "0\u00f8\u03bf\u043e\u0585\u2134",  # a digit, Norwegian, Greek, Cyrillic, Armenian, script
+    "l": "1I|\u04cf\u0456\u2113\u217c",  # a digit, a capital, a bar, Cyrillic, script, Roman
+    "r": "\u0433",  # Cyrillic
+    "e": "\u0435\u04bd\u212e\u212f",  # Cyrillic, estimated, script
+    "s": "5\u0455",  # a digit, Cyrillic
+    "u": "\u03c5\u057d",  # Greek, Armenian
+}
 
 LOOKALIKES = [
     *["<tool_result>", "</tool_result>", "< / TOOL_RESULT >", "<Tool-Result name='x'>"],
@@ -109,6 +131,22 @@ def test_lookalike_of_a_result_tag_is_escaped(lookalike: str) -> None:
     assert compile_result_tag().search(escaped) is None
     assert escaped.startswith("a &lt;")
     assert escaped.endswith(f"{lookalike[1:]} b")
+
+
+@pytest.mark.parametrize("letter", "tolresu")
+def test_letter_of_the_tag_is_matched_in_every_alphabet(letter: str) -> None:
+    """Mathematical, wide, circled and accented letters look like it; no other letter does."""
+    index = "abcdefghijklmnopqrstuvwxyz".index(letter)
+    names = [f"{case} LETTER {letter.upper()}" for case in ("SMALL", "CAPITAL")]
+    styles = ["FULLWIDTH LATIN", "CIRCLED LATIN"]
+    styled = {lookup(f"{style} {name}") for style in styles for name in names}
+    styled.add(lookup(f"PARENTHESIZED LATIN {names[0]}"))
+    mathematical = range(0x1D400 + index, 0x1D6A4, 26)  # 13 styles of capitals and small letters
+    accented = {one for one in map(chr, range(0xC0, 0x250)) if normalize("NFD", one)[0] == letter}
+    expected = {letter, *LOOKALIKES_OF_LETTERS[letter], *styled, *map(chr, mathematical), *accented}
+    written = _match_letter(letter)
+    assert (written[0], written[-1]) == ("[", "]")
+    assert {*written[1:-1]} == expected
 
 
 @pytest.mark.parametrize(
