@@ -242,12 +242,12 @@ def _rename_arguments(openai_tool: dict[str, Any], aliases: Mapping[str, str]) -
     return {**openai_tool, "function": {**function, "parameters": parameters}}
 
 
-def _set_strict(openai_tool: Any, *, strict: bool) -> Any:
+def _set_strict(openai_tool: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     """Return a tool marked as strict or not; a strict one takes only declared arguments.
 
     LangChain's own option suits OpenAI: it makes every property required, and no mapping valid.
     """
-    function = openai_tool.get("function") if isinstance(openai_tool, dict) else None
+    function = openai_tool.get("function")
     if not isinstance(function, dict):
         return openai_tool
     if function.get("strict", strict) != strict:
@@ -255,19 +255,19 @@ def _set_strict(openai_tool: Any, *, strict: bool) -> Any:
     return {**openai_tool, "function": {**function, "strict": strict}}
 
 
-def _get_name(openai_tool: Any) -> str:
-    function = openai_tool.get("function") if isinstance(openai_tool, dict) else None
-    name = function.get("name") if isinstance(function, dict) else None
+def _get_name(openai_tool: dict[str, Any]) -> str:
+    function = openai_tool.get("function")
+    if not isinstance(function, dict):
+        raise ValueError(
+            f"The tool {openai_tool!r:.200} is built into another provider "
+            f"({openai_tool.get('type')!r}); Segmind has no built-in tools. Pass a function, a "
+            "BaseTool, a pydantic class, or "
+            "{'type': 'function', 'function': {'name': ..., 'parameters': ...}}."
+        )
+    name = function.get("name")
     if isinstance(name, str) and name.strip():
         return name
-    if isinstance(function, dict):
-        raise ValueError(f"A tool has no name: {openai_tool!r:.200}")
-    tool_type = openai_tool.get("type") if isinstance(openai_tool, dict) else openai_tool
-    raise ValueError(
-        f"The tool {openai_tool!r:.200} is built into another provider ({tool_type!r}); Segmind "
-        "has no built-in tools. Pass a function, a BaseTool, a pydantic class, or "
-        "{'type': 'function', 'function': {'name': ..., 'parameters': ...}}."
-    )
+    raise ValueError(f"A tool has no name: {openai_tool!r:.200}")
 
 
 def _without_titles(value: Any) -> Any:

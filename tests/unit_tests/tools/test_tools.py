@@ -1,6 +1,7 @@
 """Tools of every kind are converted to one form, without losing types."""
 
 import json
+import math
 import sys
 from typing import Annotated, Any
 
@@ -13,7 +14,14 @@ from langchain_segmind import ChatSegmindGPT4Turbo
 from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.signatures import render_tools
 from langchain_segmind._tools.tool_choice import ToolChoice
-from langchain_segmind._tools.tools import _create_toolset, convert_tools, create_toolset
+from langchain_segmind._tools.tools import (
+    _close_objects,
+    _count_inlined,
+    _create_toolset,
+    compile_names,
+    convert_tools,
+    create_toolset,
+)
 from tests.support.schemas import INTEGER, STRING, make_tool
 
 PARAMETERS = {
@@ -184,12 +192,21 @@ class TestRefusals:
     @pytest.mark.parametrize("kind", ["web_search_preview_2025_03_11", "mcp"])
     def test_built_in_or_nameless_tool_is_refused(self, kind, strict) -> None:
         """Nothing here can run it."""
-        with pytest.raises(ValueError, match=f"built into another provider \\('{kind}'\\)"):
-            convert_tools([{"type": kind, "name": kind}], strict=strict)
-        with pytest.raises(ValueError, match="Pass a function"):
-            convert_tools([{"type": "function", "function": "add"}])
-        with pytest.raises(ValueError, match="has no name"):
-            convert_tools([{"type": "function", "function": {"name": " "}}])
+        given = {"type": kind, "name": kind}
+        with pytest.raises(ValueError, match="built into another provider") as caught:
+            convert_tools([given], strict=strict)
+        assert str(caught.value) == (
+            f"The tool {given!r} is built into another provider ({kind!r}); Segmind has no "
+            "built-in tools. Pass a function, a BaseTool, a pydantic class, or "
+            "{'type': 'function', 'function': {'name': ..., 'parameters': ...}}."
+        )
+        with pytest.raises(ValueError, match=r"another provider \('function'\)"):
+            convert_tools([{"type": "function", "function": "add"}], strict=strict)
+        for name in (" ", 5, None):
+            given = {"type": "function", "function": {"name": name}}
+            with pytest.raises(ValueError, match="no name") as caught:
+                convert_tools([given], strict=strict)
+            assert str(caught.value).startswith(f"A tool has no name: {given!r:.40}")
 
     def test_custom_tool_is_refused(self) -> None:
         """OpenAI's free-text tools have no arguments."""
@@ -224,7 +241,7 @@ class TestRefusals:
             def __get_pydantic_json_schema__(cls, *_: Any) -> Any:
                 raise RuntimeError("no schema")
 
-        with pytest.raises(ValueError, match="cannot be bound as a tool: no schema"):
+        with pytest.raises(ValueError, match="cannot be bound as a tool: no schema$"):
             convert_tools([Odd])
 
 
@@ -243,8 +260,9 @@ class TestDuplicates:
         """A call would be ambiguous; a property can be named title."""
         one, other = (make_tool("add", **{name: schema}) for schema in (STRING, INTEGER))
         assert convert_tools([one, one]) == [one]
-        with pytest.raises(ValueError, match="Two different tools are named 'add'"):
+        with pytest.raises(ValueError, match="named") as caught:
             convert_tools([one, other])
+        assert str(caught.value) == "Two different tools are named 'add'. Rename one of them."
 
 
 @tool
@@ -353,6 +371,20 @@ class ByGenerator(BaseModel):
     limit: int = 5
 
 
+class ByOneAlias(BaseModel):
+    """Takes an alias and a name."""
+
+    class_: str = Field(alias="class")
+    limit: int = 5
+
+
+class ByOtherAlias(BaseModel):
+    """Takes a name and an alias."""
+
+    class_: str
+    limit: int = Field(5, alias="most")
+
+
 class ByName(BaseModel):
     """Takes names and aliases."""
 
@@ -408,6 +440,8 @@ class TestAliases:
         [
             pytest.param(ByAlias, ["class", "max-items"], id="aliases"),
             pytest.param(ByGenerator, ["CLASS_", "LIMIT"], id="a generator of aliases"),
+            pytest.param(ByOneAlias, ["class", "limit"], id="one alias"),
+            pytest.param(ByOtherAlias, ["class_", "most"], id="an alias of the other"),
             pytest.param(ByName, ["class_", "limit"], id="names too"),
             pytest.param(ByNameOnly, ["class_", "limit"], id="names only"),
             pytest.param(ByEither, ["class_", "limit"], id="a choice of both"),
@@ -486,6 +520,10 @@ class TestAlternatives:
         assert given.invoke({"id": 5}) == '{"id": 5}'
 
 
+OPEN = {"properties": {}}
+CLOSED = {"properties": {}, "additionalProperties": False}
+
+
 class TestStrict:
     """Strict tools keep their own schema."""
 
@@ -503,8 +541,56 @@ class TestStrict:
         (converted,) = convert_tools([ADD], strict=True)
         assert converted == {"type": "function", "function": {**FUNCTION, "strict": True}}
         assert "strict" not in FUNCTION
-        with pytest.raises(ValueError, match="strict=True, but strict=False"):
+        with pytest.raises(ValueError, match="strict") as caught:
             convert_tools([converted], strict=False)
+        assert str(caught.value).endswith(
+            "cannot be bound as a tool: it has strict=True, but strict=False is passed"
+        )
+
+    @pytest.mark.parametrize("key", ["items", "additionalProperties", "then", "else"])
+    def test_schema_under_a_key_is_closed(self, key) -> None:
+        """Items, values of mappings and branches; `true` and malformed ones stay."""
+        assert _close_objects({key: OPEN}) == {key: CLOSED}
+        assert _close_objects({key: {key: OPEN}}) == {key: {key: CLOSED}}
+        assert _close_objects({key: True}) == {key: True}
+        assert _close_objects({key: [OPEN]}) == {key: [OPEN]}
+
+    @pytest.mark.parametrize("key", ["allOf", "anyOf", "oneOf", "prefixItems"])
+    def test_schemas_in_a_list_are_closed(self, key) -> None:
+        """Alternatives, parts and the first items."""
+        assert _close_objects({key: [OPEN, True, {key: [OPEN]}]}) == {
+            key: [CLOSED, True, {key: [CLOSED]}]
+        }
+        assert _close_objects({key: OPEN}) == {key: OPEN}
+
+    @pytest.mark.parametrize(
+        "key", ["patternProperties", "dependentSchemas", "$defs", "definitions"]
+    )
+    def test_schemas_by_name_are_closed(self, key) -> None:
+        """Whatever the names are."""
+        assert _close_objects({key: {"a": OPEN, "items": OPEN, "b": True}}) == {
+            key: {"a": CLOSED, "items": CLOSED, "b": True}
+        }
+        assert _close_objects({key: [OPEN]}) == {key: [OPEN]}
+
+    @pytest.mark.parametrize("key", ["not", "if", "contains", "propertyNames", "default", "const"])
+    def test_other_keys_stay_open(self, key) -> None:
+        """A closed schema would match less there, and a value is no schema."""
+        assert _close_objects({key: OPEN}) == {key: OPEN}
+        assert _close_objects({key: [OPEN]}) == {key: [OPEN]}
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            pytest.param({"properties": {}, "additionalProperties": True}, id="an open one"),
+            pytest.param({"properties": {}, "patternProperties": {}}, id="patterns"),
+            pytest.param({"type": "object"}, id="no properties"),
+        ],
+    )
+    def test_object_that_describes_others_stays_open(self, schema) -> None:
+        """The schema says so itself."""
+        assert _close_objects(schema) == schema
+        assert _close_objects(OPEN)["additionalProperties"] is False
 
     def test_objects_are_closed_where_that_keeps_their_meaning(self) -> None:
         """Not within `not` or a default, nor if other properties are described."""
@@ -550,6 +636,58 @@ def test_signatures_are_rendered_once() -> None:
     assert tools.signatures is create_toolset(convert_tools([add])).signatures
 
 
+@pytest.mark.parametrize(
+    ("schema", "count"),
+    [
+        pytest.param({}, 1, id="no part"),
+        pytest.param({"a": {"b": 1}, "c": [1, 2]}, 6, id="each dict, list and value"),
+        pytest.param({"$ref": "#/$defs/A", "$defs": {"A": {"x": 1}}}, 4, id="a reference"),
+        pytest.param(
+            {"a": {"$ref": "#/definitions/A"}, "definitions": {"A": {"x": [1]}}},
+            6,
+            id="an older reference",
+        ),
+        pytest.param(
+            {
+                "a": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}],
+                "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {}, "C": {"x": 1}},
+            },
+            12,
+            id="references to a reference",
+        ),
+        pytest.param({"$ref": 5}, 2, id="a malformed reference"),
+        pytest.param({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#"}}}, math.inf, id="itself"),
+    ],
+)
+def test_parts_are_counted_without_references(schema, count) -> None:
+    """Definitions count where they are referred to."""
+    assert _count_inlined(schema) == count
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param(["a", "abc", "ab"], "<(abc|ab|a)>", id="the longest first"),
+        pytest.param(["a.b(c)"], r"<(a\.b\(c\))>", id="signs of patterns"),
+        pytest.param(["", "a=b", "a,b", "it's", 'a"b', "a"], "<(a)>", id="signs of the syntax"),
+        pytest.param(["", "a=b"], None, id="only signs of the syntax"),
+    ],
+)
+def test_names_become_a_pattern(names, pattern) -> None:
+    """A name that must be quoted is left out: it could take another call's text."""
+    compiled = compile_names(names, "<", ">")
+    assert (compiled and compiled.pattern) == pattern
+    assert compile_names(["b"]).pattern == "(b)"
+
+
+def test_one_tool_is_selected() -> None:
+    """Each selection is made once."""
+    tools = create_toolset([make_tool("a"), make_tool("b")])
+    assert dict(tools.select("b")) == {"b": tools["b"]}
+    assert tools.select("b") is tools.select("b")
+
+
 def test_longest_name_is_matched_first() -> None:
     """A name does not hide a longer one; the order of the tools is kept."""
     tools = create_toolset([make_tool(name) for name in ("b", "a", "a(b)")])
@@ -571,5 +709,6 @@ def test_equal_tools_share_one_toolset() -> None:
 )
 def test_single_tool_instead_of_a_list_is_refused(tools) -> None:
     """Users forget the list more often than anything else."""
-    with pytest.raises(ValueError, match="Pass a list of tools"):
+    with pytest.raises(ValueError, match="list") as caught:
         convert_tools(tools)
+    assert str(caught.value) == f"Pass a list of tools, not {tools!r}."
