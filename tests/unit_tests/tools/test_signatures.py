@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_segmind._tools.signatures import render_schema, render_tools
+from langchain_segmind._tools.signatures import (
+    SchemaTooLargeError,
+    SignatureWriter,
+    TypeNames,
+    render_schema,
+    render_tools,
+)
 from langchain_segmind._tools.tools import convert_tools, create_toolset
 from tests.support.schemas import BOOLEAN, INTEGER, NULL, NUMBER, STRING
 from tests.support.steps import MAX_STEPS, count_steps
@@ -176,6 +182,217 @@ def test_constraints_are_written_in_a_comment(schema, comment) -> None:
     assert render_parameter(schema).endswith(f" # ({comment})")
     described = render_parameter({**schema, "description": "Some."})
     assert described.endswith(f" # Some. ({comment})")
+
+
+ADDRESS = {
+    "type": "object",
+    "description": "Where.",
+    "minProperties": 1,
+    "properties": {
+        "street": STRING,
+        "parts": {"type": "array", "items": {"$ref": "#/$defs/Address"}},
+    },
+    "required": ["street"],
+}
+CUSTOMER = {
+    "type": "object",
+    "description": "Who buys.\nAnd pays.",
+    "properties": {
+        "name": {**STRING, "description": "In full."},
+        "tags": {"type": "array", "items": {"enum": ["new", "vip"]}, "default": []},
+        "phone numbers": {**STRING, "pattern": r"^\d+$", "description": "One.\nOr two."},
+    },
+    "required": ["name"],
+    "additionalProperties": {"properties": {"note": STRING}, "required": ["note"]},
+}
+LINE = {
+    "properties": {"sku": STRING, "qty": {**INTEGER, "minimum": 1, "default": 1}},
+    "required": ["sku", "qty"],
+}
+PICKUP = {"title": "Pickup", "description": "By hand.", "properties": {"shop": STRING}}
+ORDER = {
+    "type": "object",
+    "properties": {
+        "customer": CUSTOMER,
+        "lines": {"type": "array", "minItems": 1, "items": LINE},
+        "pair": {"prefixItems": [{"properties": {"a": INTEGER}}, {"type": ["integer", "null"]}]},
+        "ship": {"anyOf": [PICKUP, {"$ref": "#/$defs/Address"}, NULL]},
+        "prices": {
+            "additionalProperties": {**NUMBER, "exclusiveMinimum": 0},
+            "default": {"a": 1.5},
+        },
+        "more": {"$ref": "#/$defs/Address", "description": "Another."},
+    },
+    "required": ["customer", "lines", "pair"],
+    "additionalProperties": False,
+    "$defs": {"Address": ADDRESS},
+}
+ORDER_SIGNATURE = r"""
+# Where. (at least 1 keys)
+Address = {
+ street: str,
+ parts?: list[Address],
+}
+# Place an order.
+f(
+ customer: {
+  name: str, # In full.
+  tags: list['new' | 'vip'] = [],
+  'phone numbers'?: str, # One.
+  # Or two. (matches ^\d+$)
+  **others: {
+   note: str,
+  },
+ }, # Who buys.
+ # And pays.
+ lines: list[{
+  sku: str,
+  qty: int, # (>= 1; default 1)
+ }], # (at least 1 items)
+ pair: [{
+  a?: int,
+ }, int | None],
+ ship?: {
+  shop?: str,
+ } | Address | None, # (Pickup: By hand.)
+ prices: dict[str, float] = {'a': 1.5}, # (each value: > 0)
+ more?: Address, # Another.
+)
+"""
+
+
+def test_nested_types_are_indented_by_one_blank() -> None:
+    """Comments stand at the end of what they are about."""
+    assert render(ORDER, description="Place an order.") == ORDER_SIGNATURE.strip()
+
+
+LIMITED = {
+    "text": {**STRING, "format": "email", "pattern": "^a", "minLength": 1, "maxLength": 9},
+    "shown": {**STRING, "examples": ["a@b", 5], "contentEncoding": "base64", "deprecated": True},
+    "old": {**STRING, "example": "x y"},
+    "number": {**NUMBER, "minimum": 0, "maximum": 9, "multipleOf": 0.5},
+    "open": {**NUMBER, "exclusiveMinimum": -1, "exclusiveMaximum": 10},
+    "items": {"type": "array", "minItems": 1, "maxItems": 3, "uniqueItems": True},
+    "some": {"type": "array", "contains": {"minimum": 5}, "minContains": 1, "maxContains": 2},
+    "keys": {"type": "object", "minProperties": 1, "maxProperties": 4},
+    "patterns": {"patternProperties": {"^x": {}, "^y": {}}, "propertyNames": {"maxLength": 3}},
+    "needs": {"dependentRequired": {"a b": ["c d", "e"], "f": [5], "g": 5, "h": ["i"]}},
+    "without": {"not": {"required": ["a b", "c"]}},
+    "unlike": {"not": {"properties": {"a": {}}, "required": ["a"]}},
+    "then": {"if": {"minimum": 5}, "then": {"multipleOf": 5}},
+    "else": {"if": {"minimum": 5}, "else": {"multipleOf": 5}},
+    "nothing": {"if": {"minimum": 5}, "propertyNames": {}, "deprecated": False, "minLength": None},
+    "odd": {**STRING, "format": 5, "examples": "one", "patternProperties": 5},
+}
+LIMITED_SIGNATURE = """
+f(
+ text?: str, # (format email; matches ^a; at least 1 characters; at most 9 characters)
+ shown?: str, # (such as 'a@b', 5; base64; deprecated)
+ old?: str, # (such as x y)
+ number?: float, # (>= 0; <= 9; multiple of 0.5)
+ open?: float, # (> -1; < 10)
+ items?: list, # (at least 1 items; at most 3 items; unique items)
+ some?: list, # (contains >= 5; at least 1 of these; at most 2 of these)
+ keys?: dict, # (at least 1 keys; at most 4 keys)
+ patterns?: dict, # (other keys match ^x, ^y; keys: at most 3 characters)
+ needs?: any, # ('a b' needs 'c d' and e; h needs i)
+ without?: any, # (not with 'a b' and c)
+ unlike?: any, # (not { a: any, })
+ then?: any, # (if >= 5 then multiple of 5)
+ else?: any, # (if >= 5 else multiple of 5)
+ nothing?: any,
+ odd?: str, # (format 5; other keys match 5; such as one)
+)
+"""
+
+
+def test_every_constraint_is_written_once() -> None:
+    """Those that say nothing are left out."""
+    assert render({"type": "object", "properties": LIMITED}) == LIMITED_SIGNATURE.strip()
+
+
+TWO = {"properties": {"a": INTEGER, "b": INTEGER}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "written"),
+    [
+        pytest.param(
+            {
+                "anyOf": [
+                    {**STRING, "title": "Name", "minLength": 1},
+                    {**INTEGER, "minimum": 5},
+                    {"enum": ["a", "b"], "description": "Fixed."},
+                    NULL,
+                ]
+            },
+            "str | int | 'a' | 'b' | None, "
+            "# (Name: at least 1 characters; int: >= 5; 'a' | 'b': Fixed.)",
+            id="alternatives with labels",
+        ),
+        pytest.param(
+            {"type": ["string", "null"], "minLength": 1},
+            "str | None, # (at least 1 characters)",
+            id="two types with one constraint",
+        ),
+        pytest.param(
+            {"anyOf": [{"items": {"items": DATE}}, NULL]},
+            "list[list[str]] | None, # (each: each: format date)",
+            id="items of items",
+        ),
+        pytest.param(
+            {**TWO, "anyOf": [{"required": ["a"]}, {"required": ["b"]}], "description": "One."},
+            "{\n a?: int,\n b?: int,\n}, # One. (give at least one of: a | b)",
+            id="alternatives that require",
+        ),
+        pytest.param(
+            {
+                **TWO,
+                "oneOf": [
+                    {"required": ["a"], "type": "object", "additionalProperties": True},
+                    {"required": ["b"], "title": "T", "description": "D"},
+                ],
+            },
+            "{\n a?: int,\n b?: int,\n}, # (give exactly one of: a | b)",
+            id="alternatives that require, with a title",
+        ),
+        pytest.param(
+            {**TWO, "anyOf": [{"required": ["a"]}, {"required": ["z"]}]},
+            "{\n a: int,\n b?: int,\n} | {\n a?: int,\n b?: int,\n z: any,\n},",
+            id="a required property that is not declared",
+        ),
+        pytest.param(
+            {**TWO, "oneOf": [{"required": ["a"]}, {"required": []}]},
+            "{\n a: int,\n b?: int,\n} | {\n a?: int,\n b?: int,\n},",
+            id="an alternative that requires nothing",
+        ),
+        pytest.param(
+            {**TWO, "oneOf": [{"required": ["a"]}], "anyOf": [{"required": ["b"]}]},
+            "{\n a: int,\n b?: int,\n}, # (give at least one of: b)",
+            id="both kinds of alternatives",
+        ),
+        pytest.param(
+            {**TWO, "oneOf": [{"required": ["a"], "minProperties": 1}]},
+            "{\n a: int,\n b?: int,\n}, # (at least 1 keys)",
+            id="an alternative with a constraint",
+        ),
+        pytest.param({**TWO, "anyOf": []}, "{\n a?: int,\n b?: int,\n},", id="no alternative"),
+        pytest.param({**TWO, "anyOf": [True]}, "{\n a?: int,\n b?: int,\n},", id="anything"),
+        pytest.param({"enum": [], "description": "None."}, "any, # None.", id="no choice"),
+        pytest.param({"items": False}, "list,", id="no items"),
+        pytest.param({"items": True}, "list[any],", id="any items"),
+        pytest.param({"properties": {}, "additionalProperties": False}, "dict,", id="no property"),
+        pytest.param({"type": "strange"}, "any,", id="an unknown type"),
+        pytest.param(
+            {"properties": {"a": {}}, "additionalProperties": True},
+            "{\n a?: any,\n **others: any,\n},",
+            id="more properties of any type",
+        ),
+    ],
+)
+def test_type_and_comment_are_written_exactly(schema, written) -> None:
+    """What a model must give, and nothing twice."""
+    assert render_parameter(schema) == f": {written}"
 
 
 def test_default_marks_an_argument_as_optional() -> None:
@@ -478,6 +695,47 @@ def test_schema_that_is_nested_too_deeply_is_refused() -> None:
         create_toolset([{"function": {"name": "f", "parameters": {"properties": {"x": schema}}}}])
     with pytest.raises(ValueError, match="The schema cannot be written.*nested too deeply"):
         render_schema({"default": [], "properties": {"x": {"default": schema}}})
+
+
+def test_limits_of_a_schema_are_exact() -> None:
+    """The last part and the last character are written."""
+    writer = SignatureWriter({}, TypeNames())
+    assert writer._write("x" * 400_000)
+    with pytest.raises(SchemaTooLargeError, match=r"^it takes more than 400,000 characters$"):
+        writer._write("x")
+    writer = SignatureWriter({}, TypeNames())
+    assert {writer._write() for _ in range(50_000)} == {""}
+    with pytest.raises(
+        SchemaTooLargeError, match=r"^it has more than 50,000 parts when written out$"
+    ):
+        writer._write()
+
+
+def test_error_names_the_tool_and_what_to_do() -> None:
+    """The name is shortened."""
+    large = {"description": "x" * 500_000}
+    with pytest.raises(ValueError, match="tool") as caught:
+        render({"properties": {"x": large}}, name="f" * 300)
+    assert str(caught.value) == (
+        f"The schema of the tool '{'f' * 199} cannot be written for the model: it takes more "
+        "than 400,000 characters. Simplify it, or split the tool."
+    )
+    with pytest.raises(ValueError, match="schema") as caught:
+        render_schema(large)
+    assert str(caught.value) == (
+        "The schema cannot be written for the model: it takes more than 400,000 characters."
+    )
+
+
+def test_type_names_are_numbered() -> None:
+    """Equal types share a name, and no number is given twice."""
+    names = TypeNames()
+    wanted = ["#/$defs/T", "#/definitions/T", "#/$defs/T2", "#/$defs/T", "#", "#/$defs/a b"]
+    schemas = [STRING, INTEGER, NUMBER, NULL, {}, BOOLEAN]
+    given = [names.get(ref, schema) for ref, schema in zip(wanted, schemas, strict=True)]
+    expected = ["T", "T2", "T22", "T3", "_", "a_b"]
+    assert given == [(name, True) for name in expected]
+    assert names.get("#/other/T", {"type": "integer"}) == ("T2", False)
 
 
 NAMES = [f"name{number}" for number in range(2_000)]
