@@ -170,6 +170,174 @@ def test_every_keyword_is_checked(schema, valid, invalid, reason) -> None:
     assert check({"x": [invalid]}, {"properties": {"x": {"items": schema}}})[0].startswith("x.0")
 
 
+NOT_ALLOWED = "value is not allowed here"
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "reasons"),
+    [
+        pytest.param({"type": "strange"}, 5, [], id="an unknown type"),
+        pytest.param({"type": ["string", "strange"]}, 5, [], id="one of two types unknown"),
+        pytest.param({"type": []}, 5, [], id="no type"),
+        pytest.param(INTEGER, 1e400, ["expected integer"], id="infinity for an integer"),
+        pytest.param({"type": "array"}, {}, ["expected array"], id="an object for a list"),
+        pytest.param({"type": "object"}, [], ["expected object"], id="a list for an object"),
+        pytest.param({"type": "boolean"}, 1, ["expected boolean"], id="a number for a boolean"),
+        pytest.param(NULL, 0, ["expected null"], id="a number for null"),
+        pytest.param(NUMBER, "1", ["expected number"], id="a text for a number"),
+        pytest.param(
+            {"type": "string", "minLength": 2, "enum": ["ab"]},
+            5,
+            ["expected string"],
+            id="type first",
+        ),
+        pytest.param(
+            {"const": 5, "enum": [6], "minimum": 7},
+            4,
+            ["expected 5", "expected one of 6", "must meet minimum=7"],
+            id="several keys",
+        ),
+        pytest.param({"const": "x" * 300}, 5, [f"expected '{'x' * 199}"], id="a long constant"),
+        pytest.param({"const": None}, 0, ["expected None"], id="the constant null"),
+        pytest.param(False, 5, [NOT_ALLOWED], id="the schema false"),
+        pytest.param(5, 5, [], id="a malformed schema"),
+        pytest.param({"not": {}}, 5, ["must not match `not`"], id="not anything"),
+        pytest.param({"not": False}, 5, [], id="not nothing"),
+        pytest.param({"if": {}, "else": False}, 5, [], id="if without then"),
+        pytest.param({"if": False, "then": False}, 5, [], id="if without else"),
+        pytest.param({"if": {}, "then": False}, 5, [NOT_ALLOWED], id="then nothing"),
+        pytest.param({"if": False, "else": False}, 5, [NOT_ALLOWED], id="else nothing"),
+        pytest.param({"then": False, "else": False}, 5, [], id="branches without if"),
+        pytest.param(
+            {"allOf": [INTEGER, STRING]},
+            None,
+            ["expected integer", "expected string"],
+            id="all of two",
+        ),
+        pytest.param({"allOf": 5, "anyOf": {}, "oneOf": 5}, 5, [], id="malformed parts"),
+        pytest.param({"anyOf": []}, 5, ["matches none of the allowed types"], id="any of none"),
+        pytest.param({"oneOf": [INTEGER, NUMBER]}, 1.5, [], id="the second of two"),
+        pytest.param(
+            {"oneOf": [INTEGER, NUMBER, {}]},
+            1,
+            ["matches several of the types of which it must match one"],
+            id="one of three that match",
+        ),
+        pytest.param({"anyOf": [INTEGER, NUMBER]}, 1, [], id="both of any"),
+        pytest.param({"oneOf": [NULL]}, 5, ["matches none of the allowed types"], id="only null"),
+        pytest.param(
+            {"anyOf": [{"type": "string", "minLength": 3}, {"type": "null"}, False]},
+            "ab",
+            ["matches none of the allowed types"],
+            id="two that are not null",
+        ),
+        pytest.param({"contains": INTEGER, "minContains": "x"}, [], [], id="a malformed minimum"),
+        pytest.param({"contains": {}, "maxContains": "x"}, [1, 2], [], id="a malformed maximum"),
+        pytest.param({"contains": {}, "maxContains": 2}, [1, 2], [], id="as many as allowed"),
+        pytest.param(
+            {"contains": False, "minContains": 1, "maxContains": -1},
+            [1],
+            [
+                "contains too few items that match `contains`",
+                "contains too many items that match `contains`",
+            ],
+            id="too few and too many",
+        ),
+        pytest.param({"prefixItems": 5, "items": INTEGER}, [1], [], id="malformed first items"),
+        pytest.param({"prefixItems": [STRING, STRING]}, ["a"], [], id="fewer items"),
+        pytest.param({"prefixItems": [STRING]}, ["a", 5], [], id="more items of any type"),
+        pytest.param({"items": [STRING]}, [5, 5], ["0: expected string"], id="older first items"),
+        pytest.param(
+            {"items": [{}], "additionalItems": STRING},
+            [5, 5],
+            ["1: expected string"],
+            id="older rest",
+        ),
+        pytest.param({"items": False}, [1], [f"0: {NOT_ALLOWED}"], id="no items"),
+        pytest.param({"propertyNames": False}, {"a": 1}, [f"a: name {NOT_ALLOWED}"], id="no names"),
+        pytest.param(
+            {"patternProperties": {"^a": INTEGER, "b$": NUMBER}, "properties": {"ab": STRING}},
+            {"ab": None},
+            ["ab: expected string", "ab: expected integer", "ab: expected number"],
+            id="a property and two patterns",
+        ),
+        pytest.param(
+            {"patternProperties": {"^a": {}}, "additionalProperties": False},
+            {"a": 1, "b": 2},
+            [f"b: {NOT_ALLOWED}"],
+            id="a pattern and no others",
+        ),
+        pytest.param(
+            {"required": ["a"], "additionalProperties": False}, {"a": 1}, [], id="a required name"
+        ),
+        pytest.param(
+            {"allOf": [{"properties": {"a": {}}}], "additionalProperties": False},
+            {"a": 1, "b": 2},
+            [f"b: {NOT_ALLOWED}"],
+            id="names of all parts",
+        ),
+        pytest.param(
+            {
+                "properties": {"a": {}},
+                "anyOf": [{"properties": {"b": {}}, "additionalProperties": False}],
+            },
+            {"a": 1, "b": 2, "c": 3},
+            [f"c: {NOT_ALLOWED}"],
+            id="names around an alternative",
+        ),
+        pytest.param(
+            {"anyOf": [{"additionalProperties": False}], "properties": {"a": {}}},
+            5,
+            [],
+            id="closed, but no object",
+        ),
+        pytest.param({"required": ["a"]}, 5, [], id="required of no object"),
+        pytest.param({"required": "a"}, {}, [], id="required of a text"),
+        pytest.param(
+            {"required": ["x" * 100]}, {}, [f"required '{'x' * 79} is missing"], id="a long name"
+        ),
+        pytest.param(
+            {"dependentRequired": {"a": ["b", 5, "c"], "d": ["e"], "f": 5}},
+            {"a": 1, "f": 1},
+            ["'a' needs 'b'", "'a' needs 'c'"],
+            id="dependent names",
+        ),
+        pytest.param(
+            {"dependentSchemas": {"a": False, "b": False, "c": [False]}, "dependencies": 5},
+            {"a": 1, "c": 1},
+            [NOT_ALLOWED],
+            id="dependent schemas",
+        ),
+        pytest.param(
+            {"properties": {"a": STRING}, "required": [f"r{number}" for number in range(20)]},
+            {"a": 5},
+            [f"required 'r{number}' is missing" for number in range(10)],
+            id="more than ten",
+        ),
+        pytest.param({"$ref": 5, "type": "string"}, "a", [], id="a malformed reference"),
+        pytest.param(
+            {"$ref": "#/$defs/A", "minimum": 5, "$defs": {"A": {"maximum": 1}}},
+            3,
+            ["must meet minimum=5", "must meet maximum=1"],
+            id="keys beside a reference",
+        ),
+    ],
+)
+def test_reasons_are_exact(schema, value, reasons) -> None:
+    """All of them, in order; malformed keys are ignored."""
+    assert check(value, schema) == reasons
+
+
+@pytest.mark.parametrize("levels", [99, 100])
+def test_hundred_levels_are_checked(levels) -> None:
+    """Deeper ones are refused."""
+    schema, value = STRING, 5
+    for _ in range(levels):
+        schema, value = {"items": schema}, [value]
+    reason = "expected string" if levels == 99 else "nested too deeply"
+    assert check(value, schema) == [f"{'.'.join(['0'] * levels)}: {reason}"]
+
+
 @pytest.mark.parametrize(
     ("name", "valid", "invalid"),
     [
