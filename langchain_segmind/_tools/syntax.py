@@ -49,7 +49,7 @@ def _match_letter(letter: str) -> str:
     styled = [chr(first + 26 * alphabet + index) for alphabet in range(26)]
     wide = [chr(ord(one) + 0xFEE0) for one in (letter, letter.upper())]
     circled = [chr(0x24B6 + index), chr(0x24D0 + index), chr(0x249C + index)]
-    accented = [one for one in map(chr, range(0xC0, 0x250)) if normalize("NFD", one)[0] == letter]
+    accented = [one for one in map(chr, range(0x250)) if normalize("NFD", one)[0] == letter]
     return f"[{letter}{LOOKALIKES[letter]}{''.join(styled + wide + circled + accented)}]"
 
 
