@@ -87,9 +87,9 @@ def _unescape_one(match: re.Match[str]) -> str:
         if name:
             return unicodedata.lookup(name)
     except (ValueError, KeyError):
-        raise UnreadableError("unknown escape") from None
+        raise UnreadableError from None
     if other in "xuUN":
-        raise UnreadableError("unknown escape")
+        raise UnreadableError
     return ESCAPED.get(other, match[0])
 
 

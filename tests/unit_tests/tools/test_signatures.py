@@ -221,6 +221,7 @@ ORDER = {
             "additionalProperties": {**NUMBER, "exclusiveMinimum": 0},
             "default": {"a": 1.5},
         },
+        "hours": {"additionalProperties": {"properties": {"opens": STRING}}},
         "more": {"$ref": "#/$defs/Address", "description": "Another."},
     },
     "required": ["customer", "lines", "pair"],
@@ -256,6 +257,9 @@ f(
   shop?: str,
  } | Address | None, # (Pickup: By hand.)
  prices: dict[str, float] = {'a': 1.5}, # (each value: > 0)
+ hours?: dict[str, {
+  opens?: str,
+ }],
  more?: Address, # Another.
 )
 """
@@ -344,6 +348,11 @@ TWO = {"properties": {"a": INTEGER, "b": INTEGER}}
             {**TWO, "anyOf": [{"required": ["a"]}, {"required": ["b"]}], "description": "One."},
             "{\n a?: int,\n b?: int,\n}, # One. (give at least one of: a | b)",
             id="alternatives that require",
+        ),
+        pytest.param(
+            {**TWO, "anyOf": [{"required": ["a", "b"]}, {"required": ["a"]}]},
+            "{\n a?: int,\n b?: int,\n}, # (give at least one of: a and b | a)",
+            id="an alternative that requires all",
         ),
         pytest.param(
             {
@@ -693,8 +702,18 @@ def test_schema_that_is_nested_too_deeply_is_refused() -> None:
         schema = {"items": schema}
     with pytest.raises(ValueError, match="nested too deeply"):
         create_toolset([{"function": {"name": "f", "parameters": {"properties": {"x": schema}}}}])
-    with pytest.raises(ValueError, match="The schema cannot be written.*nested too deeply"):
+    with pytest.raises(ValueError, match=r"cannot be written.*: it is nested too deeply\.$"):
         render_schema({"default": [], "properties": {"x": {"default": schema}}})
+
+
+def test_schema_that_is_used_again_is_described_again() -> None:
+    """As a program builds it: one object in several places."""
+    unlike = {"not": DATE}
+    written = render_schema({"properties": {"a": DATE, "b": DATE, "c": unlike, "d": unlike}})
+    assert written == (
+        "{\n a?: str, # (format date)\n b?: str, # (format date)\n"
+        " c?: any, # (not str, format date)\n d?: any, # (not str, format date)\n}"
+    )
 
 
 def test_limits_of_a_schema_are_exact() -> None:
@@ -736,6 +755,7 @@ def test_type_names_are_numbered() -> None:
     expected = ["T", "T2", "T22", "T3", "_", "a_b"]
     assert given == [(name, True) for name in expected]
     assert names.get("#/other/T", {"type": "integer"}) == ("T2", False)
+    assert names.get("#/", {"default": {5}}) == ("Self", True)
 
 
 NAMES = [f"name{number}" for number in range(2_000)]

@@ -36,6 +36,7 @@ def test_apostrophe_stands_within_a_word(text, position, expected) -> None:
 @pytest.mark.parametrize(
     ("text", "position", "index"),
     [
+        pytest.param("'b'", 0, 0, id="at the start"),
         pytest.param("a'b'", 0, 1, id="the first"),
         pytest.param("a'b'", 2, 3, id="the next"),
         pytest.param("a'b'", 1, 1, id="the one at the position"),
@@ -65,7 +66,7 @@ def test_quote_is_found_unless_it_is_escaped(text, position, index) -> None:
         pytest.param(r"\N{BULLET}\N{greek small letter alpha}", "\u2022\u03b1", id="names"),
         pytest.param(r"\101\0\7z\778", "A\0\7z?8", id="octal digits"),
         pytest.param("a\\\nb\\\r\nc", "abc", id="lines that go on"),
-        pytest.param(r"\d \/ \8", r"\d \/ \8", id="unknown escapes"),
+        pytest.param(r"\d \/ \8 \X", r"\d \/ \8 \X", id="unknown escapes"),
         pytest.param("plain", "plain", id="no escape"),
         pytest.param("a\\", "a\\", id="a backslash at the end"),
         pytest.param(r"a\n \xZZ", r"a\n \xZZ", id="half an escape"),
