@@ -328,14 +328,37 @@ def test_reasons_are_exact(schema, value, reasons) -> None:
     assert check(value, schema) == reasons
 
 
+A_ONLY = {"additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("key", "part", "reasons"),
+    [
+        pytest.param("$ref", "#/$defs/A", [], id="a reference"),
+        pytest.param("allOf", [A_ONLY], [], id="all of one"),
+        pytest.param("anyOf", [A_ONLY], [], id="any of one"),
+        pytest.param("oneOf", [A_ONLY], [], id="one of one"),
+        pytest.param("dependentSchemas", {"a": A_ONLY}, [], id="a dependent schema"),
+        pytest.param("dependencies", {"a": A_ONLY}, [], id="an older dependent schema"),
+        pytest.param("dependencies", {"a": ["b"]}, ["'a' needs 'b'"], id="older dependent names"),
+        pytest.param("not", A_ONLY, ["must not match `not`"], id="not"),
+        pytest.param("if", A_ONLY, [NOT_ALLOWED], id="if"),
+    ],
+)
+def test_closed_part_allows_the_properties_around_it(key, part, reasons) -> None:
+    """Otherwise no object could match both."""
+    schema = {"properties": {"a": {}}, key: part, "then": False, "$defs": {"A": A_ONLY}}
+    assert check({"a": 1}, schema) == reasons
+
+
 @pytest.mark.parametrize("levels", [99, 100])
 def test_hundred_levels_are_checked(levels) -> None:
     """Deeper ones are refused."""
     schema, value = STRING, 5
     for _ in range(levels):
-        schema, value = {"items": schema}, [value]
+        schema, value = {"prefixItems": [{}], "items": schema}, [0, value]
     reason = "expected string" if levels == 99 else "nested too deeply"
-    assert check(value, schema) == [f"{'.'.join(['0'] * levels)}: {reason}"]
+    assert check(value, schema)[-1] == f"{'.'.join(['1'] * levels)}: {reason}"
 
 
 @pytest.mark.parametrize(
