@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from langchain_segmind import ChatSegmindGPT4Turbo
+from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
+from langchain_segmind.data._profiles import APIFormat, find_model
 from langchain_segmind.gateway import Gateway
+
+GPT_4_TURBO = "gpt-4-turbo"
 
 SECRET = "fake-key-for-tests"
 """The API key of all tests; it may appear in the request's header only."""
@@ -49,11 +52,26 @@ def gateway(running_gateway: Gateway) -> Gateway:
 
 
 @pytest.fixture
-def create_model(gateway: Gateway) -> Callable[..., ChatSegmindGPT4Turbo]:
+def slug() -> str:
+    """Return the model's slug; tests marked `every_format` replace it by one of each format."""
+    return GPT_4_TURBO
+
+
+@pytest.fixture
+def api_format(slug: str) -> APIFormat:
+    """Return the JSON format of the model."""
+    return find_model(slug).api_format
+
+
+@pytest.fixture
+def create_model(gateway: Gateway, slug: str) -> Callable[..., ChatSegmind]:
     """Return a function that creates models for the gateway."""
 
-    def create(**fields: Any) -> ChatSegmindGPT4Turbo:
-        return ChatSegmindGPT4Turbo(**{"base_url": gateway.base_url, "api_key": SECRET, **fields})
+    def create(**fields: Any) -> ChatSegmind:
+        fields = {"base_url": gateway.base_url, "api_key": SECRET, **fields}
+        if slug == GPT_4_TURBO:
+            return ChatSegmindGPT4Turbo(**fields)
+        return ChatSegmind(**{"model": slug, **fields})
 
     return create
 

@@ -7,13 +7,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from langchain_segmind import ChatSegmindGPT4Turbo
-from tests.conftest import SECRET
+from langchain_segmind import ChatSegmind
+from langchain_segmind.data._profiles import APIFormat
+from tests.conftest import GPT_4_TURBO, SECRET
+from tests.support import scripts
+from tests.support.replies import SLUGS
 from tests.support.servers import EchoServer
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that are marked `every_format` with a model of each JSON format."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "every_format" in marks and "openai_only" not in marks and "slug" in metafunc.fixturenames:
+        slugs = {**SLUGS, "openai": GPT_4_TURBO}
+        metafunc.parametrize("slug", slugs.values(), ids=slugs.keys())
 
 
 @pytest.fixture
@@ -35,6 +48,12 @@ def no_leaks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) 
 def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry after a millisecond where the server does not say when."""
     monkeypatch.setattr("langchain_segmind._http.retries.back_off", lambda state: 0.001)
+
+
+@pytest.fixture
+def write_answer(api_format: APIFormat) -> Callable[..., dict[str, Any]]:
+    """Return a function that writes a response with a usage and headers, for gateway scripts."""
+    return partial(scripts.write_answer, api_format)
 
 
 @pytest.fixture
@@ -65,6 +84,6 @@ def run_script(root: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def model(create_model: Callable[..., ChatSegmindGPT4Turbo]) -> ChatSegmindGPT4Turbo:
+def model(create_model: Callable[..., ChatSegmind]) -> ChatSegmind:
     """Create a model without retries, so that a refused request fails at once."""
     return create_model(max_retries=0)

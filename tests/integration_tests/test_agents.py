@@ -27,6 +27,8 @@ from tests.support.scripts import (
     show_result,
 )
 
+pytestmark = pytest.mark.every_format
+
 
 class City(BaseModel):
     """A city and its size."""
@@ -163,7 +165,7 @@ def test_an_invalid_call_ends_the_run_with_the_reason(caller, create_model, gate
     assert state["messages"][-1].text == "Sunny."
     sent = [message["content"] for message in gateway.requests[1].messages]
     assert sent[2] == UNREADABLE
-    assert sent[-1] == "In Rome."
+    assert sent[-1].endswith("In Rome.")
 
 
 def test_an_invalid_call_is_asked_for_again(caller, model, gateway) -> None:
@@ -383,11 +385,13 @@ def test_an_answer_without_an_object_is_an_error(caller, model, gateway, strateg
     assert len(gateway.requests) == 2
 
 
-def test_a_bare_class_uses_tool_strategy(caller, model, gateway) -> None:
-    """Because of the model's profile."""
-    gateway.script(play({"Rome?": ROME_CALL}))
+def test_the_profile_decides_the_strategy_of_a_bare_class(caller, model, gateway) -> None:
+    """A call, or JSON from a model that can be held to a schema."""
+    is_json = bool(model.profile.get("structured_output"))
+    gateway.script(play({"Rome?": ROME_JSON if is_json else ROME_CALL}))
     state = caller.invoke(create_agent(model, response_format=City), ask("Rome?"))
     assert state["structured_response"] == ROME
+    assert get_offered(gateway.requests[0]) == ([] if is_json else ["City"])
 
 
 # --- Streams and usage ---
@@ -399,7 +403,7 @@ def add_up(request) -> dict[str, Any]:
     return {"content": play(ADDING)(request), "usage": usage}
 
 
-def test_every_stream_mode_shows_the_run(caller, model, gateway) -> None:
+def test_every_stream_mode_shows_the_run(caller, model, gateway, slug) -> None:
     """No request is made twice, and no token is counted twice."""
     gateway.script(add_up)
     modes = ["values", "updates", "messages"]
@@ -418,18 +422,18 @@ def test_every_stream_mode_shows_the_run(caller, model, gateway) -> None:
         assert call.tool_calls[0]["args"] == {"a": 1, "b": 1}
         assert answer.text == "Two."
         assert [m.usage_metadata["total_tokens"] for m in (call, answer)] == [110, 110]
-    assert usage.usage_metadata["gpt-4-turbo"]["total_tokens"] == 220
+    assert usage.usage_metadata[slug]["total_tokens"] == 220
     assert len(gateway.requests) == 2
 
 
-def test_an_agents_usage_is_the_sum_of_its_requests(caller, model, gateway) -> None:
+def test_an_agents_usage_is_the_sum_of_its_requests(caller, model, gateway, slug) -> None:
     """Tokens from LangChain's callback, credits from the replies."""
     gateway.script(add_up)
     before = float(gateway.credits())
     with get_usage_metadata_callback() as usage:
         state = caller.invoke(create_agent(model, [add]), ask("1 + 1?"))
     assert usage.usage_metadata == {
-        "gpt-4-turbo": {"input_tokens": 200, "output_tokens": 20, "total_tokens": 220}
+        slug: {"input_tokens": 200, "output_tokens": 20, "total_tokens": 220}
     }
     replies = [m.response_metadata for m in state["messages"] if isinstance(m, AIMessage)]
     left = float(gateway.credits())

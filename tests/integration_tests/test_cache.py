@@ -16,6 +16,8 @@ from pydantic import BaseModel, SecretStr, field_validator
 
 from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
 
+pytestmark = pytest.mark.every_format
+
 RELEVANT = {
     "model": "gpt-4o",
     "segmind_api_base": "https://other/v1",
@@ -127,6 +129,14 @@ def test_two_processes_have_the_same_key() -> None:
     )
 
 
+WITHOUT_USAGE: dict[str, Any] = {
+    "openai": {"choices": [{"message": {"content": "hello"}}]},
+    "anthropic": {"content": [{"type": "text", "text": "hello"}]},
+    "gemini": {"candidates": [{"content": {"parts": [{"text": "hello"}]}}]},
+}
+"""A reply without usage, by format."""
+
+
 class StoringCache(BaseCache):
     """Stores text, as a database or a file does."""
 
@@ -147,12 +157,12 @@ class StoringCache(BaseCache):
 @pytest.mark.parametrize("cache_class", [InMemoryCache, StoringCache])
 @pytest.mark.parametrize("usage", [True, False], ids=["with usage", "without usage"])
 def test_a_repeated_conversation_sends_no_request(
-    caller, create_model, gateway, cache_class, usage
+    caller, create_model, gateway, api_format, cache_class, usage
 ) -> None:
     """Its replies have the same texts and usage."""
     if not usage:
-        body = {"choices": [{"message": {"content": "hello"}}]}
-        gateway.script(lambda request: {"status": 200, "body": body})
+        response = {"status": 200, "body": WITHOUT_USAGE[api_format]}
+        gateway.script(lambda request: response)
     model = create_model(cache=cache_class())
 
     def run_conversation() -> list[Any]:

@@ -28,9 +28,10 @@ from langchain_segmind import (
     SegmindUsage,
     get_segmind_credits_callback,
 )
-from tests.support.scripts import ADDING, add, ask, play, write_answer
+from tests.support.scripts import ADDING, add, ask, play
 
-SLUG = "gpt-4-turbo"
+pytestmark = pytest.mark.every_format
+
 RATE_LIMITED = {"status": 429, "headers": {"retry-after": "0"}, "body": {"error": "Slow down."}}
 
 
@@ -80,7 +81,7 @@ USES = [use_batch, use_chain, use_stream, use_agent, use_graph, use_streamed_age
 
 
 @pytest.mark.parametrize("use", USES)
-def test_every_kind_of_call_is_counted(caller, create_model, gateway, use) -> None:
+def test_every_kind_of_call_is_counted(caller, create_model, gateway, slug, use) -> None:
     """By a handler, and only once by one passed twice; cost and balance are the gateway's."""
     gateway.script(play(ADDING) if "agent" in use.__name__ else lambda request: "Fine.")
     handler = SegmindCreditsCallbackHandler()
@@ -92,7 +93,7 @@ def test_every_kind_of_call_is_counted(caller, create_model, gateway, use) -> No
     assert credits_.remaining_credits == float(gateway.credits())
     assert credits_.lowest_remaining_credits == credits_.remaining_credits
     assert not credits_.total.is_cost_estimated
-    assert list(credits_.by_model) == [SLUG]
+    assert list(credits_.by_model) == [slug]
 
 
 def test_stream_counts_only_for_its_own_handlers(caller, create_model) -> None:
@@ -157,7 +158,7 @@ def test_threads_are_counted_if_they_get_the_context_or_the_handler(create_model
     assert credits_.total.calls == 2
 
 
-def test_usage_is_kept_by_slug(caller, create_model, gateway) -> None:
+def test_usage_is_kept_by_slug(caller, create_model, gateway, slug) -> None:
     """By the slug of the call, if it overrides the model's. Other providers are not counted."""
     model = create_model()
     with get_segmind_credits_callback() as credits_:
@@ -165,8 +166,8 @@ def test_usage_is_kept_by_slug(caller, create_model, gateway) -> None:
         caller.invoke(model, "Hi", model="gpt-4o")
         caller.invoke(FakeListChatModel(responses=["Hello."]), "Hi")
     calls = {name: usage.calls for name, usage in credits_.by_model.items()}
-    assert calls == {SLUG: 1, "gpt-4o": 1}
-    assert credits_.total == credits_.by_model[SLUG] + credits_.by_model["gpt-4o"]
+    assert calls == {slug: 1, "gpt-4o": 1}
+    assert credits_.total == credits_.by_model[slug] + credits_.by_model["gpt-4o"]
 
 
 def test_cached_reply_is_free_and_not_refused(caller, create_model, gateway) -> None:
@@ -183,7 +184,7 @@ def test_cached_reply_is_free_and_not_refused(caller, create_model, gateway) -> 
 
 
 @pytest.mark.parametrize("method", ["invoke", "stream"])
-def test_retries_are_counted(caller, create_model, gateway, method) -> None:
+def test_retries_are_counted(caller, create_model, gateway, write_answer, method) -> None:
     """One call, three requests, one of them billed; LangChain fires no `on_retry` for a stream."""
     gateway.script([RATE_LIMITED, RATE_LIMITED, write_answer(x_cost="0.25")])
     with get_segmind_credits_callback() as credits_:
@@ -193,7 +194,7 @@ def test_retries_are_counted(caller, create_model, gateway, method) -> None:
     )
 
 
-def test_unusable_replies_are_counted(caller, create_model, gateway) -> None:
+def test_unusable_replies_are_counted(caller, create_model, gateway, write_answer) -> None:
     """The call fails after two requests, and both are charged."""
     gateway.script([write_answer("No.", x_cost="0.25"), write_answer("Never.", x_cost="0.5")])
     model = create_model().bind_tools([add], tool_choice="any")
@@ -223,7 +224,9 @@ def test_reply_without_a_completion_is_counted(
     assert credits_.remaining_credits == remaining
 
 
-def test_missing_price_is_estimated_from_the_balance(caller, create_model, gateway) -> None:
+def test_missing_price_is_estimated_from_the_balance(
+    caller, create_model, gateway, write_answer
+) -> None:
     """The total is marked as an estimate."""
     gateway.script([write_answer(x_remaining_credits=left) for left in ("10", "9.5", "9.25")])
     with get_segmind_credits_callback() as credits_:
@@ -232,7 +235,9 @@ def test_missing_price_is_estimated_from_the_balance(caller, create_model, gatew
     assert (credits_.total.cost, credits_.total.is_cost_estimated) == (0.75, True)
 
 
-def test_timeout_is_charged_by_the_next_balance(caller, create_model, gateway) -> None:
+def test_timeout_is_charged_by_the_next_balance(
+    caller, create_model, gateway, write_answer
+) -> None:
     """It may have been billed, so the cost is marked as an estimate."""
     gateway.faults("ok,latency:60,ok")
     gateway.script([write_answer(x_cost="0.25", x_remaining_credits=x) for x in ("9.75", "9")])
@@ -250,7 +255,7 @@ def test_timeout_is_charged_by_the_next_balance(caller, create_model, gateway) -
 
 @pytest.mark.parametrize(("status", "cost"), [(408, 1.0), (504, 1.0), (524, 1.0), (503, 0.5)])
 def test_timeout_status_is_charged_by_the_next_balance(
-    caller, create_model, gateway, status, cost
+    caller, create_model, gateway, write_answer, status, cost
 ) -> None:
     """The model may have run behind a server that gave up waiting; other errors are free."""
     replies = [write_answer(x_cost="0.25", x_remaining_credits=left) for left in ("9.75", "9")]
@@ -373,7 +378,9 @@ def test_block_can_end_in_another_context() -> None:
 # --- Low credits ---
 
 
-def test_on_low_credits_is_called_once_per_fall(caller, create_model, gateway) -> None:
+def test_on_low_credits_is_called_once_per_fall(
+    caller, create_model, gateway, write_answer
+) -> None:
     """Below the threshold, not at it, and again after a top-up; also by the first balance."""
     balances = ["0.5", "3", "2", "1.5", "1", "5", "1.9"]
     gateway.script([write_answer(x_remaining_credits=balance) for balance in balances])
@@ -390,7 +397,7 @@ def test_on_low_credits_is_called_once_per_fall(caller, create_model, gateway) -
 
 
 def test_error_in_on_low_credits_does_not_fail_the_call(
-    caller, create_model, gateway, caplog
+    caller, create_model, gateway, write_answer, caplog
 ) -> None:
     """The error is logged, and the reply is returned."""
     gateway.script([write_answer("Fine.", x_remaining_credits="0.5")])
@@ -413,7 +420,9 @@ def test_error_in_on_low_credits_does_not_fail_the_call(
         ({"min_remaining": 9.6}, "9.5 credits remain, below min_remaining=9.6"),
     ],
 )
-def test_call_beyond_a_limit_is_not_sent(caller, create_model, gateway, limits, reason) -> None:
+def test_call_beyond_a_limit_is_not_sent(
+    caller, create_model, gateway, write_answer, limits, reason
+) -> None:
     """The error says what was spent and what remains, and is not retryable."""
     gateway.script([write_answer(x_cost="0.25", x_remaining_credits=x) for x in ("9.75", "9.5")])
     with get_segmind_credits_callback(**limits) as credits_:
@@ -451,7 +460,9 @@ def test_budget_stops_an_agent(caller, create_model, gateway) -> None:
     assert credits_.total.calls == len(gateway.requests) > 1
 
 
-def test_threads_exceed_a_budget_by_calls_in_progress_only(create_model, gateway) -> None:
+def test_threads_exceed_a_budget_by_calls_in_progress_only(
+    create_model, gateway, write_answer
+) -> None:
     """64 threads of one process share a budget, and exceed it by the cost of 64 calls at most."""
     count, price = 64, 0.25
     gateway.script(lambda request: write_answer(x_cost=str(price)))
@@ -470,7 +481,9 @@ def test_threads_exceed_a_budget_by_calls_in_progress_only(create_model, gateway
     assert handler.total.cost == len(gateway.requests) * price
 
 
-async def test_concurrent_calls_on_one_loop_share_a_budget(create_model, gateway) -> None:
+async def test_concurrent_calls_on_one_loop_share_a_budget(
+    create_model, gateway, write_answer
+) -> None:
     """Calls in progress are answered, the rest are refused."""
     gateway.script(lambda request: write_answer(x_cost="0.25"))
     with get_segmind_credits_callback(budget=5) as credits_:

@@ -1,5 +1,6 @@
 """SegmindCreditsMiddleware stops an agent at a limit, and records its costs in the state."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,19 +10,22 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_segmind import SegmindBudgetExceededError
 from langchain_segmind.middleware import SegmindCreditsMiddleware
-from tests.support.scripts import add, ask, write_answer
+from tests.support.scripts import add, ask
+
+pytestmark = pytest.mark.every_format
 
 THREAD = {"configurable": {"thread_id": "1"}}
 QUESTION = ask("1 + 1?")
 CALL = "[add(a=1, b=1)]"
 
 
-def reply(text: str, remaining: str) -> dict[str, Any]:
-    """Return a reply that costs 0.25 credits."""
-    return write_answer(text, x_cost="0.25", x_remaining_credits=remaining)
+@pytest.fixture
+def reply(write_answer) -> Callable[[str, str], dict[str, Any]]:
+    """Return a function that writes a reply that costs 0.25 credits."""
+    return lambda text, left: write_answer(text, x_cost="0.25", x_remaining_credits=left)
 
 
-def test_state_has_the_costs_and_the_balance(caller, create_model, gateway) -> None:
+def test_state_has_the_costs_and_the_balance(caller, create_model, gateway, write_answer) -> None:
     """Of all model calls of the run, without rounding errors; the last known balance is kept."""
     gateway.script(
         [
@@ -51,7 +55,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("limits", "reason"), LIMITS)
-def test_run_ends_at_a_limit(caller, create_model, gateway, limits, reason) -> None:
+def test_run_ends_at_a_limit(caller, create_model, gateway, reply, limits, reason) -> None:
     """With a message after the last tool's result, or with an error of the same text."""
     replies = [reply(CALL, "9.75"), reply(CALL, "9.5")]
     gateway.script(replies * 2)
@@ -71,7 +75,7 @@ def test_run_ends_at_a_limit(caller, create_model, gateway, limits, reason) -> N
     assert len(gateway.requests) == 4
 
 
-def test_run_continues_while_min_remaining_remains(caller, create_model, gateway) -> None:
+def test_run_continues_while_min_remaining_remains(caller, create_model, gateway, reply) -> None:
     """It ends below the minimum, not at it."""
     gateway.script([reply(CALL, "9.5"), reply("Two.", "9.25")])
     guard = SegmindCreditsMiddleware(min_remaining=9.5)
@@ -79,7 +83,9 @@ def test_run_continues_while_min_remaining_remains(caller, create_model, gateway
     assert caller.invoke(agent, QUESTION)["messages"][-1].text == "Two."
 
 
-def test_budget_is_per_run_and_thread_budget_per_thread(caller, create_model, gateway) -> None:
+def test_budget_is_per_run_and_thread_budget_per_thread(
+    caller, create_model, gateway, reply
+) -> None:
     """A checkpointer keeps the thread's costs; each run starts from 0."""
     gateway.script([reply("Two.", "9.75")] * 3)
     guard = SegmindCreditsMiddleware(budget=0.25, thread_budget=0.5)
@@ -91,7 +97,7 @@ def test_budget_is_per_run_and_thread_budget_per_thread(caller, create_model, ga
     assert len(gateway.requests) == 2
 
 
-def test_retries_are_in_the_costs(caller, create_model, gateway) -> None:
+def test_retries_are_in_the_costs(caller, create_model, gateway, reply) -> None:
     """Those of the model, and of a middleware that comes later in the list."""
     failed = {"status": 503, "headers": {"x-cost": "0.5", "retry-after": "0"}, "body": ""}
     gateway.script([failed, failed, reply("Two.", "9.5")])
@@ -102,7 +108,9 @@ def test_retries_are_in_the_costs(caller, create_model, gateway) -> None:
     assert caller.invoke(agent, QUESTION)["credits_spent"] == 1.25
 
 
-def test_min_remaining_lets_a_run_start_after_a_top_up(caller, create_model, gateway) -> None:
+def test_min_remaining_lets_a_run_start_after_a_top_up(
+    caller, create_model, gateway, reply
+) -> None:
     """The first call of a run is made whatever the last run's balance was."""
     gateway.script([reply("Two.", "0.5"), reply("Two.", "20")])
     guard = SegmindCreditsMiddleware(min_remaining=1)
@@ -113,7 +121,7 @@ def test_min_remaining_lets_a_run_start_after_a_top_up(caller, create_model, gat
     assert state["credits_remaining"] == 20
 
 
-def test_streamed_updates_have_the_costs(caller, create_model, gateway) -> None:
+def test_streamed_updates_have_the_costs(caller, create_model, gateway, reply) -> None:
     """As an update of the model's node."""
     gateway.script([reply("Two.", "9.75")])
     agent = create_agent(create_model(), [add], middleware=[SegmindCreditsMiddleware()])

@@ -26,7 +26,7 @@ from tests.conftest import SECRET, Caller
 from tests.support.limiters import CountingLimiter
 from tests.support.raw_server import RawServer, answer, close
 
-pytestmark = pytest.mark.usefixtures("no_back_off")
+pytestmark = [pytest.mark.every_format, pytest.mark.usefixtures("no_back_off")]
 
 OVERFLOW = "This model's maximum context length is 128000 tokens. However, you sent 130000."
 

@@ -26,6 +26,8 @@ from tests.support.scripts import (
     show_result,
 )
 
+pytestmark = pytest.mark.every_format
+
 
 class Answer(BaseModel):
     """The answer."""

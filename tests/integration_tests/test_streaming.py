@@ -9,23 +9,39 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
-REPLY = {
-    "status": 200,
-    "headers": {"x-remaining-credits": "4.5", "x-cost": "0.01", "x-request-id": "r-1"},
-    "body": {
+from tests.support.replies import NATIVE_REASONS
+
+pytestmark = pytest.mark.every_format
+
+HEADERS = {"x-remaining-credits": "4.5", "x-cost": "0.01", "x-request-id": "r-1"}
+BODIES: dict[str, Any] = {
+    "openai": {
         "id": "chat_1",
-        "model": "gpt-4-turbo",
         "choices": [{"message": {"content": "one two"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
     },
+    "anthropic": {
+        "id": "chat_1",
+        "content": [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 3, "output_tokens": 2},
+    },
+    "gemini": {
+        "responseId": "chat_1",
+        "candidates": [
+            {"content": {"parts": [{"text": "one "}, {"text": "two"}]}, "finishReason": "STOP"}
+        ],
+        "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5},
+    },
 }
-"""The response to every request."""
+"""The response to every request, by format."""
 
 
 @pytest.fixture(autouse=True)
-def same_reply(gateway) -> None:
+def same_reply(gateway, api_format) -> None:
     """Answer every request with the same response."""
-    gateway.script(lambda request: REPLY)
+    response = {"status": 200, "headers": HEADERS, "body": BODIES[api_format]}
+    gateway.script(lambda request: response)
 
 
 def merge(chunks: list[AIMessageChunk]) -> AIMessageChunk:
@@ -60,13 +76,17 @@ async def collect_v3(model) -> AIMessage:
 
 
 @pytest.mark.parametrize("output_version", [None, "v1"])
-def test_all_methods_return_the_same_message(create_model, output_version) -> None:
+def test_all_methods_return_the_same_message(
+    create_model, slug, api_format, output_version
+) -> None:
     """Nothing is lost or doubled by any of them."""
     model = create_model(output_version=output_version)
     expected = get_facts(model.invoke("hi"))
+    native_reason = NATIVE_REASONS[api_format]["stop"]
     assert expected["metadata"] == {
+        **({} if native_reason == "stop" else {"native_finish_reason": native_reason}),
         "id": "chat_1",
-        "model_name": "gpt-4-turbo",
+        "model_name": slug,
         "model_provider": "segmind",
         "finish_reason": "stop",
         "remaining_credits": 4.5,
@@ -128,7 +148,7 @@ def test_on_llm_new_token_fires_under_v3_events(create_model) -> None:
     assert tokens.tokens == ["one two"] * 2
 
 
-def test_usage_callbacks_count_each_call_once(caller, create_model) -> None:
+def test_usage_callbacks_count_each_call_once(caller, create_model, slug) -> None:
     """Whichever method makes it."""
     model = create_model()
     chain = ChatPromptTemplate.from_template("{text}") | model | StrOutputParser()
@@ -137,7 +157,7 @@ def test_usage_callbacks_count_each_call_once(caller, create_model) -> None:
         caller.stream(model, "hi")
         caller.batch(model, ["hi", "hi"])
         assert caller.invoke(chain, {"text": "hi"}) == "one two"
-    assert usage.usage_metadata["gpt-4-turbo"]["total_tokens"] == 5 * 5
+    assert usage.usage_metadata[slug]["total_tokens"] == 5 * 5
 
 
 async def test_asynchronous_calls_use_no_thread(create_model, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,10 +21,15 @@ from typing_extensions import TypedDict
 from langchain_segmind import SegmindOutputError
 from langchain_segmind._output.structured_output import create_structured_output
 from langchain_segmind._tools import render_calls
+from langchain_segmind.data._profiles import find_model
+from langchain_segmind.gateway import Request
 from tests.conftest import SECRET
+from tests.support.bodies import check_body
 from tests.support.limiters import CountingLimiter
 from tests.support.schemas import JSON_SCHEMA, OSLO, Even, Node, Numbers
 from tests.support.scripts import Starts
+
+pytestmark = pytest.mark.every_format
 
 METHODS = ["function_calling", "json_schema", "json_mode"]
 
@@ -57,6 +63,15 @@ def write(schema: Any, value: dict[str, Any], method: str) -> str:
     return render_calls([tool_call(name=create_structured_output(schema).name, args=value, id="")])
 
 
+def check_formats(requests: Sequence[Request], json_type: str) -> None:
+    """Check that the bodies hold messages, and this format if the model is known to take it."""
+    for request in requests:
+        check_body(request.json, request.api_format)
+        model = find_model(request.slug)
+        takes = {"json_object": model.json_object, "json_schema": model.json_schema}
+        assert ("response_format" in request.json) == bool(takes.get(json_type))
+
+
 class TestObjects:
     """Replies that match the schema."""
 
@@ -65,7 +80,7 @@ class TestObjects:
     def test_a_matching_reply_becomes_an_object_of_the_schema(
         self, caller, create_model, gateway, schema, wanted, method
     ) -> None:
-        """At the first request; a stream yields it once, whole. GPT-4 Turbo has a JSON mode."""
+        """At the first request; a stream yields it once, whole."""
         gateway.script([write(schema, OSLO, method)] * 6)
         for fields in ({"streaming": True}, {"output_version": "v1"}):
             structured = create_model(**fields).with_structured_output(schema, method=method)
@@ -80,15 +95,15 @@ class TestObjects:
             assert isinstance(result["raw"], AIMessage)
             assert result["raw"].usage_metadata["total_tokens"] > 0
             assert result["raw"].response_metadata["remaining_credits"] is not None
-        keys = {"messages", "response_format"} if method == "json_mode" else {"messages"}
-        assert [request.json.keys() for request in gateway.requests] == [keys] * 6
+        check_formats(gateway.requests, {"json_mode": "json_object"}.get(method, method))
+        assert len(gateway.requests) == 6
 
     def test_json_mode_needs_no_schema(self, caller, create_model, gateway) -> None:
         """Any JSON object is accepted; the user's prompt describes it."""
         gateway.script(['{"any": [1, null]}'])
         structured = create_model().with_structured_output(method="json_mode")
         assert caller.invoke(structured, "hi") == {"any": [1, None]}
-        (system, _) = gateway.requests[0].json["messages"]
+        (system, _) = gateway.requests[0].messages
         assert system["content"].startswith("Always answer with one JSON object and nothing else")
 
     def test_a_list_needs_the_json_schema_method(self, caller, create_model, gateway) -> None:
@@ -106,7 +121,7 @@ class TestObjects:
         gateway.script([write(schema, OSLO, "function_calling")])
         structured = create_model().with_structured_output(schema)
         assert caller.invoke(structured, "hi") == OSLO
-        assert "Now call" in gateway.requests[0].json["messages"][0]["content"]
+        assert "Now call" in gateway.requests[0].messages[0]["content"]
 
 
 CALL = "City(name='Oslo', people=7)"
@@ -161,9 +176,8 @@ class TestReplies:
 
 
 def test_a_filtered_reply_is_an_error(caller, create_model, gateway) -> None:
-    """Its content is null."""
-    body = {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}
-    gateway.script([{"status": 200, "body": body}] * 2)
+    """It has no content, or in Gemini's format not even a candidate."""
+    gateway.script([{"content": None, "finish_reason": "content_filter"}] * 2)
     with pytest.raises(OutputParserException):
         caller.invoke(create_model().with_structured_output(City), "hi")
 
@@ -195,11 +209,11 @@ class TestReask:
         assert (result["parsed"] if include_raw else result) == Even(number=2)
         assert len(starts.models) == 1
         assert limiter.asked == len(gateway.requests) == 2
-        shown, question = gateway.requests[1].json["messages"][-2:]
+        shown, question = gateway.requests[1].messages[-2:]
         assert shown == {"role": "assistant", "content": first}
         assert question["role"] == "user"
         assert reason in question["content"]
-        assert [len(request.json["messages"]) for request in gateway.requests] == [2, 4]
+        assert [len(request.messages) for request in gateway.requests] == [2, 4]
         (total,) = usage.usage_metadata.values()
         if include_raw:
             assert result["parsing_error"] is None
@@ -265,7 +279,7 @@ class TestReask:
         gateway.script([wrong, wrong.replace("'x'", "3")])
         node = caller.invoke(create_model().with_structured_output(Node), "hi")
         assert node.children[0].children[0].value == 3
-        question = gateway.requests[1].json["messages"][-1]["content"]
+        question = gateway.requests[1].messages[-1]["content"]
         assert "children.0.children.0.value" in question
 
 
@@ -290,6 +304,7 @@ class TestArguments:
             create_model().with_structured_output(**{"schema": City, **arguments})
         assert gateway.requests == []
 
+    @pytest.mark.openai_only("other formats have no place for a seed")
     def test_the_models_parameters_are_sent(self, caller, create_model, gateway) -> None:
         """A call can override them."""
         gateway.script([write(City, OSLO, "function_calling")] * 2)
@@ -353,17 +368,19 @@ class TestRunnables:
         chain = prompt | create_model().with_structured_output(City, method=method)
         assert caller.invoke(chain, {"place": "Oslo"}) == City(**OSLO)
         assert caller.stream(chain, {"place": "Oslo"}) == [City(**OSLO)]
-        system, user = gateway.requests[0].json["messages"]
+        system, user = gateway.requests[0].messages
         assert system["content"].startswith("Be brief.\n\n")
         assert user["content"] == "Oslo"
 
-    def test_a_fallback_answers_where_the_model_fails(self, caller, create_model, gateway) -> None:
+    def test_a_fallback_answers_where_the_model_fails(
+        self, caller, create_model, gateway, slug
+    ) -> None:
         """Because no reply matches, which is an error of LangChain's parsers."""
         gateway.script(["no", "no", BARE])
         fallback = create_model(model="gpt-4o").with_structured_output(City)
         structured = create_model().with_structured_output(City).with_fallbacks([fallback])
         assert caller.invoke(structured, "hi") == City(**OSLO)
-        assert [request.slug for request in gateway.requests] == ["gpt-4-turbo"] * 2 + ["gpt-4o"]
+        assert [request.slug for request in gateway.requests] == [slug, slug, "gpt-4o"]
 
     @pytest.mark.parametrize("method", METHODS)
     def test_a_pickled_runnable_returns_the_same_object(
@@ -440,16 +457,16 @@ class TestResponseFormat:
         chunks = caller.stream(bound, "hi")
         assert json.loads("".join(chunk.text for chunk in chunks)) == value
         assert json.loads(caller.invoke(model, "hi", response_format=wanted).text) == value
-        keys = {"messages", "response_format"} if wanted == AS_ANY else {"messages"}
-        assert [request.json.keys() for request in gateway.requests] == [keys] * 3
-        assert "nothing else" in gateway.requests[0].json["messages"][0]["content"]
+        check_formats(gateway.requests, wanted["type"])
+        assert len(gateway.requests) == 3
+        assert "nothing else" in gateway.requests[0].messages[0]["content"]
 
     @pytest.mark.parametrize("wanted", [None, {"type": "text"}])
     def test_the_format_text_changes_nothing(self, caller, create_model, gateway, wanted) -> None:
         """The prompt has no instructions."""
         gateway.script(["Five."])
         assert caller.invoke(create_model().bind(response_format=wanted), "hi").text == "Five."
-        assert len(gateway.requests[0].json["messages"]) == 1
+        assert len(gateway.requests[0].messages) == 1
 
     def test_tools_can_be_called_before_the_json(self, caller, create_model, gateway) -> None:
         """The prompt offers both; an invalid call is shown to the model with the reason."""
@@ -458,10 +475,10 @@ class TestResponseFormat:
         message = caller.invoke(bound, "hi")
         assert message.tool_calls[0]["args"] == {"place": "Oslo"}
         assert json.loads(caller.invoke(bound, "hi").text) == OSLO
-        prompt = gateway.requests[0].json["messages"][0]["content"]
+        prompt = gateway.requests[0].messages[0]["content"]
         assert "count(" in prompt
         assert "Unless you call functions, answer with one JSON value of the type below" in prompt
-        question = gateway.requests[1].json["messages"][-1]["content"]
+        question = gateway.requests[1].messages[-1]["content"]
         assert "count: required 'place' is missing" in question
 
     def test_a_forced_call_drops_the_format(self, caller, create_model, gateway) -> None:
@@ -469,7 +486,7 @@ class TestResponseFormat:
         gateway.script([BARE, "[count(place='Oslo')]"])
         bound = create_model().bind_tools([count], tool_choice="any", response_format=AS_CITY)
         assert caller.invoke(bound, "hi").tool_calls
-        assert "JSON" not in gateway.requests[0].json["messages"][0]["content"]
+        assert "JSON" not in gateway.requests[0].messages[0]["content"]
 
     def test_a_lone_surrogate_can_be_sent_back(self, caller, create_model, gateway) -> None:
         """JSON can escape one; the next turn sends a replacement character."""
@@ -531,7 +548,7 @@ class TestAnswersInText:
         gateway.script([f"{PRICE} or {NO_PRICE}", PRICE])
         structured = create_model().with_structured_output(Price, method=method)
         assert caller.invoke(structured, "hi") == READ_PRICE
-        question = gateway.requests[1].json["messages"][-1]["content"]
+        question = gateway.requests[1].messages[-1]["content"]
         assert "two different objects match" in question
 
     def test_two_different_calls_are_asked_again(self, caller, create_model, gateway) -> None:
@@ -540,7 +557,7 @@ class TestAnswersInText:
         gateway.script([f"[{price}, Price(total=2, version='3.10')]", f"[{price}]"])
         structured = create_model().with_structured_output(Price, method="function_calling")
         assert str(caller.invoke(structured, "hi").total) == "1.10"
-        question = gateway.requests[1].json["messages"][-1]["content"]
+        question = gateway.requests[1].messages[-1]["content"]
         assert "two different objects match" in question
 
     @pytest.mark.parametrize("method", METHODS)

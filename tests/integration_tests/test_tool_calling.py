@@ -10,9 +10,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langchain_core.tools import tool
 
 from langchain_segmind import SegmindOutputError
+from tests.support.bodies import check_body
 from tests.support.limiters import CountingLimiter
+from tests.support.replies import NATIVE_REASONS
 from tests.support.schemas import INTEGER, make_tool
 from tests.support.scripts import Starts, add
+
+pytestmark = pytest.mark.every_format
 
 
 @tool
@@ -34,7 +38,9 @@ OWN = {"id", "request_id", "remaining_credits", "generation_time"}
 class TestCalls:
     """What is sent with tools bound, and what is read from the reply."""
 
-    def test_round_trip_of_a_call_and_its_result(self, caller, create_model, gateway) -> None:
+    def test_round_trip_of_a_call_and_its_result(
+        self, caller, create_model, gateway, api_format
+    ) -> None:
         """As every agent does it."""
         model = create_model().bind_tools([add])
         gateway.script(["[add(a=2, b=3)]", "It is 5."])
@@ -43,18 +49,21 @@ class TestCalls:
         assert read(message) == [("add", {"a": 2, "b": 3})]
         assert message.content == ""
         assert message.response_metadata["finish_reason"] == "tool_calls"
-        assert message.response_metadata["native_finish_reason"] == "stop"
+        assert (
+            message.response_metadata["native_finish_reason"] == NATIVE_REASONS[api_format]["stop"]
+        )
         result = ToolMessage("5", tool_call_id=message.tool_calls[0]["id"])
         answer = caller.invoke(model, [question, message, result])
         assert (answer.content, answer.tool_calls) == ("It is 5.", [])
         assert answer.response_metadata["finish_reason"] == "stop"
-        first, second = (request.json for request in gateway.requests)
-        assert first.keys() == second.keys() == {"messages"}
-        assert "# Add two numbers.\nadd(\n a: int,\n b: int,\n)" in first["messages"][0]["content"]
-        roles = [message["role"] for message in second["messages"]]
+        for request in gateway.requests:
+            check_body(request.json, api_format)
+        first, second = (request.messages for request in gateway.requests)
+        assert "# Add two numbers.\nadd(\n a: int,\n b: int,\n)" in first[0]["content"]
+        roles = [message["role"] for message in second]
         assert roles == ["system", "user", "assistant", "user"]
-        assert second["messages"][2]["content"] == "[add(a=2, b=3)]"
-        assert second["messages"][3]["content"].endswith("\n5\n</tool_result>")
+        assert second[2]["content"] == "[add(a=2, b=3)]"
+        assert second[3]["content"].endswith("\n5\n</tool_result>")
 
     @pytest.mark.parametrize(
         ("reply", "calls", "content"),
@@ -276,13 +285,14 @@ class TestInvalidCalls:
             assert reason in error
             assert message.response_metadata["finish_reason"] == finish_reason
 
-    def test_complete_calls_of_a_cut_reply_are_kept(self, messages) -> None:
+    def test_complete_calls_of_a_cut_reply_are_kept(self, messages, api_format) -> None:
         """They can be run."""
         for message in messages("[add(a=1, b=2), add(a=3, b=", "length"):
             assert read(message) == [SUM]
             assert [call["args"] for call in message.invalid_tool_calls] == ["add(a=3, b="]
             assert message.response_metadata["finish_reason"] == "tool_calls"
-            assert message.response_metadata["native_finish_reason"] == "length"
+            reason = message.response_metadata["native_finish_reason"]
+            assert reason == NATIVE_REASONS[api_format]["length"]
 
     @pytest.mark.parametrize(
         ("strict", "wrong", "reason"),

@@ -1,7 +1,7 @@
 """Bodies of requests and messages of replies, without a server."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -14,6 +14,13 @@ from langchain_segmind._settings.call_settings import CallSettings
 
 SLUGS = {"openai": "gpt-4o", "anthropic": "claude-4.5-sonnet", "gemini": "gemini-3-flash"}
 """A model of each format that takes images."""
+
+NATIVE_REASONS: Mapping[str, Mapping[str, str]] = {
+    "openai": {"stop": "stop", "length": "length"},
+    "anthropic": {"stop": "end_turn", "length": "max_tokens"},
+    "gemini": {"stop": "STOP", "length": "MAX_TOKENS"},
+}
+"""Each format's own words for OpenAI's finish reasons."""
 
 
 def write_body(messages: Sequence[BaseMessage], api_format: str, **settings: Any) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
-from langchain_segmind.gateway import Request
+from langchain_segmind.data._profiles import APIFormat
+from langchain_segmind.gateway import Completion, Request
+from langchain_segmind.gateway.formats import FORMATS
 
 CALL_ID = re.compile(r' id="call_\w+"')
 OFFERED = re.compile(r"^(\w+)\(", re.MULTILINE)
@@ -54,14 +56,13 @@ def refuse(reason: str) -> dict[str, Any]:
     return {"status": 400, "body": {"error": reason}}
 
 
-def write_answer(text: str = "Hello!", **headers: str) -> dict[str, Any]:
+def write_answer(api_format: APIFormat, text: str = "Hello!", **headers: str) -> dict[str, Any]:
     """Return a response with a usage of 10 and 5 tokens and additional headers."""
-    message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
     return {
         "status": 200,
         "headers": {name.replace("_", "-"): value for name, value in headers.items()},
-        "body": {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage},
+        "body": FORMATS[api_format].render(Completion(text, usage=usage)),
     }
 
 
