@@ -1,14 +1,17 @@
-"""LangChain's standard integration tests, over HTTP against a strict gateway."""
+"""LangChain's standard integration tests for each format, over HTTP against a strict gateway."""
 
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
-from langchain_segmind import ChatSegmindGPT4Turbo
+from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
+from langchain_segmind.data._profiles import find_model
 from langchain_segmind.gateway import Gateway, Request
 from tests.conftest import LIVE, SECRET
+from tests.support.images import PNG
 
 JOKE = {"setup": "Why do cats purr?", "punchline": "They cannot hum."}
 CALLS = {
@@ -49,18 +52,29 @@ def running_suite_gateway() -> Iterator[None]:
         yield
 
 
-class TestStandard(ChatModelIntegrationTests):
+@pytest.fixture(autouse=True)
+def no_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the image that the suite downloads."""
+    if not LIVE:
+        monkeypatch.setattr(httpx, "get", lambda url, **_: httpx.Response(200, content=PNG))
+
+
+class Suite(ChatModelIntegrationTests):
     """The whole suite, nothing overridden. `LIVE=1` and a key run it against Segmind."""
 
+    slug = "gpt-4-turbo"
+    other_slug = "gpt-4o"
+
     @property
-    def chat_model_class(self) -> type[ChatSegmindGPT4Turbo]:
+    def chat_model_class(self) -> type[ChatSegmind]:
         """The class under test."""
-        return ChatSegmindGPT4Turbo
+        return ChatSegmind
 
     @property
     def chat_model_params(self) -> dict:
-        """Point the model at the gateway."""
-        return {} if LIVE else {"base_url": GATEWAY.base_url, "api_key": SECRET}
+        """Name the model, and point it at the gateway."""
+        address = {} if LIVE else {"base_url": GATEWAY.base_url, "api_key": SECRET}
+        return {"model": self.slug, **address}
 
     @property
     def supports_json_mode(self) -> bool:
@@ -68,6 +82,54 @@ class TestStandard(ChatModelIntegrationTests):
         return True
 
     @property
+    def supports_image_inputs(self) -> bool:
+        """Whether the model takes images."""
+        return find_model(self.slug).profile["image_inputs"]
+
+    @property
+    def supports_image_urls(self) -> bool:
+        """Gemini's format has no place for a URL."""
+        return self.supports_image_inputs and find_model(self.slug).api_format != "gemini"
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        """An image follows the text of its result."""
+        return self.supports_image_inputs
+
+    @property
+    def supports_anthropic_inputs(self) -> bool:
+        """Histories of Anthropic's models are sent to any model."""
+        return self.supports_image_inputs
+
+    @property
     def model_override_value(self) -> str:
         """A model for one call only."""
-        return "gpt-4o"
+        return self.other_slug
+
+
+class TestGPT4Turbo(Suite):
+    """The class that names its model."""
+
+    @property
+    def chat_model_class(self) -> type[ChatSegmindGPT4Turbo]:
+        """The class under test."""
+        return ChatSegmindGPT4Turbo
+
+
+class TestOpenAI(Suite):
+    """OpenAI's format, with images; one call has Anthropic's."""
+
+    slug, other_slug = "gpt-5.4-mini", "claude-4.5-sonnet"
+
+
+class TestAnthropic(Suite):
+    """Anthropic's format; one call has Gemini's."""
+
+    slug, other_slug = "claude-4.5-sonnet", "gemini-3-flash"
+
+
+@pytest.mark.filterwarnings("ignore:Not sent to")
+class TestGemini(Suite):
+    """Gemini's format, which has no place for the suite's temperature; one call has OpenAI's."""
+
+    slug, other_slug = "gemini-3-flash", "gpt-5.4-mini"
