@@ -1,5 +1,6 @@
 """LangChain's `create_agent` over HTTP, where calls, results and answers are text."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,13 +8,16 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.callbacks import get_usage_metadata_callback
-from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from pydantic import BaseModel
 
 from langchain_segmind import SegmindOutputError
+from tests.support.bodies import check_body
+from tests.support.images import BLOCKS
+from tests.support.replies import SLUGS
 from tests.support.scripts import (
     ADDING,
     CALL_ID,
@@ -458,6 +462,28 @@ def test_a_checkpointer_continues_a_conversation(caller, model, gateway) -> None
     assert sent == said[:-1]
     ids = [message.id for message in state["messages"]]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.openai_only("its models have all formats")
+def test_a_thread_goes_on_with_a_model_of_another_format(caller, create_model, gateway) -> None:
+    """Its calls, results and images are sent in the format of the model that answers."""
+
+    @tool
+    def look() -> list[Any]:
+        """Look."""
+        return ["A cat:", BLOCKS["v1"]]
+
+    gateway.script(["[look()]", "A cat."] * len(SLUGS))
+    saver, config = InMemorySaver(), {"configurable": {"thread_id": "1"}}
+    for slug in SLUGS.values():
+        question = [HumanMessage(["And here?", BLOCKS["OpenAI"]])]
+        agent = create_agent(create_model(model=slug), [look], checkpointer=saver)
+        state = caller.invoke(agent, {"messages": question}, config)
+    assert get_kinds(state) == ["human", "ai", "tool", "ai"] * len(SLUGS)
+    last = gateway.requests[-1].json
+    for request, api_format in zip(gateway.requests[1::2], SLUGS, strict=True):
+        check_body(request.json, api_format)
+    assert json.dumps(last).count(BLOCKS["v1"]["base64"]) == 2 * len(SLUGS)
 
 
 # --- A human in the loop ---

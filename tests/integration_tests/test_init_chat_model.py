@@ -6,6 +6,13 @@ from langchain.chat_models import init_chat_model
 
 from langchain_segmind import register_init_chat_model
 from tests.conftest import SECRET
+from tests.support.bodies import check_body
+from tests.support.scripts import ADDING, add, ask, play
+
+pytestmark = [
+    pytest.mark.every_format,
+    pytest.mark.filterwarnings("ignore:Not sent to 'gemini-3-flash'. temperature"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -16,13 +23,12 @@ def registration(gateway, monkeypatch) -> None:
     register_init_chat_model()
 
 
-@pytest.mark.parametrize("slug", ["gpt-4-turbo", "gpt-4o"])
 @pytest.mark.parametrize(
     ("prefix", "provider"),
     [pytest.param("segmind:", None, id="prefix"), pytest.param("", "segmind", id="argument")],
 )
-def test_a_model_by_name_answers(slug, prefix, provider, caller, gateway) -> None:
-    """The request goes to the slug, with the parameters."""
+def test_a_model_by_name_answers(slug, api_format, prefix, provider, caller, gateway) -> None:
+    """The request goes to the slug, with the parameters, in the model's format."""
     gateway.script(["hello"])
     model = init_chat_model(f"{prefix}{slug}", model_provider=provider, temperature=0.5)
     message = caller.invoke(model, "hi")
@@ -30,53 +36,64 @@ def test_a_model_by_name_answers(slug, prefix, provider, caller, gateway) -> Non
     assert message.response_metadata["model_name"] == slug
     (request,) = gateway.requests
     assert request.slug == slug
-    assert request.json["temperature"] == 0.5
+    check_body(request.json, api_format)
+    assert request.json.get("temperature") == (None if api_format == "gemini" else 0.5)
 
 
-def test_the_key_and_the_base_url_can_be_arguments(caller, gateway, monkeypatch) -> None:
+def test_the_key_and_the_base_url_can_be_arguments(caller, gateway, slug, monkeypatch) -> None:
     """The environment is not needed."""
     for name in ("SEGMIND_API_BASE", "SEGMIND_API_KEY"):
         monkeypatch.delenv(name)
     gateway.script(["hello"])
-    model = init_chat_model("segmind:gpt-4-turbo", base_url=gateway.base_url, api_key=SECRET)
+    model = init_chat_model(f"segmind:{slug}", base_url=gateway.base_url, api_key=SECRET)
     assert caller.invoke(model, "hi").text == "hello"
 
 
-def test_a_calls_config_chooses_the_model(caller, gateway) -> None:
-    """Without one the default answers."""
+def test_a_calls_config_chooses_the_model(caller, gateway, slug) -> None:
+    """Also one of another format; without one the default answers."""
     model = init_chat_model(
-        "segmind:gpt-4-turbo", configurable_fields=["model", "temperature"], temperature=0
+        "segmind:gpt-4o", configurable_fields=["model", "temperature"], temperature=0
     )
     caller.invoke(model, "hi")
-    caller.invoke(model, "hi", config={"configurable": {"model": "segmind:gpt-4o"}})
+    caller.invoke(model, "hi", config={"configurable": {"model": f"segmind:{slug}"}})
     caller.invoke(model, "hi", config={"configurable": {"temperature": 1}})
-    assert [(request.slug, request.json["temperature"]) for request in gateway.requests] == [
-        ("gpt-4-turbo", 0),
+    assert [(request.slug, request.json.get("temperature")) for request in gateway.requests] == [
         ("gpt-4o", 0),
-        ("gpt-4-turbo", 1),
+        (slug, None if slug == "gemini-3-flash" else 0),
+        ("gpt-4o", 1),
     ]
 
 
-def test_a_configurable_model_needs_no_default(caller, gateway) -> None:
+def test_a_configurable_model_needs_no_default(caller, gateway, slug) -> None:
     """Each call names the model."""
     model = init_chat_model(temperature=0)
-    for slug in ("gpt-4-turbo", "gpt-4o"):
+    for name in (slug, "gpt-4o"):
         caller.invoke(
-            model, "hi", config={"configurable": {"model": slug, "model_provider": "segmind"}}
+            model, "hi", config={"configurable": {"model": name, "model_provider": "segmind"}}
         )
-    assert [request.slug for request in gateway.requests] == ["gpt-4-turbo", "gpt-4o"]
+    assert [request.slug for request in gateway.requests] == [slug, "gpt-4o"]
 
 
-def test_an_agent_takes_a_model_by_name(caller, gateway) -> None:
+def test_an_agent_takes_a_model_by_name(caller, gateway, slug, api_format) -> None:
     """It sends the system prompt and the question; the reply has its credits."""
     gateway.script(["It is blue."])
-    agent = create_agent("segmind:gpt-4-turbo", tools=[], system_prompt="Answer briefly.")
+    agent = create_agent(f"segmind:{slug}", tools=[], system_prompt="Answer briefly.")
     state = caller.invoke(agent, {"messages": [("user", "What colour is the sky?")]})
     question, answer = state["messages"]
     assert (question.text, answer.text) == ("What colour is the sky?", "It is blue.")
     assert answer.response_metadata["remaining_credits"] is not None
     (request,) = gateway.requests
-    assert request.json["messages"] == [
+    check_body(request.json, api_format)
+    assert request.messages == [
         {"role": "system", "content": "Answer briefly."},
         {"role": "user", "content": "What colour is the sky?"},
     ]
+
+
+def test_an_agent_by_name_calls_tools(caller, gateway, slug) -> None:
+    """As one with a model that was constructed."""
+    gateway.script(play(ADDING))
+    state = caller.invoke(create_agent(f"segmind:{slug}", [add]), ask("1 + 1?"))
+    assert [message.type for message in state["messages"]] == ["human", "ai", "tool", "ai"]
+    assert state["messages"][-1].text == "Two."
+    assert [request.slug for request in gateway.requests] == [slug] * 2
