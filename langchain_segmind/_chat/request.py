@@ -226,6 +226,7 @@ class _TurnWriter:
                 turn.add(render_calls(unwritten), "\n")
         if not turn.parts:
             turn.parts.append("")
+        _check_encoding(turn.parts, index)
         self.turns.append(turn)
         self._ends_with_result = False
 
@@ -256,6 +257,7 @@ class _TurnWriter:
         if not self._ends_with_result:
             self.turns.append(Turn("user", [], index))
         parts: list[Part] = [text, *images]
+        _check_encoding(parts, index)
         for part in parts:
             self.turns[-1].add(part, "\n")
         self._ends_with_result = True
@@ -322,10 +324,13 @@ def _get_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
     blocks = message.content if isinstance(message.content, list) else []
     for block in blocks:
         key = CALL_BLOCKS.get(str(block.get("type")), "") if isinstance(block, dict) else ""
-        if not key or not isinstance(block, dict) or block.get("id") in known:
+        if not key or not isinstance(block, dict):
+            continue
+        call_id = block.get("id") if isinstance(block.get("id"), str) else None
+        if call_id in known:
             continue
         if isinstance(block.get("name"), str) and isinstance(block.get(key), dict):
-            calls.append(tool_call(name=block["name"], args=block[key], id=block.get("id")))
+            calls.append(tool_call(name=block["name"], args=block[key], id=call_id))
     return calls
 
 
@@ -355,6 +360,24 @@ def _get_role(message: BaseMessage, index: int) -> Role:
                 f"Message {index} is of type {message.type!r} ({type(message).__name__}), which "
                 "cannot be sent; pass system, human, AI and tool messages."
             )
+
+
+def _check_encoding(parts: Iterable[Part], index: int) -> None:
+    for part in parts:
+        try:
+            (part if isinstance(part, str) else part.url).encode()
+        except UnicodeEncodeError as error:
+            problem = describe_surrogate(error)
+            raise ValueError(f"Message {index} cannot be sent: {problem}") from None
+
+
+def describe_surrogate(error: UnicodeEncodeError) -> str:
+    """Return why UTF-8 cannot encode a text, and what to do."""
+    before = error.object[max(0, error.start - 20) : error.start]
+    return (
+        f"the text after {before!r} contains half of a character (a lone surrogate), which UTF-8 "
+        "cannot encode. Remove it, or repair the place where the text was cut."
+    )
 
 
 def _get_blocks(message: BaseMessage, index: int) -> Iterable[Any]:

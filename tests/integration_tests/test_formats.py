@@ -1,10 +1,13 @@
 """Models of the three formats over HTTP: what is sent, read, counted and cached."""
 
+import copy
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField
 
@@ -16,9 +19,11 @@ from langchain_segmind import (
 )
 from tests.conftest import SECRET
 from tests.support.bodies import check_body
+from tests.support.histories import GOOD_HISTORIES, check_error
 from tests.support.images import BLOCKS, URL_BLOCKS, create_png
 from tests.support.raw_server import RawServer, answer
 from tests.support.replies import SLUGS
+from tests.support.scripts import add
 
 REPLIES: dict[str, Any] = {
     "openai": {
@@ -178,3 +183,17 @@ def test_a_large_image_is_not_refused_for_the_context(server, api_format) -> Non
     image = {"type": "image", "base64": data, "mime_type": "image/png"}
     model = create(server, model=SLUGS[api_format], profile={"max_input_tokens": 100})
     assert model.invoke([HumanMessage(["What is this?", image])]).text == "Hi."
+
+
+@pytest.mark.parametrize("slug", SLUGS.values())
+@settings(deadline=None)
+@given(history=GOOD_HISTORIES, tools=st.sampled_from([[], [add]]))
+def test_any_history_is_accepted_or_an_error(running_gateway, slug, history, tools) -> None:
+    """By the strict gateway; the error names the message, and no message is changed."""
+    before = copy.deepcopy(history)
+    model = ChatSegmind(model=slug, base_url=running_gateway.base_url, api_key=SECRET)
+    try:
+        model.bind_tools(tools).invoke(history)
+    except ValueError as error:
+        check_error(error, history)
+    assert repr(history) == repr(before)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from langchain_segmind._chat.formats import anthropic, gemini, openai
-from langchain_segmind._chat.request import ChatRequest
+from langchain_segmind._chat.request import ChatRequest, describe_surrogate
 from langchain_segmind._chat.response import Completion
 from langchain_segmind.data._profiles import APIFormat
 
@@ -56,11 +56,7 @@ def encode(request: ChatRequest, api_format: APIFormat) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        before = text[max(0, error.start - 20) : error.start]
-        raise ValueError(
-            f"The text after {before!r} contains half of a character (a lone surrogate), which "
-            "UTF-8 cannot encode: remove it, or repair the place where the text was cut."
-        ) from None
+        raise ValueError(f"The body cannot be sent: {describe_surrogate(error)}") from None
 
 
 def decode(body: bytes) -> Completion:

@@ -142,9 +142,14 @@ def test_the_body_contains_only_what_is_set() -> None:
 
 
 def test_the_error_for_a_lone_surrogate_shows_the_place() -> None:
-    """UTF-8 cannot encode it."""
-    with pytest.raises(ValueError, match="after '.*cut here ' contains half .*lone surrogate"):
-        encode_messages([HumanMessage("cut here \ud83d")])
+    """In a message, in a tool's result, or anywhere else in the body."""
+    text = "cut here \ud83d"
+    for message in (HumanMessage(text), ToolMessage(text, tool_call_id="a")):
+        with pytest.raises(ValueError, match="^Message 1 .*cut here ' contains half .*surrogate"):
+            encode_messages([HumanMessage("Hi."), message])
+    settings = CallSettings(model="slug", model_kwargs={"user": text})
+    with pytest.raises(ValueError, match="^The body .*cut here ' contains half .*lone surrogate"):
+        encode(create_request([HumanMessage("Hi.")], settings), "openai")
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -262,6 +267,12 @@ def test_a_call_in_the_content_is_sent_once(block) -> None:
     text = {"type": "text", "text": "Well."}
     assert wire(AIMessage([text, block])) == [("assistant", "Well.\n[add(a=1)]")]
     assert wire(AIMessage([text, block], tool_calls=[call])) == wire(AIMessage([text, block]))
+
+
+def test_a_call_in_the_content_can_have_a_malformed_id() -> None:
+    """It is sent as a call without one."""
+    block = {"type": "tool_use", "name": "add", "input": {"a": 1}, "id": ["x"]}
+    assert wire(AIMessage([block])) == [("assistant", "[add(a=1)]")]
 
 
 def test_consecutive_results_become_one_message() -> None:
