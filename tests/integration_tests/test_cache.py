@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import date
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from langchain_core.outputs import Generation
 from pydantic import BaseModel, SecretStr, field_validator
 
 from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
+from tests.support.scripts import write_object
 
 pytestmark = pytest.mark.every_format
 
@@ -239,15 +241,17 @@ def test_classes_with_equal_schemas_have_different_keys(create_model, gateway) -
     """A validator of one may reject what the other accepts."""
     gateway.script(["[Number(n=1)]", "[Number(n=1)]", "[Number(n=2)]"])
     model = create_model(cache=InMemoryCache())
+    structure = partial(model.with_structured_output, method="function_calling")
     for _ in range(2):
-        assert model.with_structured_output(Number).invoke("go").n == 1
-        assert model.with_structured_output(EvenNumber).invoke("go").n == 2
+        assert structure(Number).invoke("go").n == 1
+        assert structure(EvenNumber).invoke("go").n == 2
     assert len(gateway.requests) == 3
 
 
 def test_a_schema_with_a_default_that_is_not_json_is_cached(create_model, gateway) -> None:
     """Defaults may be any object."""
     schema = {"title": "A", "properties": {"d": {"type": "string", "default": date(2020, 1, 1)}}}
-    gateway.script(["[A(d='2024-05-01')]"])
-    model = create_model(cache=InMemoryCache()).with_structured_output(schema)
-    assert model.invoke("go") == model.invoke("go") == {"d": "2024-05-01"}
+    model = create_model(cache=InMemoryCache())
+    gateway.script([write_object(model, "A", d="2024-05-01")])
+    structured = model.with_structured_output(schema)
+    assert structured.invoke("go") == structured.invoke("go") == {"d": "2024-05-01"}

@@ -190,6 +190,7 @@ def test_a_large_image_is_not_refused_for_the_context(server, api_format) -> Non
 @given(history=GOOD_HISTORIES, tools=st.sampled_from([[], [add]]))
 def test_any_history_is_accepted_or_an_error(running_gateway, slug, history, tools) -> None:
     """By the strict gateway; the error names the message, and no message is changed."""
+    running_gateway.reset()
     before = copy.deepcopy(history)
     model = ChatSegmind(model=slug, base_url=running_gateway.base_url, api_key=SECRET)
     try:

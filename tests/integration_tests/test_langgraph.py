@@ -24,6 +24,7 @@ from tests.support.scripts import (
     meet,
     play,
     show_result,
+    write_object,
 )
 
 pytestmark = pytest.mark.every_format
@@ -53,12 +54,15 @@ def test_a_react_agent_calls_tools(caller, model, gateway, is_bound) -> None:
 
 @pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
 def test_a_react_agent_ends_with_an_object(caller, model, gateway) -> None:
-    """One more request offers the object's class as the only function."""
-    gateway.script(["[add(a=1, b=1)]", "Two.", "[Answer(number=2)]"])
+    """One more request asks for it: as the only function, or as JSON."""
+    gateway.script(["[add(a=1, b=1)]", "Two.", write_object(model, "Answer", number=2)])
     agent = create_react_agent(model, [add], response_format=Answer)
     state = caller.invoke(agent, ask("1 + 1?"))
     assert state["structured_response"] == Answer(number=2)
-    assert [get_offered(request) for request in gateway.requests] == [["add"], ["add"], ["Answer"]]
+    is_native = model.profile["structured_output"]
+    offered = [get_offered(request) for request in gateway.requests]
+    assert offered == [["add"], ["add"], [] if is_native else ["Answer"]]
+    assert ("response_format" in gateway.requests[2].json) == is_native
 
 
 # --- Graphs ---

@@ -1,5 +1,6 @@
 """LangChain's standard integration tests for each format, over HTTP against a strict gateway."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -34,7 +35,10 @@ def answer(request: Request) -> str:
     if called := next((call for text, call in CALLS.items() if text in request.last_message), ""):
         return called
     if "joke about cats" in request.last_message:
-        [name] = SIGNATURE.findall(request.messages[0]["content"])
+        prompt = request.messages[0]["content"]
+        if prompt.startswith("Always answer with one JSON"):
+            return json.dumps(JOKE)
+        [name] = SIGNATURE.findall(prompt)
         return f"[{name}(setup={JOKE['setup']!r}, punchline={JOKE['punchline']!r})]"
     if any("1 + 2" in message["content"] for message in request.messages):
         return "[my_adder_tool(a=1, b=2)]"

@@ -112,14 +112,14 @@ class TestObjects:
         structured = create_model().with_structured_output(Numbers, method="json_schema")
         assert caller.invoke(structured, "hi") == Numbers([1, 2])
         with pytest.raises(ValueError, match="method='json_schema'"):
-            create_model().with_structured_output(Numbers)
+            create_model().with_structured_output(Numbers, method="function_calling")
 
     @pytest.mark.parametrize("name", ["auto", "none", "any", "required", "Box[int]", "my answer"])
     def test_a_schema_can_have_any_name(self, caller, create_model, gateway, name) -> None:
         """Even one that is a `tool_choice`, or not a Python name."""
         schema = {**UNTITLED, "title": name}
         gateway.script([write(schema, OSLO, "function_calling")])
-        structured = create_model().with_structured_output(schema)
+        structured = create_model().with_structured_output(schema, method="function_calling")
         assert caller.invoke(structured, "hi") == OSLO
         assert "Now call" in gateway.requests[0].messages[0]["content"]
 
@@ -267,7 +267,9 @@ class TestReask:
     ) -> None:
         """Although merging chunks drops it from an invalid call."""
         gateway.script([reply] * 2)
-        structured = create_model().with_structured_output(City, include_raw=True)
+        structured = create_model().with_structured_output(
+            City, method="function_calling", include_raw=True
+        )
         (result,) = caller.stream(structured, "hi")
         assert result["parsed"] is None
         assert isinstance(result["parsing_error"], OutputParserException)
@@ -277,7 +279,9 @@ class TestReask:
         """The model is told the path to the wrong value."""
         wrong = "[Node(value=1, children=[{'value': 2, 'children': [{'value': 'x'}]}])]"
         gateway.script([wrong, wrong.replace("'x'", "3")])
-        node = caller.invoke(create_model().with_structured_output(Node), "hi")
+        node = caller.invoke(
+            create_model().with_structured_output(Node, method="function_calling"), "hi"
+        )
         assert node.children[0].children[0].value == 3
         question = gateway.requests[1].messages[-1]["content"]
         assert "children.0.children.0.value" in question
@@ -348,7 +352,7 @@ class TestTracing:
     async def test_events_end_with_the_object(self, create_model, gateway) -> None:
         """`astream_events` reports one start of the model."""
         gateway.script([write(City, OSLO, "function_calling")])
-        structured = create_model().with_structured_output(City)
+        structured = create_model().with_structured_output(City, method="function_calling")
         events = [event async for event in structured.astream_events("hi", version="v2")]
         names = [event["event"] for event in events]
         assert names.count("on_chat_model_start") == 1

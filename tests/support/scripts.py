@@ -1,5 +1,6 @@
 """Scripts for the gateway that answer as a model that reads its prompt would."""
 
+import json
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -7,8 +8,11 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
+from langchain_core.messages.tool import tool_call
 from langchain_core.tools import tool
 
+from langchain_segmind import ChatSegmind
+from langchain_segmind._tools import render_calls
 from langchain_segmind.data._profiles import APIFormat
 from langchain_segmind.gateway import Completion, Request
 from langchain_segmind.gateway.formats import FORMATS
@@ -49,6 +53,13 @@ def meet(count: int, script: Callable[[Request], Any]) -> Callable[[Request], An
         return script(request)
 
     return answer
+
+
+def write_object(model: ChatSegmind, name: str, **fields: Any) -> str:
+    """Return an object as the model's default method of structured output asks for it."""
+    if model._get_settings().takes_format("json_schema"):
+        return json.dumps(fields)
+    return render_calls([tool_call(name=name, args=fields, id=None)])
 
 
 def refuse(reason: str) -> dict[str, Any]:
