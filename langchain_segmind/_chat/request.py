@@ -364,8 +364,9 @@ def _get_role(message: BaseMessage, index: int) -> Role:
 
 def _check_encoding(parts: Iterable[Part], index: int) -> None:
     for part in parts:
+        text = part if isinstance(part, str) else f"{part.media_type} {part.url} {part.detail}"
         try:
-            (part if isinstance(part, str) else part.url).encode()
+            text.encode()
         except UnicodeEncodeError as error:
             problem = describe_surrogate(error)
             raise ValueError(f"Message {index} cannot be sent: {problem}") from None

@@ -142,9 +142,10 @@ def test_the_body_contains_only_what_is_set() -> None:
 
 
 def test_the_error_for_a_lone_surrogate_shows_the_place() -> None:
-    """In a message, in a tool's result, or anywhere else in the body."""
+    """In a text, an image, a tool's result, or anywhere else in the body."""
     text = "cut here \ud83d"
-    for message in (HumanMessage(text), ToolMessage(text, tool_call_id="a")):
+    image = {"type": "image_url", "image_url": f"https://host.example/{text}"}
+    for message in (HumanMessage(text), HumanMessage([image]), ToolMessage(text, tool_call_id="a")):
         with pytest.raises(ValueError, match="^Message 1 .*cut here ' contains half .*surrogate"):
             encode_messages([HumanMessage("Hi."), message])
     settings = CallSettings(model="slug", model_kwargs={"user": text})
