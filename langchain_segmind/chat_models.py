@@ -306,9 +306,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
 
     def _encode(self, request: ChatRequest, settings: CallSettings) -> APIRequest:
         content = formats.encode(request, settings.request_format)
-        if self.check_context and settings.model == self.model:
-            limit = (self.profile or {}).get("max_input_tokens")
-            check_context(request.turns, len(content), limit)
+        if self.check_context:
+            check_context(request.turns, len(content), settings.max_input_tokens)
         return APIRequest(
             method="POST",
             url=create_url(self._base_url, settings.model),

@@ -77,6 +77,12 @@ class CallSettings(CallParameters):
                 return profile[key]
         return True
 
+    @property
+    def max_input_tokens(self) -> int | None:
+        """The size of the model's context, if it is known; a user's profile replaces the data."""
+        profile = find_model(self.model).profile if self.profile is None else self.profile
+        return (profile or {}).get("max_input_tokens")
+
     def takes_format(self, kind: Literal["json_object", "json_schema"]) -> bool:
         """Whether the model is sent a `response_format` of a type; one that is not known is not.
 

@@ -73,6 +73,21 @@ class TestContext:
         model.invoke(LONG, **arguments)
         assert len(gateway.requests) == 1
 
+    def test_the_context_is_that_of_the_model_that_is_called(self, create_model, gateway) -> None:
+        """A copy and a call with another model have its size, not the one of the first."""
+        small, large = create_model(model="gpt-4"), create_model(model="gpt-4o")
+        text = "word " * 9_000
+        small.model_copy(update={"model": "gpt-4o"}).invoke(text)
+        small.invoke(text, model="gpt-4o")
+        assert len(gateway.requests) == 2
+        for call in (
+            lambda: large.model_copy(update={"model": "gpt-4"}).invoke(text),
+            lambda: large.invoke(text, model="gpt-4"),
+        ):
+            with pytest.raises(SegmindContextOverflowError, match="8,192"):
+                call()
+        assert len(gateway.requests) == 2
+
     def test_an_estimate_does_not_stop_a_prompt(self, create_model, gateway, monkeypatch) -> None:
         """Without the tokenizer the exact count is unknown."""
         monkeypatch.setitem(sys.modules, "bpe_openai", None)
