@@ -23,14 +23,16 @@ REFUSALS_CACHE_SIZE = 1_000
 
 ABOUT_FORMAT = re.compile(
     r"response[ _-]?(format|schema|mime)|json[ _-]?(mode|object|schema)|schema-less"
-    r"|structured[ _-]?output|output_(config|format)|additionalProperties",
+    r"|structured[ _-]?output|output_(config|format)|additionalProperties|\bschemas?\b|grammar"
+    r"|(too complex|for serving)|'(array|object|string|number|integer)' type",
     re.IGNORECASE,
 )
 """Matches an error that a `response_format` can have caused, in the words of all makers."""
 
 ABOUT_SCHEMA = re.compile(
-    r"invalid (json )?schema|(?<!json[_ ])schema (must|has|cannot|contains)|too complex"
-    r"|additionalProperties|in context=|response_?schema['.]",
+    r"invalid (json )?schema|(?<!json[_ ])schemas? (must|has|cannot|contains|is|produces|in)\b"
+    r"|too complex|additionalProperties|in context=|response_?schema['.]"
+    r"|recursive definitions|grammar|for serving|' type, property",
     re.IGNORECASE,
 )
 """Matches an error about this schema, not about the type of format."""

@@ -284,6 +284,13 @@ class TestRefusal:
             ("output_config.format.schema: 'additionalProperties' must be false", False),
             ("response_format: the schema is too complex", False),
             ("generation_config.response_schema.properties[a]: should be non-empty", False),
+            ("Schema is too complex for compilation", False),
+            ("The compiled grammar is too large", False),
+            ("Too many recursive definitions in schema", False),
+            ("Schemas contains too many optional parameters", False),
+            ("For 'array' type, property 'minItems' is not supported", False),
+            ("The specified schema produces a constraint with too many states for serving", False),
+            ("A schema in GenerationConfig in the request is nested too deeply", False),
         ],
     )
     def test_a_refused_schema_is_remembered_alone(
