@@ -90,6 +90,8 @@ def test_commas_before_brackets_are_removed(text, plain) -> None:
         pytest.param('["]", // "\n 1]', 0, '["]", // "\n 1]', id="a bracket in a string"),
         pytest.param("[1 /* x */ /* y */]", 0, "[1 /* x */ /* y */]", id="two comments"),
         pytest.param("[1] x", 0, -1, id="no comment"),
+        pytest.param("[[1 // x\n]", 0, -1, id="an outer list that is open"),
+        pytest.param("[[1], // x\n 2]", 0, "[[1], // x\n 2]", id="a list in a list"),
         pytest.param("[1 // x\n", 0, -1, id="half a list"),
         pytest.param("[1 // x]", 0, -1, id="a bracket in the comment"),
     ],

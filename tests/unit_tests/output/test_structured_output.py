@@ -346,6 +346,12 @@ class TestRequirement:
         """One call of the only tool, or a format of the reply."""
         assert create_requirement(EVEN, method) == required
 
+    def test_strictness_is_passed_with_the_schema(self) -> None:
+        """As OpenAI expects it."""
+        required = create_requirement(EVEN, "json_schema", strict=True)
+        inner = {**EVEN.response_format["json_schema"], "strict": True}
+        assert required == {"response_format": {"type": "json_schema", "json_schema": inner}}
+
     @pytest.mark.parametrize(
         ("method", "message"),
         [

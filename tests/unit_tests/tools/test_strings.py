@@ -8,6 +8,7 @@ from langchain_segmind._tools.strings import (
     UnclosedStringError,
     UnreadableError,
     find_quote,
+    find_string_end,
     is_apostrophe,
     read_f_string,
     unescape,
@@ -52,6 +53,24 @@ def test_apostrophe_stands_within_a_word(text, position, expected) -> None:
 def test_quote_is_found_unless_it_is_escaped(text, position, index) -> None:
     """An even number of backslashes escapes nothing."""
     assert find_quote(text, "'", position) == index
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "end"),
+    [
+        pytest.param("'ab' c", 0, 4, id="a string"),
+        pytest.param("x 'ab'", 2, 6, id="at a position"),
+        pytest.param('rb"a\'b" c', 0, 7, id="a prefix and the other quote"),
+        pytest.param("'''a'b''' c", 0, 9, id="a triple quote"),
+        pytest.param("''", 0, 2, id="an empty string"),
+        pytest.param("'ab", 0, -1, id="an open string"),
+        pytest.param("ab", 0, 0, id="no string"),
+        pytest.param("it's", 2, 0, id="an apostrophe"),
+    ],
+)
+def test_end_of_a_string_is_found(text, position, end) -> None:
+    """An apostrophe begins none."""
+    assert find_string_end(text, position) == end
 
 
 @pytest.mark.parametrize(

@@ -495,6 +495,10 @@ class TestAlternatives:
         """LangChain drops a schema without properties."""
         schema = {"title": "pet", "description": "A pet.", "anyOf": [CAT, DOG]}
         assert get_signature(schema).startswith("# A pet.\npet(\n kind: 'cat',")
+        for part in ({"allOf": [CAT]}, {"$ref": "#/$defs/Cat", "$defs": {"Cat": CAT}}):
+            assert get_signature({"title": "pet", **part}) == (
+                "pet(\n kind: 'cat',\n lives?: int,\n)"
+            )
 
     def test_class_of_alternatives_is_shown(self) -> None:
         """A pydantic root model."""
