@@ -1,5 +1,6 @@
 """Formats that are sent to the model: what the makers' APIs accept."""
 
+import math
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -172,6 +173,7 @@ def test_a_recursive_root_is_an_object() -> None:
         pytest.param({"anyOf": [{"type": "object"}, {"type": "string"}]}, id="union"),
         pytest.param({}, id="anything"),
         pytest.param({"type": "object", "properties": {"a": {"const": {1}}}}, id="no JSON"),
+        pytest.param({"type": "object", "properties": {"a": {"enum": [math.nan]}}}, id="NaN"),
     ],
 )
 def test_no_object_is_not_sent(schema) -> None:
@@ -188,6 +190,108 @@ def test_the_name_is_one_that_the_api_takes(name, sent) -> None:
     named = create_native_format(ResponseFormat(schema, name))["json_schema"]
     assert (named["name"], named["strict"]) == (sent, True)
     assert named["schema"]["properties"]["a"] == {"enum": [1, 2], "type": "integer"}
+
+
+STRING, INTEGER, NULL = ({"type": name} for name in ("string", "integer", "null"))
+CLOSED = {"required": [], "additionalProperties": False}
+ALL_TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"]
+
+
+def create_part(part: Any, *, required: bool = True) -> tuple[Any, bool]:
+    """Return how a property of an object is sent, and whether the object is strict."""
+    schema = {"type": "object", "properties": {"a": part}, "required": ["a"] * required}
+    native = create_native_format(ResponseFormat(schema, "x"))
+    assert native
+    named = native["json_schema"]
+    return named["schema"]["properties"]["a"], named.get("strict", False)
+
+
+@pytest.mark.parametrize(
+    ("part", "closed"),
+    [
+        pytest.param({"$ref": "#", "title": "A"}, {"$ref": "#"}, id="the whole schema"),
+        pytest.param({"type": ["string", "null"]}, {"type": ["string", "null"]}, id="two types"),
+        pytest.param(
+            {"type": ALL_TYPES, "items": STRING, "properties": {}},
+            {"type": ALL_TYPES, "items": STRING, "properties": {}, **CLOSED},
+            id="all types",
+        ),
+        pytest.param(
+            {"properties": {}}, {"type": "object", "properties": {}, **CLOSED}, id="properties only"
+        ),
+        pytest.param({"const": 1}, {"type": "integer", "enum": [1]}, id="a constant"),
+        pytest.param(
+            {"enum": ["a", 1]}, {"type": ["integer", "string"], "enum": ["a", 1]}, id="constants"
+        ),
+        pytest.param({"oneOf": [STRING, NULL]}, {"anyOf": [STRING, NULL]}, id="alternatives"),
+    ],
+)
+def test_a_property_that_can_be_closed_is_strict(part, closed) -> None:
+    """It is sent with the keys that the makers take, and no other."""
+    assert create_part(part) == (closed, True)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param({"$ref": "#/properties/b"}, id="a reference to no definition"),
+        *(
+            pytest.param({"anyOf": [STRING], key: value}, id=f"anyOf and {key}")
+            for key, value in {"properties": {}, "items": {}, "enum": ["a"], "const": "a"}.items()
+        ),
+        pytest.param({"type": []}, id="no type"),
+        pytest.param({"type": "text"}, id="an unknown type"),
+        pytest.param({"const": [1]}, id="a constant list"),
+        pytest.param({"enum": [[1], 1]}, id="a list among constants"),
+    ],
+)
+def test_a_property_that_cannot_be_closed_stays_open(part) -> None:
+    """It is sent as it is."""
+    assert create_part(part) == (part, False)
+
+
+@pytest.mark.parametrize(
+    ("part", "closed", "strict"),
+    [
+        pytest.param({"default": None, "type": ["string", "null"]}, None, True, id="types"),
+        pytest.param({"default": None, "anyOf": [STRING, NULL]}, None, True, id="alternatives"),
+        pytest.param({"default": None, **STRING}, STRING, False, id="a text"),
+        pytest.param({"default": None, "anyOf": [STRING]}, None, False, id="one alternative"),
+        pytest.param({"default": "", "anyOf": [STRING, NULL]}, None, False, id="another default"),
+        pytest.param({"anyOf": [STRING, NULL]}, None, False, id="no default"),
+        pytest.param(STRING, STRING, False, id="neither"),
+    ],
+)
+def test_null_leaves_out_a_property_whose_default_it_is(part, closed, strict) -> None:
+    """It becomes required then; another optional property does not."""
+    expected = closed or {key: part[key] for key in part if key != "default"}
+    assert create_part(part, required=False) == (expected, strict)
+
+
+def test_one_optional_property_is_enough_to_be_loose() -> None:
+    """All are required in the object behind it."""
+    inner = {"type": "object", "properties": {"c": STRING}, "required": ["c"]}
+    schema = {"properties": {"a": STRING, "b": inner}, "required": ["b"]}
+    assert create_native_format(ResponseFormat(schema, "x")) == {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "x",
+            "schema": {
+                "type": "object",
+                "properties": {"a": STRING, "b": inner | {"additionalProperties": False}},
+                "required": ["b"],
+                "additionalProperties": False,
+            },
+        },
+    }
+
+
+def test_an_open_root_is_sent_with_its_type() -> None:
+    """The APIs demand it."""
+    schema = {"properties": {"a": STRING}, "additionalProperties": True}
+    native = create_native_format(ResponseFormat(schema, "x"))
+    named = {"name": "x", "schema": {"type": "object", **schema}}
+    assert native == {"type": "json_schema", "json_schema": named}
 
 
 KEYS = st.sampled_from(
