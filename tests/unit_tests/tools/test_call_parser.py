@@ -359,3 +359,129 @@ def test_an_object_that_can_be_the_arguments_is_not_a_call(value) -> None:
     """A tool can have an argument of its own name, or one called `name`."""
     with pytest.raises(NoCallError):
         convert_json_to_calls(value, "", OWN)
+
+
+STOP = RawCall("stop", "stop()")
+JSON_STOP = RawCall("stop", '{"stop": {}}', repairs=["json"])
+NO_CALL = "this is not a call: write calls alone"
+NO_QUOTES = "this call is a text: write it without quotes"
+CUT = "the reply ends inside the call (expected ',' or ')' after an argument, not "
+
+
+def invalid(name: str, text: str, problem: str, *repairs: str, **arguments: object) -> RawCall:
+    """Return a call that cannot be run."""
+    return RawCall(name, text, arguments, problem, [*repairs])
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        pytest.param("[5 , stop()]", [invalid("", "5", NO_CALL), STOP], id="a number first"),
+        pytest.param("[nope ,stop()]", [invalid("", "nope", NO_CALL), STOP], id="a name first"),
+        pytest.param(
+            "[add(a=1) 5 , stop()]",
+            [invalid("add", "add(a=1)5 ", "other text follows the call", a=1), STOP],
+            id="text behind a call",
+        ),
+        pytest.param(
+            "[stop(), {'x': 1}, {\"stop\": {}}]",
+            [STOP, invalid("", "{'x': 1}", "this object is not a call"), JSON_STOP],
+            id="another object",
+        ),
+        pytest.param(
+            "['stop()', 5]",
+            [
+                invalid("stop", "stop()", NO_QUOTES, "no_brackets", "quoted_call"),
+                invalid("", "5]", "what follows is not a call"),
+            ],
+            id="text behind a quoted call",
+        ),
+        pytest.param(
+            "['add(b='x')', stop()]",
+            [invalid("add", "add(b='x')", NO_QUOTES, "quoted_call", b="x"), STOP],
+            id="quotes within quotes",
+        ),
+        pytest.param("[\"'stop()'\", stop()]", [invalid("", "\"'stop()'\"", NO_CALL), STOP]),
+        pytest.param(
+            "['stop() x', stop()]",
+            [invalid("stop", "stop()x', stop()]", "other text follows the call", "quoted_call")],
+            id="text in quotes",
+        ),
+        pytest.param(
+            "[add(a: 1)]", [RawCall("add", "add(a: 1)", {"a": 1}, "", ["colon"])], id="a colon"
+        ),
+        pytest.param(
+            "[add(c: 2)]", [invalid("add", "add(c: 2)", "an argument has no name")], id="no name"
+        ),
+        pytest.param(
+            "[add(**5)]", [invalid("add", "add(**5)", "expected a dict after **")], id="no dict"
+        ),
+        pytest.param(
+            "[add(a=1, b=2, b=3)]",
+            [invalid("add", "add(a=1, b=2, b=3)", "the argument 'b' is given twice")],
+            id="twice",
+        ),
+        pytest.param("[add(a=1", [invalid("add", "add(a=1", f"{CUT}the end)")], id="cut"),
+        pytest.param(
+            "[add([1]]", [invalid("add", "add([1]]", f"{CUT}']')")], id="cut, with its bracket"
+        ),
+        pytest.param(
+            "[Box[int](=1), stop()]",
+            [invalid("Box[int]", "Box[int](=1)", "a comma is missing"), STOP],
+            id="an odd name",
+        ),
+        pytest.param(
+            '[{"tool_calls": [{"stop": {}}, {"add": {"a": 1: 2}}]}, {"stop": {}}]',
+            [JSON_STOP, invalid("add", '{"add": {"a": 1: 2}}', "expected '}', not ':'"), JSON_STOP],
+            id="an object of a list",
+        ),
+        pytest.param(
+            '[stop(), {"x": 1: 2}, {"name": "add", "a": 1}]',
+            [
+                STOP,
+                invalid("", '{"x": 1: 2}', "expected '}', not ':'"),
+                RawCall("add", '{"name": "add", "a": 1}', {"a": 1}, "", ["json"]),
+            ],
+            id="an unreadable object",
+        ),
+    ],
+)
+def test_each_entry_of_a_list_is_a_call_or_has_a_reason(text, calls) -> None:
+    """The whole text of the reason goes to the model."""
+    assert read_list(text) == calls
+
+
+@pytest.mark.parametrize("text", ["'x' stop()", "x 'odd (x)'()", "x stop()"])
+def test_text_before_a_bare_call_is_no_call(text) -> None:
+    """A call must begin here."""
+    with pytest.raises(NoCallError):
+        CallReader(text, TOOLS).read_bare_calls()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_known"),
+    [
+        *((text, True) for text in ("[stop()]", "[ 'stop()']", '["add(a=1)"]')),
+        *((text, True) for text in ("[multi_tool_use.parallel()]", "['Box[int]'()]")),
+        *((text, False) for text in ("['nope()']", "[nope()]", "[[stop()]]", "[5]", "x[stop()]")),
+        *((text, False) for text in ("[-stop()]", "['stop']", "['-stop()']")),
+    ],
+)
+def test_a_list_that_begins_with_a_known_call_is_known(text, is_known) -> None:
+    """Nothing of it is read by that."""
+    for before in ("", "x = "):
+        reader = CallReader(before + text, TOOLS)
+        reader.position = len(before)
+        assert (reader.is_at_known_list(), reader.position) == (is_known, len(before))
+
+
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        pytest.param("x", invalid("add", "x", "the arguments are not a JSON object"), id="text"),
+        pytest.param("{'a': 1}", RawCall("add", "{'a': 1}", {"a": 1}), id="a dict"),
+    ],
+)
+def test_arguments_behind_a_name_are_an_object(text, call) -> None:
+    """Of a tool, whose namespace is left out."""
+    assert CallReader(text, TOOLS).read_object_of("functions.add", 0) == call
