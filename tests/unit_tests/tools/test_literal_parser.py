@@ -216,3 +216,29 @@ def test_every_text_is_a_value_or_unreadable(text) -> None:
     except (UnreadableError, AssertionError):
         return
     assert not (isinstance(value, float) and math.isnan(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        pytest.param("Line(a=1, b='x')", {"a": 1, "b": "x"}, id="two fields"),
+        pytest.param("new a.Line ( a=1,)", {"a": 1}, id="a dotted name, and a comma at the end"),
+        pytest.param("Line()", {}, id="no field"),
+        pytest.param("Line(a=[1, 2], b=Other(c=1))", {"a": [1, 2], "b": "Other(c=1)"}, id="nested"),
+        *(
+            pytest.param(f"Line({rest}", None, id=rest)
+            for rest in ("a=1, a=2)", "1)", "a=1) x", "a==1)", "a=1", "a=1 b=2)", "a=)", "(a=1)")
+        ),
+        pytest.param("x", None, id="a name"),
+    ],
+)
+def test_constructor_has_fields(text, fields) -> None:
+    """All are named, once, and nothing follows them."""
+    assert Expression(text).read_fields() == fields
+
+
+def test_a_comma_in_parentheses_makes_a_tuple() -> None:
+    """Of one item, wherever its blanks are; parentheses around it are not another."""
+    for text in ("(1,)", "( 1 , )", "((1),)", "(1 ,\n)"):
+        assert read(text) == ([1], ["tuple"])
+    assert read("[(1), (',')]") == ([1, ","], [])

@@ -600,3 +600,49 @@ def test_an_escape_of_json_keeps_its_meaning() -> None:
     assert parse(r'{"pay": {"to": "a\/b",}}') == ([("pay", {"to": "a/b"})], "")
     parsed = parse_reply(r'{"pay": {"to": "C:\new", "note": "http:\/\/x.com"}}', TOOLS)
     assert (len(parsed.invalid_calls), parsed.calls) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "content"),
+    [
+        pytest.param(f"A\n{CALL}\n{CALL}", [ANA, ANA], "A", id="two lists"),
+        pytest.param(f"A {CALL}.", [ANA], "A\n.", id="one list in a line"),
+        pytest.param(f"{CALL} and {CALL}", [], f"{CALL} and {CALL}", id="two in a line"),
+        pytest.param(
+            f"{CALL}\nor {CALL}", [], f"{CALL}\nor {CALL}", id="one of two alone on its line"
+        ),
+    ],
+)
+def test_a_forced_call_is_the_only_one_or_all_lists(text, calls, content) -> None:
+    """Otherwise it is not clear which one is meant."""
+    parsed = parse_reply(text, TOOLS, rules=FORCED)
+    assert [(call["name"], call["args"]) for call in parsed.calls] == calls
+    assert (parsed.content, parsed.is_unclear) == (content, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "is_unclear"),
+    [
+        pytest.param(f"{CALL}\n<think>x</think>\n{CALL}\nB", [ANA, ANA], False, id="lists first"),
+        pytest.param(f"<think>x</think>\n{CALL}\nB", [ANA], False, id="behind reasoning"),
+        pytest.param(f"{CALL}\nB {CALL}", [ANA], False, id="a list first, and one in a line"),
+        pytest.param(f"A\n{CALL}", [], True, id="text first"),
+        pytest.param(f"A\npay(to='x\n{CALL}", [], True, id="a list in an open call"),
+        pytest.param("[1] A\npay(to='x' y", [], False, id="a list before an open call"),
+    ],
+)
+def test_lists_at_the_beginning_count_and_others_are_asked_for(text, calls, is_unclear) -> None:
+    """A list in a call without an end may be one of its values."""
+    parsed = parse_reply(text, TOOLS, rules=ASKS)
+    assert [(call["name"], call["args"]) for call in parsed.calls] == calls
+    assert (parsed.is_unclear, parsed.invalid_calls) == (is_unclear, [] if calls else ())
+
+
+@pytest.mark.parametrize(("count", "end"), [(0, ""), (20, ", f19"), (21, ", f19, ...")])
+def test_twenty_offered_tools_are_named(count, end) -> None:
+    """More would make the message long."""
+    tools = create_toolset([make_tool(f"f{index}") for index in range(count)])
+    [invalid] = parse_native_calls([{"function": {"name": "x"}}], tools, "").invalid_calls
+    named = "no such function was offered; offered are: f0, f1, "
+    assert invalid["error"].startswith(named if count else "no function was offered")
+    assert invalid["error"].endswith(end or "no function was offered")
