@@ -121,7 +121,7 @@ def test_expression_ends_after_its_brackets() -> None:
 CALCULATIONS = {
     "1/6": 1 / 6,
     "2 * (3 + 4) - 1": 13,
-    "-3 * -(2 + 1) + +4": 13,
+    "-3 * (2 + 1) - +4": -13,
     "1+" * 49 + "10": 59,
 }
 NO_CALCULATIONS = [
