@@ -111,8 +111,9 @@ class ResolvedSchema:
         types = set()
         for one in [self] if self.alternatives is None else self.alternatives:
             if one.choices:
-                has_text = any(isinstance(choice, str) for choice in one.choices)
-                types.add("string" if has_text else "number")
+                types |= {
+                    "string" if isinstance(choice, str) else "number" for choice in one.choices
+                }
             elif one.type:
                 types.add(one.type)
             else:

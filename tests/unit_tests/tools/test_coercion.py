@@ -377,6 +377,13 @@ def test_texts_that_are_read_share_no_object() -> None:
     assert first is not second
 
 
+@pytest.mark.parametrize("schema", [{"enum": [0.0, ""]}, {"anyOf": [{"enum": ["", 0.0]}, NULL]}])
+def test_number_among_choices_of_text_stays_a_number(schema) -> None:
+    """Its text, `0.0`, is no choice."""
+    [zero] = Scanner("[0.0]").read_value()
+    assert coerce_and_match(zero, schema) == (0.0, True)
+
+
 def nest(value: object, levels: int) -> object:
     """Return a value inside lists."""
     for _ in range(levels):
