@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import groupby
 from typing import Any
 
 from langchain_core.messages import (
@@ -76,11 +77,16 @@ class Turn:
 
     def add(self, part: Part, separator: str = "") -> None:
         """Append a part; a text after a text is joined with it."""
-        last = self.parts[-1] if self.parts else None
-        if isinstance(part, str) and isinstance(last, str):
-            self.parts[-1] = f"{last}{separator}{part}"
-        else:
-            self.parts.append(part)
+        self.parts = [*self.parts[:-1], *join_texts([*self.parts[-1:], part], separator)]
+
+
+def join_texts(parts: Iterable[Part], separator: str = "") -> list[Part]:
+    """Return parts with texts that follow one another joined, in linear time."""
+    joined: list[Part] = []
+    for is_text, group in groupby(parts, key=lambda part: isinstance(part, str)):
+        run = [*group]
+        joined += [separator.join(map(str, run))] if is_text else run
+    return joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +183,7 @@ def convert_messages(
     )
     for index, message in enumerate(messages):
         writer.add(message, index)
-    if instructions:
-        writer.prepend_instructions(instructions)
-    return writer.turns
+    return writer.finish(instructions)
 
 
 def _has_calls(message: BaseMessage) -> bool:
@@ -213,9 +217,11 @@ class _TurnWriter:
             return
         calls = _get_calls(message)
         turn = Turn(_get_role(message, index), [], index)
-        for block in _get_blocks(message, index):
-            if part := self._convert(block, index, turn.role):
-                turn.add(part)
+        self._end_results()
+        converted = (
+            self._convert(block, index, turn.role) for block in _get_blocks(message, index)
+        )
+        turn.parts = join_texts(part for part in converted if part)
         if self.has_tools:
             turn.parts = [escape_tags(p) if isinstance(p, str) else p for p in turn.parts]
         if calls:
@@ -228,9 +234,21 @@ class _TurnWriter:
             turn.parts.append("")
         _check_encoding(turn.parts, index)
         self.turns.append(turn)
+
+    def finish(self, instructions: str) -> list[Turn]:
+        """Return the turns, with the instructions if there are any."""
+        self._end_results()
+        if instructions:
+            self._prepend_instructions(instructions)
+        return self.turns
+
+    def _end_results(self) -> None:
+        """Join the results of the last turn, if it has any."""
+        if self._ends_with_result:
+            self.turns[-1].parts = join_texts(self.turns[-1].parts, "\n")
         self._ends_with_result = False
 
-    def prepend_instructions(self, instructions: str) -> None:
+    def _prepend_instructions(self, instructions: str) -> None:
         first = self.turns[0]
         if first.role == "system" and first.text:
             first.add(instructions, "\n\n")
@@ -258,8 +276,7 @@ class _TurnWriter:
             self.turns.append(Turn("user", [], index))
         parts: list[Part] = [text, *images]
         _check_encoding(parts, index)
-        for part in parts:
-            self.turns[-1].add(part, "\n")
+        self.turns[-1].parts += parts
         self._ends_with_result = True
 
     def _read_result(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from langchain_segmind._chat.request import ChatRequest, Part, Turn
+from langchain_segmind._chat.request import ChatRequest, Part, Turn, join_texts
 
 
 def encode_parts(
@@ -30,13 +30,15 @@ def merge_turns(request: ChatRequest) -> list[Turn]:
     """
     merged: list[Turn] = []
     for turn in request.turns:
-        if turn.role == "system":
-            continue
         parts = [part for part in turn.parts if not isinstance(part, str) or part.strip()]
-        if parts and not (merged and merged[-1].role == turn.role):
-            merged.append(Turn(turn.role, [], turn.index))
-        for part in parts:
-            merged[-1].add(part, "\n\n")
+        if turn.role == "system" or not parts:
+            continue
+        if merged and merged[-1].role == turn.role:
+            merged[-1].parts += parts
+        else:
+            merged.append(Turn(turn.role, parts, turn.index))
+    for turn in merged:
+        turn.parts = join_texts(turn.parts, "\n\n")
     if not merged:
         raise ValueError(
             f"No message has anything to say to {request.model!r} beside system text: add a human "
