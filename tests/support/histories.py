@@ -38,6 +38,7 @@ OTHER_BLOCKS = [
     {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{DATA}"}},
     {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a"}},
     {"type": "video", "url": URL, "mime_type": "video/mp4"},
+    {"type": "image", "url": URL.upper()},
     {"type": "refusal", "refusal": "No."},
     {"type": "server_tool_call", "name": "web_search", "args": {"q": "a"}, "id": "s"},
     {"type": "server_tool_result", "tool_call_id": "s", "status": "success", "output": ["a"]},

@@ -64,7 +64,7 @@ def check_url(value: Any, name: str) -> None:
     Raises:
         InvalidBodyError: It is not.
     """
-    is_url = isinstance(value, str) and value.startswith(("http://", "https://"))
+    is_url = isinstance(value, str) and value.lower().startswith(("http://", "https://"))
     require(is_url, f"strict: {name} must be an http or https URL")
 
 
