@@ -12,7 +12,13 @@ from functools import lru_cache
 from typing import Literal
 
 from langchain_segmind._tools.literal_parser import find_end
-from langchain_segmind._tools.markup import REASONING_TAG, Piece, compile_events, find_asked
+from langchain_segmind._tools.markup import (
+    REASONING_CLOSER,
+    REASONING_TAG,
+    Piece,
+    compile_events,
+    find_asked,
+)
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall
 from langchain_segmind._tools.tools import Toolset, compile_names
 from langchain_segmind._tools.wrappers import (
@@ -21,6 +27,7 @@ from langchain_segmind._tools.wrappers import (
     TAG,
     UNCLEAR_STRING,
     WrappedReader,
+    compile_strings,
 )
 
 MAX_UNCLOSED = 20
@@ -31,6 +38,8 @@ MAX_INDENT = 3
 
 CALL_LANGUAGES = frozenset({"", "python", "py", "json", "text", "plaintext", "tool_code"})
 """Languages of a fence that can contain calls."""
+
+REASONING_END = compile_strings(REASONING_CLOSER)
 
 END_OF_LINE = re.compile(r"[ \t\r]*+(?:\n|\Z)")
 
@@ -159,8 +168,12 @@ class CallFinder:
     def _find_unfinished_end(self, start: int) -> int:
         """Return where something without an end ends: with the reasoning around it, or the text."""
         ends, starts = self._reasoning_ends, self._reasoning_starts
-        is_reasoning = ends and ends[-1] > start and bisect(starts, start) == len(starts)
-        return ends[-1] if is_reasoning else len(self._text)
+        if not ends or ends[-1] < start or bisect(starts, start) < len(starts):
+            return len(self._text)
+        # In a string, a closing tag is a part of a value.
+        found = REASONING_END.finditer(self._text, start)
+        closers = [match.start() for match in found if match["closer"]]
+        return closers[-1] if closers else len(self._text)
 
     def _is_in_code(self, start: int) -> bool:
         """Whether a fence is open that is not calls as a whole."""

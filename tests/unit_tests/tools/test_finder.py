@@ -60,9 +60,18 @@ OPEN = "{'a': "
             [(f"[TOOL_CALLS]{CALL}\n", "wrapped"), (OTHER, "list")],
             id="behind a token",
         ),
-        pytest.param(f"[{UNFINISHED}</think>\n{OTHER}", [(OTHER, "list")], id="open in reasoning"),
         pytest.param(
-            f"[{UNFINISHED}</think>a</think>b</think>\n{OTHER}", [(OTHER, "list")], id="three ends"
+            f"[{UNFINISHED}', </think>\n{OTHER}", [(OTHER, "list")], id="open in reasoning"
+        ),
+        pytest.param(
+            f"[{UNFINISHED}', </think>a</think>b</think>\n{OTHER}",
+            [(OTHER, "list")],
+            id="three ends",
+        ),
+        pytest.param(
+            f"[{UNFINISHED}</think>\n{OTHER}",
+            [(f"[{UNFINISHED}</think>\n{OTHER}", "list")],
+            id="a tag in a string",
         ),
         pytest.param(
             f"[{UNFINISHED}\n<think>a</think>\n{OTHER}",
