@@ -59,6 +59,9 @@ CONTEXT_OVERFLOW = re.compile(
 INVALID_REQUEST = re.compile(r"content[ -]type|parameter", re.IGNORECASE)
 ABOUT_CREDITS = re.compile(r"credit|balance|spend", re.IGNORECASE)
 
+LONG_WORD = re.compile(r"([A-Za-z0-9+/_-]{80})[A-Za-z0-9+/_=-]{80,}+")
+"""Matches an image in Base64, as of a request that the server quotes."""
+
 MAX_EXCERPT_CHARS = 500
 """How much of the server's text a message quotes."""
 MAX_KEPT_BODY_CHARS = 2_000
@@ -83,7 +86,8 @@ def create_error(
         problem: What is wrong; by default the status.
         phase: Where the connection failed, if it did.
     """
-    body = response.mask(response.body[:MAX_SCANNED_BYTES].decode(errors="replace"))
+    masked = response.mask(response.body[:MAX_SCANNED_BYTES].decode(errors="replace"))
+    body = LONG_WORD.sub(r"\1...", masked)
     chosen = error_class or get_error_class(response.status_code, body)
     headers = {name: response.mask(value) for name, value in response.headers.items()}
     if not problem:

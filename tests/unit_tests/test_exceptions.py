@@ -1,5 +1,6 @@
 """Errors: their classes, their messages, and what the docs say about them."""
 
+import json
 import pickle
 import re
 from pathlib import Path
@@ -215,6 +216,16 @@ def test_a_redirect_names_where_it_points() -> None:
 
 def test_an_error_keeps_the_start_of_a_long_body() -> None:
     """Megabytes of HTML do not stay in memory or in a log."""
-    error = create_error(APIResponse(500, {}, b"x" * 10_000_000))
-    assert error.body == "x" * 2_000
-    assert re.findall("x{9,}", str(error)) == ["x" * 500]
+    error = create_error(APIResponse(500, {}, b"!" * 10_000_000))
+    assert error.body == "!" * 2_000
+    assert re.findall("!{9,}", str(error)) == ["!" * 500]
+
+
+def test_an_error_does_not_show_an_image_that_the_server_quotes() -> None:
+    """The beginning of its Base64 tells which one it is."""
+    image = f"iVBORw0KGgo{'A/+b' * 1_000}=="
+    body = json.dumps({"error": {"message": f"cannot read data:image/png;base64,{image}, sorry"}})
+    error = create_error(APIResponse(400, {}, body.encode()))
+    shown = f"cannot read data:image/png;base64,{image[:80]}..., sorry"
+    assert shown in str(error)
+    assert shown in error.body
