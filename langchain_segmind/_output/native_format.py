@@ -162,6 +162,8 @@ class _Closer:
             raise OpenSchemaError
         if not isinstance(properties, Mapping):
             raise OpenSchemaError
+        if not {*schema.get("required", ())} <= properties.keys():
+            raise OpenSchemaError  # nothing would match
         required = [name for name in properties if self._is_required(name, schema)]
         self.has_optional |= len(required) < len(properties)
         closed = {name: self._close(part) for name, part in properties.items()}

@@ -145,6 +145,14 @@ def test_an_optional_property_becomes_required_on_request_only(schema) -> None:
     assert (strict["strict"], strict["schema"]["required"]) == (True, ["count"])
 
 
+def test_a_required_name_that_is_not_declared_keeps_the_object_open() -> None:
+    """In a closed one it could not be given."""
+    schema = {"title": "X", "type": "object", "properties": {"a": {"type": "string"}}}
+    sent = create({**schema, "required": ["a", "b"]})["json_schema"]
+    assert "strict" not in sent
+    assert "additionalProperties" not in sent["schema"]
+
+
 def test_strict_can_be_refused() -> None:
     """By the user."""
     assert "strict" not in create(Whole, strict=False)["json_schema"]
