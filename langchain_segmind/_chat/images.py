@@ -4,11 +4,15 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 IMAGE_BLOCKS = frozenset({"image", "image_url", "input_image"})
 """Block types of images: LangChain's and Anthropic's, OpenAI's, and those of its Responses API."""
+
+FILE_BLOCKS = frozenset({"file", "media"})
+"""Block types of files, which are images by their media type."""
 
 MEDIA_TYPES: Mapping[str, str] = {
     "iVBORw0KGgo": "image/png",
@@ -17,6 +21,9 @@ MEDIA_TYPES: Mapping[str, str] = {
     "UklGR": "image/webp",
 }
 """Media types by how the data begins in Base64."""
+
+STANDARD_ALPHABET = str.maketrans("-_", "+/")
+"""Changes the Base64 of URLs, which need not be padded, into that of JSON."""
 
 WEB_URL = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 
@@ -44,8 +51,24 @@ class Image:
     detail: str | None = None
 
 
+def is_image(block: Any) -> bool:
+    """Whether a block is an image, or a file that is one."""
+    if not isinstance(block, Mapping):
+        return False
+    kind, media_type = str(block.get("type")), block.get("mime_type")
+    is_image_file = isinstance(media_type, str) and media_type.lower().startswith("image/")
+    return kind in IMAGE_BLOCKS or (kind in FILE_BLOCKS and is_image_file)
+
+
+def has_url(block: Mapping[str, Any]) -> bool:
+    """Whether the image in a block is behind a URL."""
+    with suppress(ValueError):
+        return bool(read_image(block).url)
+    return False
+
+
 def read_image(block: Mapping[str, Any]) -> Image:
-    """Return the image in a block of one of `IMAGE_BLOCKS`. Nothing is downloaded.
+    """Return the image in a block. Nothing is downloaded.
 
     Args:
         block: An image of LangChain's (`base64` or `url`; older: `source_type`), OpenAI's
@@ -97,6 +120,8 @@ def _read_base64(data: Any, media_type: Any, detail: str | None) -> Image:
     if data[:5].lower() == "data:":
         return _read_url(data, detail)
     data = "".join(data.split())
+    if "-" in data or "_" in data:
+        data = data.translate(STANDARD_ALPHABET) + "=" * (-len(data) % 4)
     try:
         is_empty = not binascii.a2b_base64(data, strict_mode=True)
     except ValueError:

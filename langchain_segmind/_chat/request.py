@@ -22,7 +22,8 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call
 
 from langchain_segmind._api.endpoint import ROLES, Role
-from langchain_segmind._chat.images import IMAGE_BLOCKS, Image, read_image
+from langchain_segmind._chat.images import Image, has_url, is_image, read_image
+from langchain_segmind._chat.thoughts import split_thoughts
 from langchain_segmind._settings.call_settings import CallSettings
 from langchain_segmind._tools import escape_tags, render_calls, render_result
 from langchain_segmind.exceptions import SegmindInvalidRequestError
@@ -43,7 +44,8 @@ MEDIA_BLOCKS = frozenset({"audio", "input_audio", "video", "file", "document", "
 """Block types that Segmind documents no way to send."""
 
 IMAGE_LEFT_OUT = "[An image was left out: this model takes text only.]"
-"""What a text-only model is shown in place of an image in a tool's result."""
+URL_LEFT_OUT = "[An image was left out: this model takes no image URLs.]"
+"""What a model is shown in place of an image in a tool's result that it cannot take."""
 
 ONLY_IMAGES = "[See the image below.]"
 """The text of a tool's result that has none."""
@@ -222,6 +224,8 @@ class _TurnWriter:
             self._convert(block, index, turn.role) for block in _get_blocks(message, index)
         )
         turn.parts = join_texts(part for part in converted if part)
+        if turn.role == "assistant":
+            turn.parts = _leave_out_thoughts(turn.parts)
         if self.has_tools:
             turn.parts = [escape_tags(p) if isinstance(p, str) else p for p in turn.parts]
         if calls:
@@ -289,22 +293,29 @@ class _TurnWriter:
             kind = _get_kind(block)
             if isinstance(block, str):
                 texts.append(block)
-            elif kind in IMAGE_BLOCKS and not self.takes_images:
-                texts.append(IMAGE_LEFT_OUT)
-            elif kind in IMAGE_BLOCKS:
-                images.append(self._read_image(block, index))
+            elif is_image(_unwrap(block)):
+                if note := self._find_left_out(block):
+                    texts.append(note)
+                else:
+                    images.append(self._read_image(block, index))
             elif kind in TEXT_KEYS or kind in MEDIA_BLOCKS:
                 texts.append(_get_block_text(block, index, self.model))
             else:
                 texts.append(json.dumps(block, ensure_ascii=False, default=str))
         return "\n".join(texts) or (ONLY_IMAGES if images else ""), images
 
+    def _find_left_out(self, block: Any) -> str:
+        """Return the note in place of an image that the model cannot take; empty if it can."""
+        if not self.takes_images:
+            return IMAGE_LEFT_OUT
+        return "" if self.takes_image_urls or not has_url(_unwrap(block)) else URL_LEFT_OUT
+
     def _convert(self, block: Any, index: int, role: Role) -> Part:
         """Return the text or the image in a block; empty for what is not sent."""
         if isinstance(block, str):
             return block
         kind = _get_kind(block)
-        if kind not in IMAGE_BLOCKS:
+        if not is_image(_unwrap(block)):
             return _get_block_text(block, index, self.model)
         if role != "user":
             raise ValueError(
@@ -340,7 +351,8 @@ def _get_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
     known = {call["id"] for call in calls}
     blocks = message.content if isinstance(message.content, list) else []
     for block in blocks:
-        key = CALL_BLOCKS.get(str(block.get("type")), "") if isinstance(block, dict) else ""
+        block = _unwrap(block)  # noqa: PLW2901 - what LangChain wraps is a block as well
+        key = CALL_BLOCKS.get(_get_kind(block), "")
         if not key or not isinstance(block, dict):
             continue
         call_id = block.get("id") if isinstance(block.get("id"), str) else None
@@ -349,6 +361,14 @@ def _get_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
         if isinstance(block.get("name"), str) and isinstance(block.get(key), dict):
             calls.append(tool_call(name=block["name"], args=block[key], id=call_id))
     return calls
+
+
+def _leave_out_thoughts(parts: list[Part]) -> list[Part]:
+    """Return a model's parts without the thoughts that begin the text."""
+    if not parts or not isinstance(parts[0], str):
+        return parts
+    text = split_thoughts(parts[0])[1]
+    return [text, *parts[1:]] if text else parts[1:]
 
 
 def _is_in_text(call: ToolCall | InvalidToolCall, message: BaseMessage) -> bool:

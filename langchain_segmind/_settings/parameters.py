@@ -103,6 +103,7 @@ class CallParameters(BodyParameters):
     def _check_model_kwargs(cls, body_keys: dict[str, Any]) -> dict[str, Any]:
         reserved = {
             "messages": "they are the input of the call",
+            "instruction": "pass a system message instead",
             "model": "pass model=... instead",
             "stop": "pass stop=... instead",
             "stream": "the endpoint does not stream",

@@ -41,7 +41,7 @@ def check_openai(body: Any) -> None:
                 assert part.keys() == {"type", "image_url"}
                 image = part["image_url"]
                 assert {"url"} <= image.keys() <= {"url", "detail"}
-                if not image["url"].startswith(("https://", "http://")):
+                if not image["url"].lower().startswith(("https://", "http://")):
                     head, data = image["url"].split(";base64,")
                     assert head.startswith("data:image/")
                     assert base64.b64decode(data, validate=True)
@@ -70,7 +70,7 @@ def check_anthropic(body: Any) -> None:
             source = block["source"]
             if source["type"] == "url":
                 assert source.keys() == {"type", "url"}
-                assert source["url"].startswith(("https://", "http://"))
+                assert source["url"].lower().startswith(("https://", "http://"))
             else:
                 assert source.keys() == {"type", "media_type", "data"}
                 assert source["type"] == "base64"

@@ -34,6 +34,8 @@ BLOCKS: dict[str, Any] = {
     },
     "data URI as v1 URL": {"type": "image", "url": f"DATA:image/png;name=a;base64,{DATA}"},
     "data URI as data": {"type": "image", "base64": f"data:image/png;base64,{DATA}"},
+    "media": {"type": "media", "data": DATA, "mime_type": "image/png"},
+    "file": {"type": "file", "base64": DATA, "mime_type": "IMAGE/png"},
     "line feeds": {"type": "image", "base64": base64.encodebytes(PNG).decode()},
 }
 """The same PNG, by the name of its spelling."""

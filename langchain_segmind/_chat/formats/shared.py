@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from langchain_segmind._chat.request import ChatRequest, Part, Turn, join_texts
+from langchain_segmind._chat.response import FinishReason
 
 
 def encode_parts(
@@ -64,7 +65,7 @@ def select_parameters(request: ChatRequest, unsent: frozenset[str]) -> dict[str,
 def _warn(model: str, names: str) -> None:
     warnings.warn(
         f"Not sent to {model!r}: {names}. Segmind documents no place for this in the model's "
-        "requests; model_kwargs={...} adds keys of your own to the body.",
+        "requests. If it has one under another name, pass model_kwargs={'another_name': ...}.",
         stacklevel=2,
     )
 
@@ -73,6 +74,13 @@ def get_text(fields: Mapping[str, Any], name: str) -> str | None:
     """Return a field if it is a text that is not empty."""
     value = fields.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def map_reason(
+    reasons: Mapping[str, FinishReason], native_reason: str | None
+) -> FinishReason | None:
+    """Return what a provider's word means; an unknown one that the reply simply ended."""
+    return None if native_reason is None else reasons.get(native_reason, "stop")
 
 
 def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:

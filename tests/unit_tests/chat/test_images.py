@@ -15,7 +15,7 @@ from langchain_core.messages import (
 from langchain_core.messages.content import create_image_block
 
 from langchain_segmind._chat.images import Image, read_image, read_size
-from langchain_segmind._chat.request import IMAGE_LEFT_OUT, Turn, convert_messages
+from langchain_segmind._chat.request import IMAGE_LEFT_OUT, URL_LEFT_OUT, Turn, convert_messages
 from langchain_segmind._chat.tokens import count_image_tokens
 from tests.support.images import BLOCKS, DATA, PNG, URL, URL_BLOCKS, create_png
 
@@ -82,6 +82,7 @@ def test_the_level_of_detail_is_kept(block) -> None:
         pytest.param({"type": "image", "base64": "cat!"}, "not Base64", id="not Base64"),
         pytest.param({"type": "image", "base64": "Zürich=="}, "not Base64", id="not ASCII"),
         pytest.param({"type": "image", "base64": DATA[:-1]}, "not Base64", id="cut"),
+        pytest.param({"type": "media", "mime_type": "image/png"}, "without Base64", id="media"),
         pytest.param({"type": "image", "base64": ""}, "without Base64 data", id="empty"),
         pytest.param({"type": "image", "url": "data:image/png;base64,"}, "empty", id="empty URI"),
         pytest.param({"type": "image", "base64": PNG}, "'bytes', not Base64", id="bytes"),
@@ -130,12 +131,21 @@ def test_only_human_and_tool_messages_contain_images(message, role) -> None:
 
 def test_an_image_url_is_refused_where_only_base64_is_taken() -> None:
     """With the message and the slug, also after another message of the same role."""
-    content = [URL_BLOCKS["v1"]]
-    for message in (HumanMessage(content), ToolMessage(content, tool_call_id="1")):
-        with pytest.raises(ValueError, match="Message 1 .*'gemini-3-flash' takes images as Base64"):
-            convert_messages(
-                [HumanMessage("hi"), message], model="gemini-3-flash", takes_image_urls=False
-            )
+    messages = [HumanMessage("hi"), HumanMessage([URL_BLOCKS["v1"]])]
+    with pytest.raises(ValueError, match="Message 1 .*'gemini-3-flash' takes images as Base64"):
+        convert_messages(messages, model="gemini-3-flash", takes_image_urls=False)
+
+
+@pytest.mark.parametrize(
+    "block", [*URL_BLOCKS.values(), {"type": "non_standard", "value": URL_BLOCKS["v1"]}]
+)
+def test_a_note_stands_for_an_image_url_of_a_tool_where_only_base64_is_taken(block) -> None:
+    """So that the conversation goes on; Base64 is sent."""
+    message = ToolMessage(["A cat:", block, BLOCKS["v1"]], tool_call_id="a")
+    assert read_parts(message, takes_image_urls=False) == [
+        f'<tool_result id="a">\nA cat:\n{URL_LEFT_OUT}\n</tool_result>',
+        IMAGE,
+    ]
 
 
 CALLS = [ToolCall(name="look", args={}, id="a"), ToolCall(name="look", args={}, id="b")]

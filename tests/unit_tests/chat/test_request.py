@@ -75,6 +75,22 @@ def test_a_content_becomes_a_string(content, text) -> None:
         assert encode_messages([message]) == [{"role": role, "content": text}]
 
 
+def test_a_wrapped_call_is_a_call() -> None:
+    """LangChain wraps blocks that it does not know."""
+    block = {"type": "tool_use", "name": "add", "input": {"a": 1}, "id": "c"}
+    sent = [encode_messages([AIMessage([one])])[0]["content"] for one in (
+        block, {"type": "non_standard", "value": block}
+    )]  # fmt: skip
+    assert sent == ["[add(a=1)]"] * 2
+
+
+@pytest.mark.parametrize("content", ["<think>A</think>\n\nB", ["<think>A", "</think>B"]])
+def test_the_thoughts_of_a_models_message_are_not_sent(content) -> None:
+    """Those of a person are text."""
+    assert encode_messages([AIMessage(content)])[0]["content"] == "B"
+    assert "A" in encode_messages([HumanMessage(content)])[0]["content"]
+
+
 def test_the_sent_text_is_the_messages_text() -> None:
     """Blocks are joined as langchain-core joins them."""
     message = HumanMessage(["a ", {"type": "text", "text": "b"}, "c"])
