@@ -15,8 +15,11 @@ def read_usage(response: APIResponse) -> UsageMetadata | None:
         completion = json.loads(response.body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(completion, dict):
-        return None
+    return find_usage(completion) if isinstance(completion, dict) else None
+
+
+def find_usage(completion: Mapping[str, Any]) -> UsageMetadata | None:
+    """Return the usage in the JSON of a completion, whatever its format."""
     return create_usage_metadata(completion.get("usage") or completion.get("usageMetadata"))
 
 

@@ -15,13 +15,16 @@ from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._chat.refusals import ask_with_format
 from langchain_segmind._chat.request import ChatRequest, create_request
-from langchain_segmind._chat.response import Completion, create_chat_result, read_completion
+from langchain_segmind._chat.response import (
+    Completion,
+    create_chat_result,
+    move_thoughts,
+    read_completion,
+)
+from langchain_segmind._output.endings import find_ending
 from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.structured_output import (
-    CUT_ADVICE,
-    add_cut,
     describe_invalid_calls,
-    is_cut,
     read_structured_output,
 )
 from langchain_segmind._settings.call_settings import CallSettings
@@ -67,7 +70,7 @@ def run_call(
     unclear: ChatResult | None = None
     while True:
         response = yield from ask_with_format(create_request(conversation, settings), base_url)
-        completion = _decode(response, decode)
+        completion = move_thoughts(_decode(response, decode), settings)
         parsed = read_completion(completion, settings)
         result = create_chat_result(completion, parsed, response.headers, settings)
         message = get_message(result)
@@ -87,7 +90,8 @@ def run_call(
         unmet = find_unmet_requirement(message, settings)
         problem = unmet or find_invalid_calls(message, settings)
         problems.append(problem)
-        if not problem or len(replies) > settings.output_retries:
+        is_last = len(replies) > settings.output_retries or find_ending(message).is_final
+        if not problem or is_last:
             break
         conversation += build_reask_messages(message, problem, settings)
     if unmet and settings.on_unmet_requirement == "raise":
@@ -127,7 +131,7 @@ def find_unmet_requirement(message: AIMessage, settings: CallSettings) -> str:
     try:
         _check_requirement(message, settings)
     except ValueError as error:
-        return add_cut(message, str(error))
+        return find_ending(message).explain(str(error))
     return ""
 
 
@@ -157,13 +161,13 @@ def _check_call_or_json(message: AIMessage, settings: CallSettings) -> None:
 
 def find_invalid_calls(message: AIMessage, settings: CallSettings) -> str:
     """Return what is wrong with a reply's calls, if that is a reason to ask again."""
-    if settings.on_invalid_tool_call != "retry":
+    if settings.on_invalid_tool_call != "retry" or not settings.callable_tools:
         return ""
     has_usable_call = bool(message.tool_calls)
     if has_usable_call and not settings.parallel_tool_calls:
         return ""  # one call is enough
     problem = describe_invalid_calls(message)
-    return add_cut(message, problem) if problem else ""
+    return find_ending(message).explain(problem) if problem else ""
 
 
 def build_reask_messages(
@@ -200,10 +204,9 @@ def create_output_error(
     """Return the error for a requirement that no reply met."""
     last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
     reasons = "; then: ".join(dict.fromkeys(problem.rstrip(".") for problem in problems))
-    advice = f"{CUT_ADVICE} {SegmindOutputError.advice}"
+    advice = f"{find_ending(last).advice} {SegmindOutputError.advice}".strip()
     return SegmindOutputError(
-        f"The model was asked {times}, but its reply cannot be used: {reasons}. "
-        f"{advice if is_cut(last) else SegmindOutputError.advice}",
+        f"The model was asked {times}, but its reply cannot be used: {reasons}. {advice}",
         replies=replies,
         remaining_credits=last.response_metadata.get("remaining_credits"),
         request_id=last.response_metadata.get("request_id"),

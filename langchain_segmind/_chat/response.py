@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -18,6 +18,7 @@ from langchain_segmind._api.endpoint import (
     REQUEST_ID_HEADER,
 )
 from langchain_segmind._api.headers import parse_number
+from langchain_segmind._chat.thoughts import split_thoughts
 from langchain_segmind._settings.call_settings import NO_TOOLS, CallSettings
 from langchain_segmind._tools import (
     ParsedReply,
@@ -38,7 +39,7 @@ class Completion:
         text: The reply.
         reasoning: What the model thought before it, if reported.
         refusal: Why the model refused, if it did.
-        finish_reason: Why the reply ended; None if it is not reported, or in an unknown word.
+        finish_reason: Why the reply ended; None if it is not reported.
         native_finish_reason: The provider's word for it.
         model: The model's name, if reported.
         usage: The tokens, if reported.
@@ -57,10 +58,19 @@ class Completion:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+def move_thoughts(completion: Completion, settings: CallSettings) -> Completion:
+    """Return a completion with the thoughts at the beginning of its text in its reasoning."""
+    is_cut = completion.finish_reason == "length" or bool(settings.stop_strings)
+    thoughts, text = split_thoughts(completion.text, is_cut=is_cut)
+    if not thoughts:
+        return completion
+    reasoning = "\n".join(filter(None, [completion.reasoning, *thoughts]))
+    return replace(completion, text=text, reasoning=reasoning or None)
+
+
 def read_completion(completion: Completion, settings: CallSettings) -> ParsedReply:
     """Return the calls and the text of a reply."""
-    text = _replace_surrogates(completion.text)
-    tools, stop = settings.callable_tools, settings.stop_strings
+    text, tools, stop = completion.text, settings.callable_tools, settings.stop_strings
     if completion.calls:
         content = parse_reply(text, NO_TOOLS, stop).content
         return parse_native_calls(completion.calls, tools, content)
@@ -88,6 +98,8 @@ def create_chat_result(
     """
     calls, dropped = split_calls(parsed.calls, settings)
     reason = "tool_calls" if calls else "stop" if parsed.is_cut else completion.finish_reason
+    if reason == "tool_calls" and not (calls or parsed.invalid_calls):
+        reason = "stop"
     native_reason = completion.native_finish_reason
     errors = {str(call["id"]): call["error"] for call in parsed.invalid_calls}
     optional = {
@@ -138,7 +150,7 @@ def _extract_json(text: str, settings: CallSettings) -> str:
         return text
     read = output.extract_json if output and wanted.schema is None else wanted.read
     try:
-        return _replace_surrogates(read(text))
+        return read(text)
     except ValueError:
         return text
 
@@ -177,12 +189,3 @@ def convert_result_to_chunks(result: ChatResult) -> list[ChatGenerationChunk]:
         chunks.append(AIMessageChunk(content="", tool_call_chunks=calls))
         chunks.append(AIMessageChunk(content="", chunk_position="last"))
     return [ChatGenerationChunk(message=chunk) for chunk in chunks]
-
-
-def _replace_surrogates(text: str) -> str:
-    """Replace halves of characters: JSON can spell them, but UTF-8 cannot encode them."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

@@ -22,6 +22,7 @@ from pydantic_core.core_schema import DecimalSchema
 from typing_extensions import is_typeddict
 
 from langchain_segmind._output.answers import Wanted, choose, find_answer, keep_digits
+from langchain_segmind._output.endings import find_ending
 from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.response_format import check_match, check_object, write_json
 from langchain_segmind._output.typed_dict import convert_typed_dict
@@ -29,8 +30,6 @@ from langchain_segmind._tools import DECIMAL, SchemaCache, coerce_value, make_pl
 
 DEFAULT_NAME = "answer"
 """The name of a schema without a title."""
-
-CUT_ADVICE = "Raise max_tokens if it is set, or ask for a shorter answer."
 
 SCHEMA_ERRORS = (TypeError, ValueError, AttributeError, NameError, RuntimeError, KeyError)
 """What LangChain and pydantic raise for an unusable schema."""
@@ -287,16 +286,6 @@ def describe_invalid_calls(message: AIMessage) -> str:
     return "; ".join(f"{name}: {error}" if name else error for name, error in described)
 
 
-def is_cut(message: AIMessage) -> bool:
-    """Whether a reply ends where the model reached its maximum length."""
-    return message.response_metadata.get("finish_reason") == "length"
-
-
-def add_cut(message: AIMessage, problem: str) -> str:
-    """Return what is wrong with a reply, and first that it was cut off, if it was."""
-    return f"it was cut off at its maximum length: {problem}" if is_cut(message) else problem
-
-
 def parse_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
     """Return the object in a reply.
 
@@ -308,9 +297,10 @@ def parse_structured_output(message: AIMessage, output: StructuredOutput | None)
     except ValueError as error:
         text = str(message.text) or str([call["args"] for call in message.invalid_tool_calls])
         name = output.name if output else "JSON object"
-        problem = f"The reply contains no {name}: {add_cut(message, str(error))}"
-        if is_cut(message):
-            problem = f"{problem.rstrip('.')}. {CUT_ADVICE}"
+        ending = find_ending(message)
+        problem = f"The reply contains no {name}: {ending.explain(str(error))}"
+        if ending.advice:
+            problem = f"{problem.rstrip('.')}. {ending.advice}"
         raise OutputParserException(problem, llm_output=text) from error
 
 

@@ -32,11 +32,13 @@ def write_body(messages: Sequence[BaseMessage], api_format: str, **settings: Any
 
 
 def read_reply(body: Any, **settings: Any) -> AIMessage:
-    """Return the message of a call that gets a response with this body."""
+    """Return the message of a call that gets a response with this body: JSON, or its value."""
     call = run_call([HumanMessage("hi")], CallSettings(**{"model": "slug", **settings}), decode)
     next(call)
     try:
-        call.send(APIResponse(200, {}, json.dumps(body).encode()))
+        call.send(
+            APIResponse(200, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+        )
     except StopIteration as end:
         message = end.value.generations[0].message
         assert isinstance(message, AIMessage)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from langchain_segmind._api.usage import find_usage
 from langchain_segmind._chat.formats import anthropic, gemini, openai
 from langchain_segmind._chat.request import ChatRequest, describe_surrogate
 from langchain_segmind._chat.response import Completion
@@ -36,8 +37,8 @@ FORMATS: Mapping[APIFormat, ChatFormat] = {
     "gemini": gemini,
 }
 
-THOUGHTS = re.compile(r"\s*<think>(?P<thoughts>.*?)(?:</think>\s*|(?P<cut>\Z))", re.DOTALL)
-"""Matches the thoughts that some models write at the beginning of the reply itself."""
+HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Matches a surrogate in JSON: an escape, or what is not UTF-8."""
 
 
 def encode(request: ChatRequest, api_format: APIFormat) -> bytes:
@@ -74,31 +75,25 @@ def decode(body: bytes) -> Completion:
         raise ValueError("is not JSON") from None
     if not isinstance(parsed, dict):
         raise ValueError("is not a JSON object")
-    return _split_thoughts(FORMATS[_find_format(parsed)].decode(parsed))
+    if HALF_A_CHARACTER.search(body):
+        parsed = _replace_surrogates(parsed)
+    completion = FORMATS[_find_format(parsed)].decode(parsed)
+    return replace(completion, usage=find_usage(parsed))
 
 
 def _find_format(parsed: Mapping[str, Any]) -> APIFormat:
-    if "choices" in parsed:
+    content = parsed.get("content")
+    is_message = isinstance(content, str) and parsed.get("type") == "message"
+    if parsed.get("choices") is not None:
         return "openai"
-    if isinstance(parsed.get("content"), list):
+    if isinstance(content, list) or is_message:
         return "anthropic"
-    if "candidates" in parsed or "promptFeedback" in parsed:
+    if parsed.get("candidates") is not None or parsed.get("promptFeedback"):
         return "gemini"
     raise ValueError("has no choices, content list or candidates")
 
 
-def _split_thoughts(completion: Completion) -> Completion:
-    """Move thoughts at the beginning of the text to the reasoning.
-
-    Without an end they are the whole text if the reply was cut at its maximum length; otherwise the
-    tag is a part of the text.
-    """
-    match = THOUGHTS.match(completion.text)
-    if not match or (match["cut"] is not None and completion.finish_reason != "length"):
-        return completion
-    parts = [completion.reasoning, match["thoughts"].strip()]
-    return replace(
-        completion,
-        text=completion.text[match.end() :],
-        reasoning="\n".join(filter(None, parts)) or None,
-    )
+def _replace_surrogates(parsed: Any) -> Any:
+    """Replace halves of characters: JSON can spell them, but UTF-8 cannot encode them."""
+    text = json.dumps(parsed, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

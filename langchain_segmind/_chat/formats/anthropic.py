@@ -13,13 +13,13 @@ Sources:
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_segmind._api.usage import create_usage_metadata
 from langchain_segmind._chat.formats.shared import (
     drop_none,
     encode_parts,
     get_text,
     iterate_objects,
     join_system_text,
+    map_reason,
     merge_turns,
     select_parameters,
 )
@@ -82,20 +82,21 @@ def decode(parsed: dict[str, Any]) -> Completion:
     Raises:
         ValueError: It is not a completion; the message says what it lacks.
     """
+    content = parsed.get("content")
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     by_type: dict[str, list[dict[str, Any]]] = {}
-    for block in iterate_objects(parsed.get("content")):
+    for block in iterate_objects(blocks):
         by_type.setdefault(str(block.get("type")), []).append(block)
-    if parsed.get("content") and KNOWN_BLOCKS.isdisjoint(by_type):
+    if content and KNOWN_BLOCKS.isdisjoint(by_type):
         raise ValueError("has content without text")
     thoughts = (get_text(block, "thinking") for block in by_type.get("thinking", ()))
     reason = get_text(parsed, "stop_reason")
     return Completion(
         text="".join(get_text(block, "text") or "" for block in by_type.get("text", ())),
         reasoning="\n".join(filter(None, thoughts)) or None,
-        finish_reason=FINISH_REASONS.get(reason or ""),
+        finish_reason=map_reason(FINISH_REASONS, reason),
         native_finish_reason=reason,
         model=get_text(parsed, "model"),
-        usage=create_usage_metadata(parsed.get("usage")),
         calls=[_convert_call(block) for block in by_type.get("tool_use", ())],
         metadata=drop_none({key: get_text(parsed, key) for key in ("id", "stop_sequence")}),
     )

@@ -11,12 +11,12 @@ Sources:
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_segmind._api.usage import create_usage_metadata
 from langchain_segmind._chat.formats.shared import (
     drop_none,
     get_text,
     iterate_objects,
     join_system_text,
+    map_reason,
     merge_turns,
     select_parameters,
 )
@@ -44,7 +44,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
         "content_filter",
     ),
 }
-"""What each `finishReason` means. OTHER, and those of malformed calls, mean none of OpenAI's."""
+"""What each `finishReason` means; others, such as those of malformed calls, that it ended."""
 
 
 def encode(request: ChatRequest) -> dict[str, Any]:
@@ -81,17 +81,15 @@ def decode(parsed: dict[str, Any]) -> Completion:
     candidate = next(iterate_objects(parsed.get("candidates")), None)
     feedback = parsed.get("promptFeedback")
     block_reason = get_text(feedback, "blockReason") if isinstance(feedback, dict) else None
-    if candidate is None:
-        if block_reason is None:
-            raise ValueError("has no candidates")
-        candidate = {}
-    elif not ("content" in candidate or "finishReason" in candidate):
+    if candidate is None and block_reason is None:
+        raise ValueError("has no candidates")
+    candidate = candidate or {}
+    reason, content = get_text(candidate, "finishReason"), candidate.get("content")
+    if not (reason or block_reason or "content" in candidate):
         raise ValueError("has no candidates[0].content")
-    content = candidate.get("content")
     parts = [*iterate_objects(content.get("parts") if isinstance(content, dict) else None)]
-    thoughts = [part for part in parts if part.get("thought") is True]
-    spoken = [part for part in parts if part.get("thought") is not True]
-    reason = get_text(candidate, "finishReason")
+    thoughts = [part for part in parts if part.get("thought")]
+    spoken = [part for part in parts if not part.get("thought")]
     metadata = {
         "id": get_text(parsed, "responseId"),
         "block_reason": block_reason,
@@ -101,10 +99,9 @@ def decode(parsed: dict[str, Any]) -> Completion:
     return Completion(
         text="".join(get_text(part, "text") or "" for part in spoken),
         reasoning="".join(get_text(part, "text") or "" for part in thoughts) or None,
-        finish_reason=FINISH_REASONS.get(reason or "") if candidate else "content_filter",
+        finish_reason="content_filter" if block_reason else map_reason(FINISH_REASONS, reason),
         native_finish_reason=reason or block_reason,
         model=get_text(parsed, "modelVersion"),
-        usage=create_usage_metadata(parsed.get("usageMetadata")),
         calls=[_convert_call(p["functionCall"]) for p in spoken if p.get("functionCall")],
         metadata=drop_none(metadata),
     )

@@ -6,8 +6,13 @@ Source: https://platform.openai.com/docs/api-reference/chat
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_segmind._api.usage import create_usage_metadata
-from langchain_segmind._chat.formats.shared import drop_none, encode_parts, get_text
+from langchain_segmind._chat.formats.shared import (
+    drop_none,
+    encode_parts,
+    get_text,
+    iterate_objects,
+    map_reason,
+)
 from langchain_segmind._chat.request import ChatRequest, Part
 from langchain_segmind._chat.response import Completion, FinishReason
 
@@ -16,6 +21,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "eos": "stop",
     "length": "length",
     "max_tokens": "length",
+    "insufficient_system_resource": "length",  # DeepSeek's, which cuts the reply
     "content_filter": "content_filter",
     "sensitive": "content_filter",
     "tool_calls": "tool_calls",
@@ -56,16 +62,20 @@ def decode(parsed: dict[str, Any]) -> Completion:
     """
     choice, message = _find_message(parsed)
     content = message.get("content")
+    parts = [content] if isinstance(content, str) else content or []
+    thoughts = [_get_part_text(part) for part in parts if _is_thought(part)]
     reason = get_text(choice, "finish_reason")
     metadata = {key: get_text(parsed, key) for key in METADATA_KEYS}
     return Completion(
-        text=content if isinstance(content, str) else "".join(map(_get_part_text, content or [])),
-        reasoning=get_text(message, "reasoning_content") or get_text(message, "reasoning"),
+        text="".join(_get_part_text(part) for part in parts if not _is_thought(part)),
+        reasoning=get_text(message, "reasoning_content")
+        or get_text(message, "reasoning")
+        or "\n".join(filter(None, thoughts))
+        or None,
         refusal=get_text(message, "refusal"),
-        finish_reason=FINISH_REASONS.get(reason or ""),
+        finish_reason=map_reason(FINISH_REASONS, reason),
         native_finish_reason=reason,
         model=get_text(parsed, "model"),
-        usage=create_usage_metadata(parsed.get("usage")),
         calls=_get_calls(message),
         metadata=drop_none({**metadata, "logprobs": choice.get("logprobs")}),
     )
@@ -81,7 +91,7 @@ def _find_message(parsed: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
         raise ValueError("has no choices[0].message.content")
     content = message.get("content")
     if isinstance(content, list):
-        if content and not any(map(_is_text, content)):
+        if content and not any(_is_text(part) or _is_thought(part) for part in content):
             raise ValueError("has content without text")
     elif not isinstance(content, str | None):
         raise ValueError("has content that is not text")
@@ -99,8 +109,15 @@ def _is_text(part: Any) -> bool:
     return isinstance(part, str) or (isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
+def _is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and str(part.get("type")).startswith(("thinking", "reasoning"))
+
+
 def _get_part_text(part: Any) -> str:
-    if isinstance(part, str):
-        return part
-    is_text = isinstance(part, dict) and part.get("type") not in ("thinking", "reasoning")
-    return (get_text(part, "text") or "") if is_text else ""
+    """Return the text of a part; thoughts can be a list of texts."""
+    if not isinstance(part, dict):
+        return part if isinstance(part, str) else ""
+    texts = (get_text(part, key) for key in ("text", "thinking", "reasoning"))
+    lists = (part.get(key) for key in ("thinking", "summary", "content"))
+    inner = (get_text(text, "text") for texts in lists for text in iterate_objects(texts))
+    return next(filter(None, texts), None) or "".join(filter(None, inner))

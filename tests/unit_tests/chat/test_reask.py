@@ -339,6 +339,63 @@ class TestOutputErrors:
         assert message.text == "two"
 
 
+REFUSED = {"message": {"content": None, "refusal": "I can't help."}, "finish_reason": "stop"}
+FILTERED = {"message": {"content": "{"}, "finish_reason": "content_filter"}
+BLOCKED = {"promptFeedback": {"blockReason": "SAFETY"}}
+
+
+def respond(body: Any) -> APIResponse:
+    """Return a response with this body."""
+    return APIResponse(200, {}, json.dumps(body).encode())
+
+
+class TestBlockedReplies:
+    """Replies that a filter stopped, or with which the model refused."""
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            pytest.param({"choices": [REFUSED]}, "the model refused: I can't help.", id="refusal"),
+            pytest.param({"choices": [FILTERED]}, "a filter of the provider stopped it", id="cut"),
+            pytest.param(BLOCKED, "a filter of the provider stopped it (SAFETY)", id="prompt"),
+            pytest.param(
+                {"content": [], "stop_reason": "refusal"},
+                "a filter of the provider stopped it (refusal)",
+                id="Claude",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("settings", [FORCED, CITY_JSON, EVEN_CALL])
+    def test_a_blocked_reply_is_not_asked_for_again(self, settings, body, reason) -> None:
+        """The same request gives the same answer; the error says why."""
+        with pytest.raises(SegmindOutputError) as caught:
+            run(settings, respond(body))
+        assert f"once, but its reply cannot be used: {reason}" in str(caught.value)
+        assert "Change the prompt" in str(caught.value)
+
+    def test_a_blocked_reply_with_an_invalid_call_is_returned(self) -> None:
+        """It was stopped within the call."""
+        stopped = {"message": {"content": "[add(a=2"}, "finish_reason": "content_filter"}
+        requests, message = run(RETRY_INVALID, respond({"choices": [stopped]}))
+        assert len(requests) == 1
+        assert len(message.invalid_tool_calls) == 1
+
+    def test_what_meets_the_requirement_counts(self) -> None:
+        """Although a filter stopped the text after it."""
+        filtered = {"message": {"content": '{"name": "Oslo"}'}, "finish_reason": "content_filter"}
+        _, message = run(CITY_JSON, respond({"choices": [filtered]}))
+        assert message.text == '{"name": "Oslo"}'
+
+    def test_a_native_call_without_tools_is_invalid_and_not_asked_about(self) -> None:
+        """There is nothing to call."""
+        function = {"name": "add", "arguments": "{}"}
+        answer = {"message": {"content": "Hm.", "tool_calls": [{"function": function}]}}
+        requests, message = run({}, respond({"choices": [answer]}))
+        assert len(requests) == 1
+        assert (message.text, message.tool_calls) == ("Hm.", [])
+        assert message.invalid_tool_calls[0]["name"] == "add"
+
+
 class TestRejectedReplies:
     """The metadata `rejected_replies`."""
 

@@ -186,7 +186,9 @@ def test_a_missing_or_invalid_total_is_the_sum(total: object) -> None:
         pytest.param(b'{"content": [5]}', "has content without text", id="numbers as content"),
         pytest.param(b'{"candidates": []}', "has no candidates", id="empty candidates"),
         pytest.param(b'{"candidates": [{}]}', "candidates[0].content", id="empty candidate"),
-        pytest.param(b'{"promptFeedback": {}}', "has no candidates", id="empty feedback"),
+        pytest.param(b'{"promptFeedback": {}}', "no choices", id="empty feedback"),
+        pytest.param(b'{"promptFeedback": {"x": 1}}', "has no candidates", id="other feedback"),
+        pytest.param(b'{"choices": null, "content": null}', "no choices", id="nulls"),
     ],
 )
 def test_a_response_without_a_completion_is_a_typed_error(body: bytes, reason: str) -> None:

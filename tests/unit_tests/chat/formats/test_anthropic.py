@@ -195,13 +195,13 @@ def test_all_parts_of_a_reply_are_read() -> None:
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
         ("refusal", "content_filter"),
-        ("tool_use", "tool_calls"),
-        ("odd", None),
+        ("tool_use", "stop"),
+        ("odd", "stop"),
         (None, None),
     ],
 )
 def test_the_finish_reason_is_one_of_four(native, reason) -> None:
-    """Or unknown; the server's word is kept."""
+    """Without a call it is not `tool_calls`; the server's word is kept."""
     metadata = read_reply({"content": [], "stop_reason": native}).response_metadata
     assert metadata["finish_reason"] == reason
     assert metadata.get("native_finish_reason") == native

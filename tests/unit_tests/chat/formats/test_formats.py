@@ -16,6 +16,7 @@ from langchain_segmind._api.usage import create_usage_metadata
 from langchain_segmind._chat.formats import decode
 from langchain_segmind._chat.request import create_request
 from langchain_segmind._chat.response import Completion
+from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._settings.call_settings import NO_TOOLS, CallSettings
 from langchain_segmind._tools import convert_tools, create_toolset
 from langchain_segmind.gateway import Request, contract
@@ -53,6 +54,12 @@ def check_acceptance(body, api_format) -> None:
     contract.check_strictly(request, ())
 
 
+MISTRAL_PARTS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "SECRET"}]},
+    {"type": "text", "text": "Hi."},
+]
+
+
 @pytest.mark.parametrize("api_format", SLUGS)
 def test_the_reasoning_of_a_reply_is_not_sent_back(api_format) -> None:
     """Wherever it came from."""
@@ -61,11 +68,13 @@ def test_the_reasoning_of_a_reply_is_not_sent_back(api_format) -> None:
         {"candidates": [{"content": {"parts": [{"text": "SECRET", "thought": True}]}}]},
         {"choices": [{"message": {"content": "Hi.", "reasoning_content": "SECRET"}}]},
         {"choices": [{"message": {"content": "<think>SECRET</think>\n\nHi."}}]},
+        {"choices": [{"message": {"content": MISTRAL_PARTS}}]},
     ):
         message = read_reply(body)
         assert message.content_blocks[0] == {"type": "reasoning", "reasoning": "SECRET"}
         assert "SECRET" not in message.text
-        for shown in (message, AIMessage(content_blocks=message.content_blocks)):
+        written = AIMessage("<think>SECRET</think>Hi.")
+        for shown in (message, AIMessage(content_blocks=message.content_blocks), written):
             sent = write_body([HumanMessage("1"), shown, HumanMessage("2")], api_format)
             assert "SECRET" not in json.dumps(sent)
 
@@ -79,6 +88,13 @@ def test_the_reasoning_of_a_reply_is_not_sent_back(api_format) -> None:
         pytest.param("<think></think>", "", None, id="nothing"),
         pytest.param("So: <think>Hm.</think>", "So: <think>Hm.</think>", None, id="not at first"),
         pytest.param("<think> is a tag.", "<think> is a tag.", None, id="no end"),
+        pytest.param("\ufeff<THINK>Hm.</Think >Hi.", "Hi.", "Hm.", id="capitals"),
+        pytest.param("<think>A</think>\n<think>B</think>Hi.", "Hi.", "A\nB", id="two"),
+        pytest.param(
+            "<think>A<think>B</think>C</think>Hi.", "Hi.", "A<think>B</think>C", id="nested"
+        ),
+        pytest.param("<think>A<think>B</think>Hi.", "Hi.", "A<think>B", id="an end is missing"),
+        pytest.param("It says </think>.", "It says </think>.", None, id="only an end"),
         pytest.param("<thinker>Hm.</thinker>", "<thinker>Hm.</thinker>", None, id="another tag"),
     ],
 )
@@ -105,6 +121,54 @@ def test_a_reply_cut_within_its_thoughts_has_no_text() -> None:
     assert message.additional_kwargs["reasoning_content"] == "A\nHm"
 
 
+def test_thoughts_that_a_stop_string_cuts_are_reasoning() -> None:
+    """The server ends the reply before their end; a stop string in them cuts nothing."""
+    body = {"choices": [{"message": {"content": "<think>Hm"}, "finish_reason": "stop"}]}
+    message = read_reply(body, stop=["END"])
+    assert (message.text, message.additional_kwargs) == ("", {"reasoning_content": "Hm"})
+    choice = {"message": {"content": "<think>END</think>Hi."}, "finish_reason": "stop"}
+    assert read_reply({"choices": [choice]}, stop=["END"]).text == "Hi."
+
+
+def test_a_tag_in_an_argument_or_in_json_is_a_part_of_it() -> None:
+    """No thought ends there."""
+    body = {"choices": [{"message": {"content": "[add(a='x</think>y')]"}}]}
+    (call,) = read_reply(body, tools=TOOLS).tool_calls
+    assert call["args"] == {"a": "x</think>y"}
+    body = {"choices": [{"message": {"content": '{"a": "x</think>y"}'}}]}
+    message = read_reply(body, response_format=ResponseFormat())
+    assert message.text == '{"a": "x</think>y"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {
+            "choices": [
+                {
+                    "message": {
+                        "content": "\ud83d",
+                        "reasoning_content": "\ud83d",
+                        "refusal": "\ud83d",
+                    }
+                }
+            ],
+            "model": "\ud83d",
+            "id": "\ud83d",
+        },
+        {"content": [{"type": "thinking", "thinking": "\ud83d"}], "stop_reason": "\ud83d"},
+        {"candidates": [{"content": {"parts": [{"functionCall": {"name": "\ud83d"}}]}}]},
+    ],
+    ids=SLUGS,
+)
+@pytest.mark.parametrize("is_escaped", [True, False])
+def test_half_of_a_character_becomes_a_replacement_character(body, is_escaped) -> None:
+    """In every field: a message with one cannot be written as JSON."""
+    text = json.dumps(body, ensure_ascii=is_escaped).encode("utf-8", "surrogatepass")
+    written = read_reply(text).model_dump_json()
+    assert "\ufffd" in written
+
+
 @pytest.mark.parametrize("api_format", SLUGS)
 def test_a_reply_is_read_by_its_own_structure(api_format) -> None:
     """Whatever the format of the request was."""
@@ -112,6 +176,9 @@ def test_a_reply_is_read_by_its_own_structure(api_format) -> None:
         {"choices": [{"message": {"content": "Hi."}}], "content": [], "candidates": []},
         {"content": [{"type": "text", "text": "Hi."}], "candidates": []},
         {"candidates": [{"content": {"parts": [{"text": "Hi."}]}}], "content": None},
+        {"choices": None, "content": [{"type": "text", "text": "Hi."}]},
+        {"choices": None, "candidates": [{"content": {"parts": [{"text": "Hi."}]}}]},
+        {"type": "message", "content": "Hi."},
     ):
         message = read_reply(body, model=SLUGS[api_format])
         assert message.text == "Hi."

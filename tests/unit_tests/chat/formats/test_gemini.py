@@ -155,12 +155,12 @@ def test_all_parts_of_a_reply_are_read() -> None:
         ("SAFETY", "content_filter"),
         ("RECITATION", "content_filter"),
         ("PROHIBITED_CONTENT", "content_filter"),
-        ("MALFORMED_FUNCTION_CALL", None),
-        ("OTHER", None),
+        ("MALFORMED_FUNCTION_CALL", "stop"),
+        ("OTHER", "stop"),
     ],
 )
 def test_the_finish_reason_is_one_of_four(native, reason) -> None:
-    """Or unknown; the server's word is kept. A reply that is cut or filtered can lack content."""
+    """The server's word is kept. A reply that is cut or filtered can lack content."""
     message = read_reply({"candidates": [{"finishReason": native}]})
     assert message.content == ""
     assert message.response_metadata["finish_reason"] == reason

@@ -82,15 +82,15 @@ def test_reasoning_parts_are_not_text() -> None:
         ("length", "length"),
         ("max_tokens", "length"),
         ("content_filter", "content_filter"),
-        ("tool_calls", "tool_calls"),
-        ("function_call", "tool_calls"),
+        ("tool_calls", "stop"),
+        ("function_call", "stop"),
         ("eos", "stop"),
-        ("insufficient_system_resource", None),
+        ("insufficient_system_resource", "length"),
         (None, None),
     ],
 )
 def test_the_finish_reason_is_one_of_four(native, reason) -> None:
-    """Or unknown; another word of the server's is kept."""
+    """Without a call it is not `tool_calls`; another word of the server's is kept."""
     metadata = read_reply(reply({"content": "Hi."}, native)).response_metadata
     assert metadata["finish_reason"] == reason
     assert metadata.get("native_finish_reason") == (None if native == reason else native)
