@@ -150,7 +150,7 @@ class TypeNames:
 
     def get(self, ref: str, schema: Schema) -> tuple[str, bool]:
         """Return a type's name, and whether it is new."""
-        wanted = NOT_IN_A_NAME.sub("_", ref.rsplit("/", 1)[-1]) or "Self"
+        wanted = NOT_IN_A_NAME.sub("_", ref.rsplit("/", 1)[-1].lstrip("#")) or "Self"
         names = self._names.setdefault(wanted, {})
         if id(schema) not in self._keys:
             self._keys[id(schema)] = json.dumps(schema, sort_keys=True, default=str)

@@ -752,10 +752,10 @@ def test_type_names_are_numbered() -> None:
     wanted = ["#/$defs/T", "#/definitions/T", "#/$defs/T2", "#/$defs/T", "#", "#/$defs/a b"]
     schemas = [STRING, INTEGER, NUMBER, NULL, {}, BOOLEAN]
     given = [names.get(ref, schema) for ref, schema in zip(wanted, schemas, strict=True)]
-    expected = ["T", "T2", "T22", "T3", "_", "a_b"]
+    expected = ["T", "T2", "T22", "T3", "Self", "a_b"]
     assert given == [(name, True) for name in expected]
     assert names.get("#/other/T", {"type": "integer"}) == ("T2", False)
-    assert names.get("#/", {"default": {5}}) == ("Self", True)
+    assert names.get("#/", {"default": {5}}) == ("Self2", True)
 
 
 NAMES = [f"name{number}" for number in range(2_000)]
