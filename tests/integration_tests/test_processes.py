@@ -26,7 +26,9 @@ def add(a: int, b: int) -> int:
 
 def pickle_and_load(thing: Any, library: str = "pickle") -> Any:
     """Return a copy, pickled by a library and loaded by the standard one."""
-    return pickle.loads(pytest.importorskip(library).dumps(thing))
+    return pickle.loads(
+        pytest.importorskip(library, reason=f"{library} is not installed").dumps(thing)
+    )
 
 
 # --- Copies ---
@@ -289,5 +291,5 @@ def test_the_first_call_of_a_process_does_not_block_its_event_loop(
     run_script, gateway, tools, first
 ) -> None:
     """Certificates and modules are read in a thread, whichever method is called first."""
-    pytest.importorskip("blockbuster")
+    pytest.importorskip("blockbuster", reason="blockbuster is not installed")
     run_script(FIRST, gateway.base_url, TOOLS=tools, FIRST=first)
