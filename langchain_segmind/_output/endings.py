@@ -1,4 +1,4 @@
-"""Replies that ended early, or say nothing of what was asked for."""
+"""Replies that were cut off, refused or stopped by a filter."""
 
 from typing import NamedTuple
 

@@ -79,7 +79,7 @@ def get_text(fields: Mapping[str, Any], name: str) -> str | None:
 def map_reason(
     reasons: Mapping[str, FinishReason], native_reason: str | None
 ) -> FinishReason | None:
-    """Return what a provider's word means; an unknown one that the reply simply ended."""
+    """Return the finish reason for a provider's word: "stop" for an unknown one."""
     return None if native_reason is None else reasons.get(native_reason, "stop")
 
 
