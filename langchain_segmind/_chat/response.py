@@ -30,6 +30,9 @@ from langchain_segmind._tools import (
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 """Why a reply ended, in OpenAI's words."""
 
+CUT_REASONS = frozenset({"length", "content_filter"})
+"""Finish reasons of replies that may end within thoughts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
@@ -60,11 +63,11 @@ class Completion:
 
 def move_thoughts(completion: Completion, settings: CallSettings) -> Completion:
     """Return a completion with the thoughts at the beginning of its text in its reasoning."""
-    is_cut = completion.finish_reason == "length" or bool(settings.stop_strings)
+    is_cut = completion.finish_reason in CUT_REASONS or bool(settings.stop_strings)
     thoughts, text = split_thoughts(completion.text, is_cut=is_cut)
     if not thoughts:
         return completion
-    reasoning = "\n".join(filter(None, [completion.reasoning, *thoughts]))
+    reasoning = "\n".join(filter(None, dict.fromkeys([completion.reasoning, *thoughts])))
     return replace(completion, text=text, reasoning=reasoning or None)
 
 

@@ -84,11 +84,11 @@ def decode(body: bytes) -> Completion:
 def _find_format(parsed: Mapping[str, Any]) -> APIFormat:
     content = parsed.get("content")
     is_message = isinstance(content, str) and parsed.get("type") == "message"
-    if parsed.get("choices") is not None:
+    if parsed.get("choices"):
         return "openai"
     if isinstance(content, list) or is_message:
         return "anthropic"
-    if parsed.get("candidates") is not None or parsed.get("promptFeedback"):
+    if "candidates" in parsed or parsed.get("promptFeedback"):
         return "gemini"
     raise ValueError("has no choices, content list or candidates")
 

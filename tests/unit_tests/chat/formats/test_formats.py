@@ -110,11 +110,12 @@ def test_thoughts_that_begin_a_reply_are_reasoning(text, shown, reasoning) -> No
         assert message.additional_kwargs.get("reasoning_content") == reasoning
 
 
-def test_a_reply_cut_within_its_thoughts_has_no_text() -> None:
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_reply_cut_within_its_thoughts_has_no_text(reason) -> None:
     """All of it is reasoning, after what was reported as such."""
     choice = {
-        "message": {"content": "<think>Hm", "reasoning_content": "A"},
-        "finish_reason": "length",
+        "message": {"content": "<think>A</think><think>Hm", "reasoning_content": "A"},
+        "finish_reason": reason,
     }
     message = read_reply({"choices": [choice]})
     assert message.text == ""
@@ -177,6 +178,7 @@ def test_a_reply_is_read_by_its_own_structure(api_format) -> None:
         {"content": [{"type": "text", "text": "Hi."}], "candidates": []},
         {"candidates": [{"content": {"parts": [{"text": "Hi."}]}}], "content": None},
         {"choices": None, "content": [{"type": "text", "text": "Hi."}]},
+        {"choices": [], "candidates": [{"content": {"parts": [{"text": "Hi."}]}}]},
         {"choices": None, "candidates": [{"content": {"parts": [{"text": "Hi."}]}}]},
         {"type": "message", "content": "Hi."},
     ):
