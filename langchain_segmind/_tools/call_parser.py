@@ -23,15 +23,17 @@ from langchain_segmind._tools.literal_parser import (
     skip_brackets,
 )
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall, strip_namespace
-from langchain_segmind._tools.strings import UnreadableError
+from langchain_segmind._tools.strings import UnclosedStringError, UnreadableError
 from langchain_segmind._tools.syntax import PLAIN_NAME
 from langchain_segmind._tools.tools import Tool, Toolset
 
 UNFINISHED = "the reply ends inside the call"
 """Prefix of `RawCall.problem` if the text ends inside the call."""
 
-MAX_UNCLOSED_OBJECTS = 20
-"""Objects without an end that are read: each takes as long as what follows it."""
+UNCLEAR_STRING = str(UnclosedStringError(""))
+
+MAX_UNCLOSED = 20
+"""Objects and unknown calls without an end that are read: each takes as long as what follows."""
 
 UNGROUPED = re.compile(r"(?<!\\)\((?!\?)")
 QUOTED = r"(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*+(?P=quote)"
@@ -62,7 +64,7 @@ class CallReader:
         self._tools = tools
         self._depth = depth
         self._is_certain = self._is_in_object = False
-        self._unclosed_objects = 0
+        self._unclosed = 0
 
     @property
     def position(self) -> int:
@@ -148,10 +150,13 @@ class CallReader:
 
     def _skip_other_entry(self) -> RawCall:
         scanner, start = self._scanner, self.position
+        if self._unclosed >= MAX_UNCLOSED and not self._is_certain:
+            raise NoCallError
         scanner.take_match(BEFORE_CALL)
         try:
             scanner.read_expression()
         except UnreadableError:
+            self._unclosed += 1
             raise NoCallError from None
         text = self._text[start : self.position].rstrip()
         known = self._tools.tool_name
@@ -274,6 +279,9 @@ class CallReader:
             return []
         try:
             calls = self._read_content(str(scanner.read_value()))
+            if calls[-1].problem.startswith(UNFINISHED):
+                self._is_certain = True
+                return [self._skip_rest(calls[0].name, start, UNCLEAR_STRING)]
         except (UnreadableError, NoCallError):
             # The quotes around the call may not be escaped within it.
             self.position = start + 1
@@ -299,12 +307,16 @@ class CallReader:
     def _read_call(self, name: str, start: int) -> list[RawCall]:
         scanner = self._scanner
         tool, is_known = self._tools.get(name), name in self._tools or name == PARALLEL
+        scanner.peek()
         bracket = scanner.position
         self._is_certain = self._is_certain or is_known
+        if self._unclosed >= MAX_UNCLOSED and not self._is_certain:
+            raise NoCallError
         try:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
             if not self._is_certain:
+                self._unclosed += find_end(self._text, bracket) < 0
                 raise NoCallError from error
             return [self._skip_unreadable(name, start, bracket, error)]
         text = self._text[start : scanner.position]
@@ -411,7 +423,7 @@ class CallReader:
     def _read_json_calls(self) -> list[RawCall]:
         """Return the calls of a JSON object: one, or a list of them."""
         scanner, start = self._scanner, self._scanner.position
-        if self._unclosed_objects >= MAX_UNCLOSED_OBJECTS and not self._is_certain:
+        if self._unclosed >= MAX_UNCLOSED and not self._is_certain:
             raise NoCallError
         try:
             value = read_object(scanner)
@@ -460,9 +472,9 @@ class CallReader:
             start: Where the call begins.
         """
         scanner, name = self._scanner, strip_namespace(name, self._tools)
-        bracket = scanner.position
         if scanner.peek() != "{":
             return self._skip_rest(name, start, "the arguments are not a JSON object")
+        bracket = scanner.position
         try:
             arguments = read_object(scanner)
         except UnreadableError as error:
@@ -475,7 +487,7 @@ class CallReader:
         if known and inner and (call := known.match(self._text, inner.end())):
             return call[1]
         end = find_end(self._text, start)
-        self._unclosed_objects += end < 0
+        self._unclosed += end < 0
         named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
         names = (strip_namespace(match[2], self._tools) for match in named)
         return next((name for name in names if name in self._tools), "")

@@ -16,8 +16,6 @@ MARKUP = (
     rf"|<(?P<comment>!--)|<(?P<result>{RESULT})\b"
 )
 
-REASONING_CLOSER = rf"</(?:{'|'.join(REASONING)}){ATTRIBUTES}"
-
 REASONING_TAG = re.compile(rf"<(?P<close>/?)(?:{'|'.join(REASONING)}){ATTRIBUTES}", re.IGNORECASE)
 
 

@@ -35,8 +35,6 @@ MAX_STOPS = 5
 
 MAX_NAMES_SHOWN = 20
 
-LIST_LINE = re.compile(r"^ {0,3}\[", re.MULTILINE)
-
 QUOTED = re.compile(r"'(?:\\.|[^'\\])*+'|\"(?:\\.|[^\"\\])*+\"", re.DOTALL)
 """Matches a string in an expression."""
 
@@ -139,18 +137,26 @@ class Reply:
         text: The reply.
         is_unclear: Whether it contains calls that may not be meant as such.
         spans: The calls.
+        uncut: The calls within which a stop string ends nothing: also unclear ones.
     """
 
     def __init__(self, text: str, tools: Toolset, rules: ReadingRules) -> None:
         self.text = text
         self.is_unclear = False
+        self._found: Sequence[Span] = []
         self.spans = self._find_calls(tools, rules) if tools else []
+        self.uncut = self._found if self.is_unclear else self.spans
 
     def _find_calls(self, tools: Toolset, rules: ReadingRules) -> Sequence[Span]:
         text = self.text
         if calls := read_whole(text, tools):
             return [Span(0, len(text), calls)]
         finder = CallFinder(text, tools)
+        self._found = finder.spans
+        if finder.is_doubtful:
+            has_calls = bool(finder.spans) or finder.hides_calls
+            self.is_unclear = rules.asks and rules.in_text and has_calls
+            return []
         asked = [(start, end) for start, end in finder.pieces if text[start:end].strip()]
         if len(asked) == 1 and asked[0] != (0, len(text)):
             start, end = asked[0]
@@ -167,17 +173,18 @@ class Reply:
             return shown if len(shown) == 1 or shown == lists else []
         # Behind a tag that only closes, the beginning of the reply is hidden.
         is_first = not finder.pieces[0][0] and self._begins_with(lists, finder.pieces)
-        if is_first or not rules.asks:
-            return lists
-        self.is_unclear = any(map(self._is_unclear, spans))
-        return []
+        if is_first:
+            others = [span for span in spans if span.is_alone or span.kind == "wrapped"]
+            self.is_unclear = any(self._is_unclear(span) for span in others if span not in lists)
+        else:
+            self.is_unclear = finder.hides_calls or any(map(self._is_unclear, spans))
+        self.is_unclear = self.is_unclear and rules.asks
+        return [] if self.is_unclear or (rules.asks and not is_first) else lists
 
     def _is_unclear(self, span: Span) -> bool:
         """Whether calls within other text may be meant as such."""
-        if span.kind == "bare" and span.calls[-1].problem:  # what has no end can contain calls
-            return bool(LIST_LINE.search(self.text, span.start))
         if span.kind == "bare":
-            return span.is_alone
+            return span.is_alone and not span.calls[-1].problem
         return span.is_outer or span.kind == "wrapped" or (span.kind == "list" and span.is_alone)
 
     def _begins_with(self, lists: Sequence[Span], pieces: Sequence[Piece]) -> bool:
@@ -193,7 +200,7 @@ def cut_at_stop(
 ) -> Reply:
     """Return a reply up to the first stop string that is not inside a call."""
     reply = Reply(text, tools, rules)
-    for position in islice(find_stops(text, stop, reply.spans), MAX_STOPS):
+    for position in islice(find_stops(text, stop, reply.uncut), MAX_STOPS):
         kept = Reply(text[:position], tools, rules)
         if not kept.spans or not kept.spans[-1].calls[-1].problem.startswith(UNFINISHED):
             return kept

@@ -7,9 +7,8 @@ can contain any mark.
 import re
 from functools import lru_cache
 
-from langchain_segmind._tools.call_parser import UNFINISHED, CallReader
+from langchain_segmind._tools.call_parser import UNCLEAR_STRING, UNFINISHED, CallReader
 from langchain_segmind._tools.raw_call import NoCallError, RawCall
-from langchain_segmind._tools.strings import UnclosedStringError
 from langchain_segmind._tools.tools import Toolset
 
 MAX_WRAPPINGS = 4
@@ -49,8 +48,6 @@ STRING = (
     r"|\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)|(?<!\w)'(?:\\.|[^'\\])*+(?:'|\\?\Z)"
 )
 """Matches a string; one that is not closed extends to the end of the text."""
-
-UNCLEAR_STRING = str(UnclosedStringError(""))
 
 
 @lru_cache

@@ -70,8 +70,8 @@ OPEN = "{'a': "
         ),
         pytest.param(
             f"[{UNFINISHED}</think>\n{OTHER}",
-            [(f"[{UNFINISHED}</think>\n{OTHER}", "list")],
-            id="a tag in a string",
+            [(OTHER, "list")],
+            id="open string in reasoning",
         ),
         pytest.param(
             f"[{UNFINISHED}\n<think>a</think>\n{OTHER}",

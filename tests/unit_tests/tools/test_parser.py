@@ -368,6 +368,8 @@ UNCLEAR = [
     pytest.param(f"<think/>\n{CALL}", id="empty reasoning"),
     pytest.param("I will call it:\npay(to='Ana')", id="a call without brackets"),
     pytest.param("pay(to='Ana')\nI called it.", id="a call without brackets above text"),
+    pytest.param("x = pay(to='Ana')", id="a call whose result is assigned"),
+    pytest.param("So:\nx = await pay(to='Ana')", id="a call that is awaited"),
 ]
 
 
@@ -379,7 +381,7 @@ def test_calls_beside_text_are_unclear_unless_a_call_is_forced(text) -> None:
     assert [(call["name"], call["args"]) for call in parsed.calls] == [ANA]
 
 
-@pytest.mark.parametrize("text", ["Like `stop()`.", "- pay(to='Ana')", "x = pay(to='Ana')"])
+@pytest.mark.parametrize("text", ["Like `stop()`.", "- pay(to='Ana')"])
 def test_a_call_within_a_line_is_text(text) -> None:
     """The model writes about it."""
     assert parse_reply(text, TOOLS, rules=ASKS) == ParsedReply(text, text)
@@ -626,6 +628,8 @@ def test_a_forced_call_is_the_only_one_or_all_lists(text, calls, content) -> Non
         pytest.param(f"{CALL}\n<think>x</think>\n{CALL}\nB", [ANA, ANA], False, id="lists first"),
         pytest.param(f"<think>x</think>\n{CALL}\nB", [ANA], False, id="behind reasoning"),
         pytest.param(f"{CALL}\nB {CALL}", [ANA], False, id="a list first, and one in a line"),
+        pytest.param(f"{CALL}\npay(to='Ana')", [], True, id="a list first, and a bare call"),
+        pytest.param(f"{CALL}\n```\n{CALL}\n```", [], True, id="a list first, and a fence"),
         pytest.param(f"A\n{CALL}", [], True, id="text first"),
         pytest.param(f"A\npay(to='x\n{CALL}", [], True, id="a list in an open call"),
         pytest.param("[1] A\npay(to='x' y", [], False, id="a list before an open call"),
