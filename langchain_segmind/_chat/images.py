@@ -25,6 +25,8 @@ MEDIA_TYPES: Mapping[str, str] = {
 STANDARD_ALPHABET = str.maketrans("-_", "+/")
 """Changes the Base64 of URLs, which need not be padded, into that of JSON."""
 
+IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]+")
+
 WEB_URL = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 
 MAX_HEADER_CHARS = 262_144
@@ -138,7 +140,7 @@ def _read_media_type(given: Any, data: str) -> str:
         named = next(types, "")
         if not named:
             raise ValueError("has an image without a media type; pass its mime_type")
-    if not named.startswith("image/"):
+    if not IMAGE_TYPE.fullmatch(named):
         raise ValueError(f"has an image of the media type {named!r}, which is not an image's")
     return "image/jpeg" if named == "image/jpg" else named
 

@@ -75,7 +75,8 @@ def run_call(
         result = create_chat_result(completion, parsed, response.headers, settings)
         message = get_message(result)
         replies.append(message)
-        if parsed.is_unclear and not unclear and len(replies) <= settings.output_retries:
+        is_last = len(replies) > settings.output_retries or find_ending(message).is_final
+        if parsed.is_unclear and not unclear and not is_last:
             unclear = result
             problems.append(UNCLEAR)
             conversation += [AIMessage(parsed.text), HumanMessage(UNCLEAR)]
@@ -90,7 +91,6 @@ def run_call(
         unmet = find_unmet_requirement(message, settings)
         problem = unmet or find_invalid_calls(message, settings)
         problems.append(problem)
-        is_last = len(replies) > settings.output_retries or find_ending(message).is_final
         if not problem or is_last:
             break
         conversation += build_reask_messages(message, problem, settings)

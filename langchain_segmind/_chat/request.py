@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import groupby
@@ -19,7 +19,7 @@ from langchain_core.messages import (
     ToolCall,
     ToolMessage,
 )
-from langchain_core.messages.tool import tool_call
+from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_segmind._api.endpoint import ROLES, Role
 from langchain_segmind._chat.images import Image, has_url, is_image, read_image
@@ -184,7 +184,10 @@ def convert_messages(
         takes_image_urls=takes_image_urls,
     )
     for index, message in enumerate(messages):
-        writer.add(message, index)
+        try:
+            writer.add(message, index)
+        except RecursionError:
+            raise ValueError(f"Message {index} is nested too deeply to be sent.") from None
     return writer.finish(instructions)
 
 
@@ -231,8 +234,7 @@ class _TurnWriter:
         if calls:
             self._remember_call_ids(calls)
             # A reply without a call that can be run has its whole text as content.
-            unwritten = [call for call in calls if not _is_in_text(call, message)]
-            if unwritten:
+            if unwritten := _find_unwritten(calls, str(message.text)):
                 turn.add(render_calls(unwritten), "\n")
         if not turn.parts:
             turn.parts.append("")
@@ -301,7 +303,7 @@ class _TurnWriter:
             elif kind in TEXT_KEYS or kind in MEDIA_BLOCKS:
                 texts.append(_get_block_text(block, index, self.model))
             else:
-                texts.append(json.dumps(block, ensure_ascii=False, default=str))
+                texts.append(_write_json(block, index))
         return "\n".join(texts) or (ONLY_IMAGES if images else ""), images
 
     def _find_left_out(self, block: Any) -> str:
@@ -356,10 +358,17 @@ def _get_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
         if not key or not isinstance(block, dict):
             continue
         call_id = block.get("id") if isinstance(block.get("id"), str) else None
-        if call_id in known:
+        name, args = block.get("name"), block.get(key)
+        if call_id in known or not isinstance(name, str):
             continue
-        if isinstance(block.get("name"), str) and isinstance(block.get(key), dict):
-            calls.append(tool_call(name=block["name"], args=block[key], id=call_id))
+        if isinstance(args, str):
+            with suppress(ValueError):
+                args = json.loads(args)
+        if isinstance(args, dict):
+            calls.append(tool_call(name=name, args=args, id=call_id))
+        elif args is not None:
+            text = f"{name}({args if isinstance(args, str) else json.dumps(args, default=str)})"
+            calls.append(invalid_tool_call(name=name, args=text, id=call_id))
     return calls
 
 
@@ -371,11 +380,29 @@ def _leave_out_thoughts(parts: list[Part]) -> list[Part]:
     return [text, *parts[1:]] if text else parts[1:]
 
 
-def _is_in_text(call: ToolCall | InvalidToolCall, message: BaseMessage) -> bool:
-    """Whether an invalid call is a part of the message's text."""
-    written, name = call["args"], call["name"]
-    is_call = isinstance(written, str) and bool(name) and str(name) in written
-    return is_call and str(written) in str(message.text)
+def _write_json(block: Any, index: int) -> str:
+    try:
+        return json.dumps(block, ensure_ascii=False, default=str)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Message {index} has a block that cannot be written as JSON: {error}."
+        ) from None
+
+
+def _find_unwritten(
+    calls: Sequence[ToolCall | InvalidToolCall], text: str
+) -> list[ToolCall | InvalidToolCall]:
+    """Return the calls that are not, as invalid ones can be, a part of the message's text."""
+    unwritten, position = [], 0
+    for call in calls:
+        written, name = call["args"], call["name"]
+        is_call = isinstance(written, str) and bool(name) and str(name) in written
+        start = text.find(str(written), position) if is_call else -1
+        if start < 0:
+            unwritten.append(call)
+        else:
+            position = start + len(str(written))
+    return unwritten
 
 
 def _get_role(message: BaseMessage, index: int) -> Role:

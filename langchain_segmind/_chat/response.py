@@ -100,9 +100,10 @@ def create_chat_result(
         settings: What was asked for: the tools, the format, where to stop.
     """
     calls, dropped = split_calls(parsed.calls, settings)
-    reason = "tool_calls" if calls else "stop" if parsed.is_cut else completion.finish_reason
-    if reason == "tool_calls" and not (calls or parsed.invalid_calls):
-        reason = "stop"
+    reason = "stop" if parsed.is_cut else completion.finish_reason
+    if reason not in CUT_REASONS:
+        has_calls = bool(calls) or (reason == "tool_calls" and bool(parsed.invalid_calls))
+        reason = "tool_calls" if has_calls else reason and "stop"
     native_reason = completion.native_finish_reason
     errors = {str(call["id"]): call["error"] for call in parsed.invalid_calls}
     optional = {

@@ -37,6 +37,9 @@ from langchain_segmind._tools import (
 MAX_BRACKETS = 20_000
 """Pairs of brackets in a reply that are looked at, without those inside another pair."""
 
+MAX_UNCLOSED = 20
+"""Brackets without an end that are looked at: each takes as long as what follows it."""
+
 MAX_OBJECTS = 50
 """Different objects in a reply that are compared with the schema."""
 
@@ -238,7 +241,7 @@ class Finder:
     def __init__(self, text: str) -> None:
         self._text = text
         self._found: list[tuple[int, str, Any]] = []
-        self._brackets = self._commented = 0
+        self._brackets = self._unclosed = self._commented = 0
         closers = [tag.start() for tag in REASONING_TAG.finditer(text) if tag["close"]]
         self._last_reasoning_end = closers[-1] if closers else -1
         self._pieces = [
@@ -280,7 +283,7 @@ class Finder:
             # What comes before can be a part of what this closes.
             self._found.append((start, "", MISSING))
             return start + 1
-        end = find_end(text, start) if self._brackets <= MAX_BRACKETS else -1
+        end = self._find_end(start)
         value = read_brackets(text[start:end]) if end > 0 else MISSING
         has_comment = COMMENT_START.search(text, start, end if end > 0 else len(text))
         if value is MISSING and has_comment and self._commented < MAX_COMMENTED:
@@ -290,10 +293,17 @@ class Finder:
                 end = end_of_commented if value is not MISSING else end
         if value is not MISSING:
             self._found.append((start, text[start:end], value))
-        elif end < 0 and self._brackets <= MAX_BRACKETS:
-            flat = FLAT_BRACKETS.match(text, start)
-            end = flat.end() if flat else -1
         if end > 0:
             return end
         self._found.append((start, "", MISSING))
         return self._last_reasoning_end if self._last_reasoning_end > start else len(text)
+
+    def _find_end(self, start: int) -> int:
+        """Return where the brackets that begin here end; -1 if they are not closed."""
+        if self._brackets > MAX_BRACKETS:
+            return -1
+        if flat := FLAT_BRACKETS.match(self._text, start):
+            return flat.end()
+        end = find_end(self._text, start) if self._unclosed < MAX_UNCLOSED else -1
+        self._unclosed += end < 0
+        return end

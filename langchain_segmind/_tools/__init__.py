@@ -18,6 +18,7 @@ from langchain_segmind._tools.literal_parser import (
     NumberLiteral,
     Scanner,
     find_end,
+    is_deeper,
     iterate_leaves,
 )
 from langchain_segmind._tools.markup import REASONING_TAG, compile_events, find_asked
@@ -65,6 +66,7 @@ __all__ = [
     "find_end",
     "get_other_schema",
     "get_reference",
+    "is_deeper",
     "iterate_leaves",
     "make_plain",
     "parse_native_calls",

@@ -5,13 +5,14 @@ import re
 from typing import Any
 
 from langchain_segmind._tools.literal_parser import convert_number
+from langchain_segmind._tools.syntax import WINDOWS_PATH
 
 JSON_STRING = r"\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)"
 """Also matches one that is not closed: what is in it is not looked at again."""
 
 TRAILING_COMMA = re.compile(rf"{JSON_STRING}|(?P<comma>,)(?=\s*+[}}\]])", re.DOTALL)
 
-PATH_STRING = re.compile(r"['\"](?:[A-Za-z]:|\\\\[\w.$-]++)\\[bfnrt]\w")
+PATH_STRING = re.compile(rf"['\"]{WINDOWS_PATH.pattern}(?=[bfnrt]\w)")
 """Matches a string in JSON that starts like a path, such as `C:\\temp`: JSON would read a tab."""
 
 ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*+\\/")

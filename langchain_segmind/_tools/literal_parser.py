@@ -435,6 +435,19 @@ def is_beside_word(text: str, end: int, before: str) -> bool:
     return is_after_word or bool(WORD_AFTER_STRING.match(text, end))
 
 
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and dicts are nested in more than so many levels."""
+    parts = [value]
+    for _ in range(levels + 1):
+        parts = [
+            inner
+            for part in parts
+            if isinstance(part, dict | list)
+            for inner in (part.values() if isinstance(part, dict) else part)
+        ]
+    return bool(parts)
+
+
 def iterate_leaves(value: Any) -> Iterator[Any]:
     """Yield the parts of a value that are neither lists nor dicts, in any order."""
     pending = [value]

@@ -21,7 +21,12 @@ from langchain_segmind._tools.call_parser import UNFINISHED
 from langchain_segmind._tools.coercion import Coerced, coerce_arguments
 from langchain_segmind._tools.finder import CallFinder, Span
 from langchain_segmind._tools.json_calls import convert_native_call
-from langchain_segmind._tools.literal_parser import Expression, iterate_leaves
+from langchain_segmind._tools.literal_parser import (
+    MAX_DEPTH,
+    Expression,
+    is_deeper,
+    iterate_leaves,
+)
 from langchain_segmind._tools.markup import Piece
 from langchain_segmind._tools.raw_call import RawCall
 from langchain_segmind._tools.strings import UnreadableError
@@ -34,6 +39,8 @@ MAX_STOPS = 5
 """Places of stop strings that are tried; each can turn out to be inside a call."""
 
 MAX_NAMES_SHOWN = 20
+
+TOO_DEEP = f"values are nested more than {MAX_DEPTH} levels deep"
 
 QUOTED = re.compile(r"'(?:\\.|[^'\\])*+'|\"(?:\\.|[^\"\\])*+\"", re.DOTALL)
 """Matches a string in an expression."""
@@ -234,13 +241,15 @@ def create_call(raw: RawCall, tools: Toolset) -> ToolCall | InvalidToolCall:
     arguments: Any = {}
     if tool is None:
         problem = problem or describe_unknown(tools)
+    elif is_deeper(raw.arguments, MAX_DEPTH):
+        problem = TOO_DEEP
     elif not (problem := problem or find_nested_call(raw.arguments, tools)):
         try:
             coerced = coerce_arguments(raw.arguments, tool)
         except UnreadableError as error:
             problem = str(error)
         except RecursionError:
-            problem = "values are nested too deeply"
+            problem = TOO_DEEP
         else:
             arguments = coerced.value
             raw.repairs.extend(coerced.coercions)

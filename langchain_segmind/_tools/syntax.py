@@ -20,8 +20,14 @@ RESULT = "tool_result"
 PLAIN_NAME = re.compile(r"[^\W\d][\w.$/-]*|\$[\w.$/-]+")
 """A name that needs no quotes."""
 
-WINDOWS_PATH = re.compile(r"[A-Za-z]:\\(?!\\)|\\\\[\w.$-]++\\(?!\\)")
-"""Matches a string that starts like a path whose backslashes are not escaped."""
+WINDOWS_PATH = re.compile(
+    r"(?:[A-Za-z]:|\\\\[\w.$-]++)\\(?!\\|[nrt](?:[A-Z\W]|\Z))(?![^'\"]*(?:[<>:|?*]|\\\\))"
+)
+"""Matches a string that starts like a path whose backslashes are not escaped.
+
+It contains no character that a path cannot, such as the colon of `A:\\tno, B:\\tyes`, and no other
+backslash that is escaped. In `Q:\\nWhat` the capital shows that a line begins.
+"""
 
 INVISIBLE = (
     "\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"

@@ -1,6 +1,8 @@
 """Parts that hostile replies repeat."""
 
 JSON_SHAPES = [
+    "[:(] ",
+    "][f(",
     "{",
     "[",
     '{"a":',
@@ -46,3 +48,11 @@ JSON_SHAPES = [
     ",",
     ", ",
 ]
+
+
+def nest(levels: int) -> list:
+    """Return lists within lists."""
+    nested: list = []
+    for _ in range(levels):
+        nested = [nested]
+    return nested

@@ -70,7 +70,7 @@ def decode(body: bytes) -> Completion:
         ValueError: The body is not a chat completion; the message completes "The body ...".
     """
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(body.decode("utf-8-sig", "surrogatepass"))
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
     if not isinstance(parsed, dict):

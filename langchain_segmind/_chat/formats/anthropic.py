@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_segmind._chat.formats.shared import (
-    drop_none,
     encode_parts,
     get_text,
-    iterate_objects,
+    iterate_blocks,
     join_system_text,
+    keep_facts,
     map_reason,
     merge_turns,
     select_parameters,
@@ -83,9 +83,8 @@ def decode(parsed: dict[str, Any]) -> Completion:
         ValueError: It is not a completion; the message says what it lacks.
     """
     content = parsed.get("content")
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     by_type: dict[str, list[dict[str, Any]]] = {}
-    for block in iterate_objects(blocks):
+    for block in iterate_blocks(content):
         by_type.setdefault(str(block.get("type")), []).append(block)
     if content and KNOWN_BLOCKS.isdisjoint(by_type):
         raise ValueError("has content without text")
@@ -98,7 +97,7 @@ def decode(parsed: dict[str, Any]) -> Completion:
         native_finish_reason=reason,
         model=get_text(parsed, "model"),
         calls=[_convert_call(block) for block in by_type.get("tool_use", ())],
-        metadata=drop_none({key: get_text(parsed, key) for key in ("id", "stop_sequence")}),
+        metadata=keep_facts({key: get_text(parsed, key) for key in ("id", "stop_sequence")}),
     )
 
 

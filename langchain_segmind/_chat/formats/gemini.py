@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_segmind._chat.formats.shared import (
-    drop_none,
     get_text,
-    iterate_objects,
+    iterate_blocks,
     join_system_text,
+    keep_facts,
     map_reason,
     merge_turns,
     select_parameters,
@@ -78,7 +78,7 @@ def decode(parsed: dict[str, Any]) -> Completion:
     Raises:
         ValueError: It is not a completion; the message says what it lacks.
     """
-    candidate = next(iterate_objects(parsed.get("candidates")), None)
+    candidate = next(iterate_blocks(parsed.get("candidates")), None)
     feedback = parsed.get("promptFeedback")
     block_reason = get_text(feedback, "blockReason") if isinstance(feedback, dict) else None
     if candidate is None and block_reason is None:
@@ -87,7 +87,7 @@ def decode(parsed: dict[str, Any]) -> Completion:
     reason, content = get_text(candidate, "finishReason"), candidate.get("content")
     if not (reason or block_reason or "content" in candidate):
         raise ValueError("has no candidates[0].content")
-    parts = [*iterate_objects(content.get("parts") if isinstance(content, dict) else None)]
+    parts = [*iterate_blocks(content.get("parts") if isinstance(content, dict) else content)]
     thoughts = [part for part in parts if part.get("thought")]
     spoken = [part for part in parts if not part.get("thought")]
     metadata = {
@@ -103,7 +103,7 @@ def decode(parsed: dict[str, Any]) -> Completion:
         native_finish_reason=reason or block_reason,
         model=get_text(parsed, "modelVersion"),
         calls=[_convert_call(p["functionCall"]) for p in spoken if p.get("functionCall")],
-        metadata=drop_none(metadata),
+        metadata=keep_facts(metadata),
     )
 
 

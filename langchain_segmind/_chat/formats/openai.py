@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_segmind._chat.formats.shared import (
-    drop_none,
     encode_parts,
     get_text,
-    iterate_objects,
+    iterate_blocks,
+    keep_facts,
     map_reason,
 )
 from langchain_segmind._chat.request import ChatRequest, Part
@@ -62,7 +62,7 @@ def decode(parsed: dict[str, Any]) -> Completion:
     """
     choice, message = _find_message(parsed)
     content = message.get("content")
-    parts = [content] if isinstance(content, str) else content or []
+    parts = [*iterate_blocks(content)]
     thoughts = [_get_part_text(part) for part in parts if _is_thought(part)]
     reason = get_text(choice, "finish_reason")
     metadata = {key: get_text(parsed, key) for key in METADATA_KEYS}
@@ -77,7 +77,7 @@ def decode(parsed: dict[str, Any]) -> Completion:
         native_finish_reason=reason,
         model=get_text(parsed, "model"),
         calls=_get_calls(message),
-        metadata=drop_none({**metadata, "logprobs": choice.get("logprobs")}),
+        metadata=keep_facts({**metadata, "logprobs": choice.get("logprobs")}),
     )
 
 
@@ -91,7 +91,8 @@ def _find_message(parsed: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
         raise ValueError("has no choices[0].message.content")
     content = message.get("content")
     if isinstance(content, list):
-        if content and not any(_is_text(part) or _is_thought(part) for part in content):
+        parts = iterate_blocks(content)
+        if content and not any("text" in part or _is_thought(part) for part in parts):
             raise ValueError("has content without text")
     elif not isinstance(content, str | None):
         raise ValueError("has content that is not text")
@@ -105,19 +106,14 @@ def _get_calls(message: Mapping[str, Any]) -> list[Any]:
     return [*(calls if isinstance(calls, list) else [calls]), *([function] if function else [])]
 
 
-def _is_text(part: Any) -> bool:
-    return isinstance(part, str) or (isinstance(part, dict) and isinstance(part.get("text"), str))
+def _is_thought(part: Mapping[str, Any]) -> bool:
+    kind = str(part.get("type"))
+    return kind.startswith(("thinking", "reasoning")) or bool(part.get("thought"))
 
 
-def _is_thought(part: Any) -> bool:
-    return isinstance(part, dict) and str(part.get("type")).startswith(("thinking", "reasoning"))
-
-
-def _get_part_text(part: Any) -> str:
+def _get_part_text(part: Mapping[str, Any]) -> str:
     """Return the text of a part; thoughts can be a list of texts."""
-    if not isinstance(part, dict):
-        return part if isinstance(part, str) else ""
     texts = (get_text(part, key) for key in ("text", "thinking", "reasoning"))
     lists = (part.get(key) for key in ("thinking", "summary", "content"))
-    inner = (get_text(text, "text") for texts in lists for text in iterate_objects(texts))
+    inner = (get_text(text, "text") for texts in lists for text in iterate_blocks(texts))
     return next(filter(None, texts), None) or "".join(filter(None, inner))

@@ -7,6 +7,10 @@ from typing import Any
 
 from langchain_segmind._chat.request import ChatRequest, Part, Turn, join_texts
 from langchain_segmind._chat.response import FinishReason
+from langchain_segmind._tools import is_deeper
+
+MAX_FACT_DEPTH = 100
+"""Levels of nested lists and objects in a fact that is kept in the metadata."""
 
 
 def encode_parts(
@@ -83,12 +87,19 @@ def map_reason(
     return None if native_reason is None else reasons.get(native_reason, "stop")
 
 
-def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that are not None."""
-    return {name: value for name, value in fields.items() if value is not None}
+def keep_facts(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not None, nor nested too deeply to be written as JSON."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and not is_deeper(value, MAX_FACT_DEPTH)
+    }
 
 
-def iterate_objects(values: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects in a list; nothing if it is not a list."""
-    if isinstance(values, list):
-        yield from (value for value in values if isinstance(value, dict))
+def iterate_blocks(content: Any) -> Iterator[dict[str, Any]]:
+    """Yield the blocks of a content: a list, or a single one; a string is a block of text."""
+    for block in content if isinstance(content, list) else [content]:
+        if isinstance(block, str):
+            yield {"type": "text", "text": block}
+        elif isinstance(block, dict):
+            yield block

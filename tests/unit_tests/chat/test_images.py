@@ -90,6 +90,9 @@ def test_the_level_of_detail_is_kept(block) -> None:
         pytest.param(
             {"type": "image", "base64": DATA, "mime_type": "application/pdf"}, "pdf", id="PDF"
         ),
+        pytest.param(
+            {"type": "image", "base64": DATA, "mime_type": "image/png,x"}, "png,x", id="no type"
+        ),
     ],
 )
 def test_the_error_for_an_unreadable_image_names_its_message(block, words) -> None:

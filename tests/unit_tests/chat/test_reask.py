@@ -380,6 +380,21 @@ class TestBlockedReplies:
         assert len(requests) == 1
         assert len(message.invalid_tool_calls) == 1
 
+    @pytest.mark.parametrize("ending", [{"finish_reason": "content_filter"}, {"refusal": "No."}])
+    def test_a_blocked_reply_is_not_asked_about(self, ending) -> None:
+        """Although a call stands beside its text."""
+        fields = {"content": f"I add.\n{ADD}", "refusal": ending.get("refusal")}
+        answer = {"message": fields, "finish_reason": ending.get("finish_reason", "stop")}
+        requests, message = run({"tools": TOOLS}, respond({"choices": [answer]}))
+        assert len(requests) == 1
+        assert message.tool_calls == []
+
+    def test_a_cut_reply_with_calls_says_that_it_was_cut(self) -> None:
+        """The calls before the cut are no reason to forget it."""
+        cut = {"message": {"content": "[add(a=2, b=3), add(a=4"}, "finish_reason": "length"}
+        requests, _ = run(RETRY_INVALID, respond({"choices": [cut]}), ADD)
+        assert "it was cut off at its maximum length" in requests[1][-1].text
+
     def test_what_meets_the_requirement_counts(self) -> None:
         """Although a filter stopped the text after it."""
         filtered = {"message": {"content": '{"name": "Oslo"}'}, "finish_reason": "content_filter"}

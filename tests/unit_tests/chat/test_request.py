@@ -23,6 +23,7 @@ from langchain_core.messages.tool import invalid_tool_call
 from langchain_segmind._chat.formats import encode
 from langchain_segmind._chat.request import ChatRequest, convert_messages, create_request
 from langchain_segmind._settings.call_settings import CallSettings
+from tests.support.shapes import nest
 
 
 def encode_messages(messages, instructions: str = "") -> list[dict]:
@@ -89,6 +90,41 @@ def test_the_thoughts_of_a_models_message_are_not_sent(content) -> None:
     """Those of a person are text."""
     assert encode_messages([AIMessage(content)])[0]["content"] == "B"
     assert "A" in encode_messages([HumanMessage(content)])[0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [('{"a": 1}', "[add(a=1)]"), ("{a", "[add({a)]"), ([1], "[add([1])]"), (None, "")],
+)
+def test_a_call_whose_arguments_are_text_is_sent(written, text) -> None:
+    """As a call if it can be read, else as it is written."""
+    block = {"type": "tool_use", "name": "add", "input": written, "id": "c"}
+    assert encode_messages([AIMessage([block])])[0]["content"] == text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ToolMessage([{"type": "odd", ("a", 1): 2}], tool_call_id="1"),
+        AIMessage("", tool_calls=[{"name": "add", "args": {"a": nest(2_000)}, "id": "1"}]),
+    ],
+    ids=["keys", "depth"],
+)
+def test_a_message_that_cannot_be_written_is_named(message) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ValueError, match="Message 1 "):
+        encode_messages([HumanMessage("hi"), message])
+
+
+def test_each_invalid_call_is_looked_for_behind_the_one_before() -> None:
+    """Two of the same text are written twice."""
+    invalid = [invalid_tool_call(name="add", args="add(a=)", id=one) for one in "ab"]
+    once, twice = "So: add(a=)", "So: add(a=), add(a=)"
+    sent = [
+        encode_messages([AIMessage(text, invalid_tool_calls=invalid)])[0]["content"]
+        for text in (once, twice)
+    ]
+    assert sent == [f"{once}\n[add(a=)]", twice]
 
 
 def test_the_sent_text_is_the_messages_text() -> None:

@@ -576,7 +576,10 @@ def test_native_arguments_that_cannot_be_read_have_a_reason() -> None:
     deep: dict = {}
     for _ in range(3_000):
         deep = {"x": deep}
-    for arguments, reason in [('{"to": 1, "to": 2}', "a key is given twice"), (deep, "too deeply")]:
+    for arguments, reason in [
+        ('{"to": 1, "to": 2}', "a key is given twice"),
+        (deep, "levels deep"),
+    ]:
         [invalid] = parse_native("pay", arguments).invalid_calls
         assert reason in invalid["error"]
 

@@ -24,6 +24,7 @@ from tests.support.bodies import check_body
 from tests.support.histories import HISTORIES, check_error
 from tests.support.images import BLOCKS, URL_BLOCKS
 from tests.support.replies import SLUGS, read_reply, write_body
+from tests.support.shapes import nest
 
 TOOLS = create_toolset(convert_tools([{"title": "add", "type": "object", "properties": {}}]))
 
@@ -91,7 +92,10 @@ def test_the_reasoning_of_a_reply_is_not_sent_back(api_format) -> None:
         pytest.param("\ufeff<THINK>Hm.</Think >Hi.", "Hi.", "Hm.", id="capitals"),
         pytest.param("<think>A</think>\n<think>B</think>Hi.", "Hi.", "A\nB", id="two"),
         pytest.param(
-            "<think>A<think>B</think>C</think>Hi.", "Hi.", "A<think>B</think>C", id="nested"
+            "<think>A <think> tag.</think>It ends with </think>.",
+            "It ends with </think>.",
+            "A <think> tag.",
+            id="tags in both",
         ),
         pytest.param("<think>A<think>B</think>Hi.", "Hi.", "A<think>B", id="an end is missing"),
         pytest.param("It says </think>.", "It says </think>.", None, id="only an end"),
@@ -168,6 +172,50 @@ def test_half_of_a_character_becomes_a_replacement_character(body, is_escaped) -
     text = json.dumps(body, ensure_ascii=is_escaped).encode("utf-8", "surrogatepass")
     written = read_reply(text).model_dump_json()
     assert "\ufffd" in written
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": [{"message": {"content": ["H", {"type": "text", "text": "i."}]}}]},
+        {"choices": [{"message": {"content": [{"text": "no", "thought": True}, "Hi."]}}]},
+        {"content": ["H", {"type": "text", "text": "i."}]},
+        {"candidates": [{"content": "Hi."}]},
+        {"candidates": [{"content": {"parts": {"text": "Hi."}}}]},
+        {"candidates": [{"content": {"parts": ["H", {"text": "i."}]}}]},
+    ],
+    ids=str,
+)
+def test_a_text_or_a_single_block_is_read_where_a_list_belongs(body) -> None:
+    """No answer vanishes."""
+    assert read_reply(body).text == "Hi."
+
+
+def test_what_is_nested_too_deeply_is_never_kept() -> None:
+    """A message with it cannot be written as JSON."""
+    function = {"name": "add", "arguments": {"a": nest(300)}}
+    choice = {"message": {"content": "", "tool_calls": [{"function": function}]}}
+    message = read_reply({"choices": [choice]}, tools=TOOLS, output_retries=0)
+    assert message.invalid_tool_calls[0]["error"] == "values are nested more than 50 levels deep"
+    message.model_dump_json()
+    text = json.dumps({"name": "add", "arguments": {"a": nest(300)}})
+    read_reply(
+        {"choices": [{"message": {"content": text}}]}, tools=TOOLS, output_retries=0
+    ).model_dump_json()
+    for levels, is_kept in ((90, True), (300, False)):
+        message = read_reply(
+            {"choices": [{"message": {"content": "Hi."}, "logprobs": nest(levels)}]}
+        )
+        assert ("logprobs" in message.response_metadata) is is_kept
+        message.model_dump_json()
+
+
+def test_a_body_that_is_not_utf_8_is_an_error() -> None:
+    """JSON is UTF-8."""
+    body = '{"choices": [{"message": {"content": "Hi."}}]}'
+    assert decode(b"\xef\xbb\xbf" + body.encode()).text == "Hi."
+    with pytest.raises(ValueError, match="is not JSON"):
+        decode(body.encode("utf-16"))
 
 
 @pytest.mark.parametrize("api_format", SLUGS)
