@@ -64,7 +64,7 @@ class CallReader:
         self._tools = tools
         self._depth = depth
         self._is_certain = self._is_in_object = False
-        self._unclosed = 0
+        self._unclosed = self._unclosed_objects = 0
 
     @property
     def position(self) -> int:
@@ -233,7 +233,8 @@ class CallReader:
             raise NoCallError
         if unfinished := UNFINISHED_NAME.match(self._text, start):
             self.position = len(self._text)
-            return [RawCall(unfinished[1], unfinished[1], problem=UNFINISHED)]
+            name = unfinished[1]
+            return [RawCall(name, name, problem=UNFINISHED, is_open=True)]
         return [self._skip_rest("", start, "what follows is not a call")]
 
     def _read_plain_call(self) -> RawCall | None:
@@ -277,12 +278,14 @@ class CallReader:
         scanner, start = self._scanner, self.position
         if self._depth:
             return []
+        repairs = ["quoted_call"]
         try:
             calls = self._read_content(str(scanner.read_value()))
-            if calls[-1].problem.startswith(UNFINISHED):
-                self._is_certain = True
-                return [self._skip_rest(calls[0].name, start, UNCLEAR_STRING)]
-        except (UnreadableError, NoCallError):
+            is_clear = not calls[-1].problem.startswith(UNFINISHED)
+        except NoCallError:
+            self.position = start
+            return []
+        except UnreadableError:
             # The quotes around the call may not be escaped within it.
             self.position = start + 1
             name = self._read_name()
@@ -290,10 +293,13 @@ class CallReader:
                 self.position = start
                 return []
             calls = self._read_call(name, start + 1)
-            scanner.take(self._text[start])
+            is_clear = scanner.take(self._text[start]) or self.is_at_end()
+            repairs.append("unescaped_quotes")
         self._is_certain = True
+        if not is_clear:
+            return [self._skip_rest(calls[0].name, start, UNCLEAR_STRING)]
         for call in calls:
-            call.repairs.append("quoted_call")
+            call.repairs += repairs
         return calls
 
     def _read_content(self, text: str) -> list[RawCall]:
@@ -339,7 +345,7 @@ class CallReader:
 
     def _skip_rest(self, name: str, start: int, problem: str) -> RawCall:
         self.position = len(self._text)
-        return RawCall(name, self._text[start:].rstrip(), problem=problem)
+        return RawCall(name, self._text[start:].rstrip(), problem=problem, is_open=True)
 
     @cached_property
     def _last_quote(self) -> int:
@@ -423,7 +429,7 @@ class CallReader:
     def _read_json_calls(self) -> list[RawCall]:
         """Return the calls of a JSON object: one, or a list of them."""
         scanner, start = self._scanner, self._scanner.position
-        if self._unclosed >= MAX_UNCLOSED and not self._is_certain:
+        if self._unclosed_objects >= MAX_UNCLOSED and not self._is_certain:
             raise NoCallError
         try:
             value = read_object(scanner)
@@ -487,7 +493,7 @@ class CallReader:
         if known and inner and (call := known.match(self._text, inner.end())):
             return call[1]
         end = find_end(self._text, start)
-        self._unclosed += end < 0
+        self._unclosed_objects += end < 0
         named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
         names = (strip_namespace(match[2], self._tools) for match in named)
         return next((name for name in names if name in self._tools), "")

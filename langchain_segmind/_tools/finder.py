@@ -15,7 +15,6 @@ from langchain_segmind._tools.call_parser import BEFORE_CALL, UNCLEAR_STRING
 from langchain_segmind._tools.literal_parser import find_end
 from langchain_segmind._tools.markup import REASONING_TAG, Piece, compile_events, find_asked
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall
-from langchain_segmind._tools.strings import find_string_end
 from langchain_segmind._tools.tools import Toolset, compile_names
 from langchain_segmind._tools.wrappers import (
     FENCE_START,
@@ -33,13 +32,9 @@ MAX_INDENT = 3
 CALL_LANGUAGES = frozenset({"", "python", "py", "json", "text", "plaintext", "tool_code"})
 """Languages of a fence that can contain calls."""
 
-QUOTED_NAME = re.compile(r"(['\"])(?:\\.|(?!\1)[^\\\n])*+\1\s*+\(")
-"""Matches a tool's name in quotes, before its arguments."""
-
-BEFORE_BARE_CALL = re.compile(rf"(?:^|\n)(?:{BEFORE_CALL.pattern}){{0,2}}\s*+\Z")
-"""Matches the beginning of a line that a call without brackets is alone on."""
-
 BEFORE_LIST = re.compile(rf"(?:^|\n) {{0,{MAX_INDENT}}}\Z")
+BEFORE_BARE_CALL = re.compile(rf"(?:^|\n)(?:{BEFORE_CALL.pattern}){{0,2}}\s*+\Z")
+"""These match the beginning of the line of a call that is alone there."""
 
 MAX_CHARACTERS_BEFORE = 80
 
@@ -71,27 +66,15 @@ class Span:
     is_outer: bool = True
 
 
-def _get_name_pattern(tools: Toolset) -> str:
-    names = compile_names([*tools, PARALLEL], r"(?:functions\.)?", r"['\"]?\s*+\(")
-    return f"(?:{names.pattern})" if names else r"(?!)"
-
-
 @lru_cache
 def compile_starts(tools: Toolset) -> re.Pattern[str]:
-    """Return a pattern for markup, and for where calls, objects, fences and arguments begin."""
-    name = _get_name_pattern(tools)
+    """Return a pattern for markup, and for where calls, objects and fences begin."""
+    names = compile_names([*tools, PARALLEL], r"(?:functions\.)?", r"['\"]?\s*+\(")
+    name = f"(?:{names.pattern})" if names else r"(?!)"
     return compile_events(
         rf"(?P<value>{START_TOKEN.pattern}|{TAG.pattern}|`{{3,}}+|~{{3,}}+|(?<![\w.$]){name}"
-        rf"|\[(?=\s*+(?:['\"{{]|{name}))|\{{(?=\s*+(?:['\"]|{name}))"
-        r"|(?:(?<=[(=])|(?<=[(=]\s))['\"])"
+        rf"|\[(?=\s*+(?:['\"{{]|{name}))|\{{(?=\s*+(?:['\"]|{name})))"
     )
-
-
-@lru_cache
-def compile_hidden(tools: Toolset) -> re.Pattern[str]:
-    """Return a pattern for what begins calls, where they may be taken for a part of a string."""
-    name = _get_name_pattern(tools)
-    return re.compile(rf"\[\s*+{name}|{TAG.pattern}|{START_TOKEN.pattern}", re.IGNORECASE)
 
 
 class CallFinder:
@@ -100,8 +83,8 @@ class CallFinder:
     Attributes:
         pieces: The parts of the reply that are not reasoning, an example, a comment or a result.
         spans: The calls of known tools in them, in order.
-        hides_calls: Whether there seem to be calls within what is not closed, or not a call.
-        is_doubtful: Whether what ends the reasoning may be a part of a value.
+        is_hidden: Whether a tag that only closes hides the beginning, or may be meant to: it can
+            also be a part of a value.
     """
 
     def __init__(self, text: str, tools: Toolset) -> None:
@@ -111,8 +94,6 @@ class CallFinder:
         self._found: list[Span] = []
         self._fence, self._fence_start, self._marked_line_end = "", 0, 0
         self._unclosed = 0
-        self._doubtful_from = len(text)
-        self.hides_calls = False
         tags = [*REASONING_TAG.finditer(text)]
         self._reasoning_starts = [tag.start() for tag in tags if not tag["close"]]
         self._reasoning_ends = [tag.start() for tag in tags if tag["close"]]
@@ -121,7 +102,7 @@ class CallFinder:
         # All before a tag that only closes was reasoning.
         asked = [span for span in self._found if span.start >= self.pieces[0][0]]
         self.spans = [self._place(span) for span in asked]
-        self.is_doubtful = self._doubtful_from < self.pieces[0][0]
+        self.is_hidden = self.pieces[0][0] > 0 or any(map(self._is_asked, self._reasoning_ends))
 
     def _strip(self, start: int, end: int) -> Piece:
         """Return where a piece without the blanks around it begins and ends."""
@@ -134,34 +115,37 @@ class CallFinder:
         index = bisect(self.pieces, span.start, key=lambda piece: piece[0]) - 1
         (first, last), end = self._contents[index], self.pieces[index][1]
         before = text[max(0, span.start - MAX_CHARACTERS_BEFORE) : span.start]
-        begins = BEFORE_BARE_CALL if span.kind == "bare" else BEFORE_LIST
-        begins_line = begins.search(before)
+        begins_line = (BEFORE_BARE_CALL if span.kind == "bare" else BEFORE_LIST).search(before)
         return replace(
             span,
             is_alone=bool(begins_line and END_OF_LINE.match(text, span.end, end)),
             is_outer=span.start <= first or span.end >= last,
         )
 
+    def _is_asked(self, position: int) -> bool:
+        """Whether a position is in a piece, and not within calls that end."""
+        index = bisect(self.pieces, position, key=lambda piece: piece[0]) - 1
+        before = bisect(self.spans, position, key=lambda span: span.start)
+        span = self.spans[before - 1] if before else None
+        is_within = span and position < span.end and not span.calls[-1].is_open
+        return index >= 0 and position < self.pieces[index][1] and not is_within
+
     def _skip(self, start: int) -> int:
         """Read what begins at a position; return where it ends, or 0 for nothing."""
         text = self._text
         if text[start] in "`~":
             return self._skip_fence(start)
-        if text[start] in "'\"" and not QUOTED_NAME.match(text, start):
-            return self._skip_string(start)
         span = self._read(start)
         if span is None:
             return self._skip_brackets(start) if text[start] in "[{" else 0
         is_code, problem = self._is_in_code(start), span.calls[-1].problem
-        if problem and span.kind == "bare":
-            self._note_hidden_calls(start + 1, span.end)
-        if not is_code and (span.kind != "bare" or not problem or UNCLEAR_STRING in problem):
+        is_unfinished = span.calls[-1].is_open
+        is_prose = span.kind == "bare" and UNCLEAR_STRING not in problem
+        if not is_code and not (is_unfinished and is_prose):
             self._add(span)
-        elif problem and span.end == len(text):
+        elif is_unfinished:
             return self._skip_unclosed(start)
-        if problem and span.end == len(text):
-            return self._find_unfinished_end(start)
-        return span.end
+        return self._find_unfinished_end(start) if is_unfinished else span.end
 
     def _read(self, start: int) -> Span | None:
         """Return the calls that begin at a position; None if there are none."""
@@ -181,36 +165,18 @@ class CallFinder:
     def _add(self, span: Span) -> None:
         if any(call.name in self._tools or call.name == PARALLEL for call in span.calls):
             self._found.append(span)
-        else:
-            self._note_hidden_calls(span.start + 1, span.end)
 
     def _skip_brackets(self, start: int) -> int:
         """Return where brackets end that contain no calls; 0 if that is unclear."""
         end = find_end(self._text, start)
-        if end < 0:
-            return self._skip_unclosed(start)
-        self._note_hidden_calls(start + 1, end)
-        return end
-
-    def _skip_string(self, start: int) -> int:
-        """Return where a string ends that is an argument of some call; 0 if that is unclear."""
-        end = find_string_end(self._text, start)
-        if end < 0:
-            self._doubtful_from = min(self._doubtful_from, start)
-        return max(end, 0)
-
-    def _note_hidden_calls(self, start: int, end: int) -> None:
-        if not self.hides_calls:
-            self.hides_calls = bool(compile_hidden(self._tools).search(self._text, start, end))
+        return end if end > 0 else self._skip_unclosed(start)
 
     def _skip_unclosed(self, start: int) -> int:
         self._unclosed += 1
-        self._doubtful_from = min(self._doubtful_from, start)
         return 0 if self._unclosed < MAX_UNCLOSED else self._find_unfinished_end(start)
 
     def _find_unfinished_end(self, start: int) -> int:
         """Return where something without an end ends: with the reasoning around it, or the text."""
-        self._doubtful_from = min(self._doubtful_from, start)
         ends, starts = self._reasoning_ends, self._reasoning_starts
         is_reasoning = ends and ends[-1] > start and bisect(starts, start) == len(starts)
         return ends[-1] if is_reasoning else len(self._text)
@@ -219,9 +185,8 @@ class CallFinder:
         """Whether a fence is open that is not calls as a whole."""
         ends = self._reasoning_ends
         before = bisect(ends, start)
-        if self._fence and before and ends[before - 1] > self._fence_start:
+        if before and ends[before - 1] > self._fence_start:
             self._fence = ""
-            self._doubtful_from = min(self._doubtful_from, self._fence_start)
         return bool(self._fence)
 
     def _skip_fence(self, start: int) -> int:

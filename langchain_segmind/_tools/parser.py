@@ -27,7 +27,7 @@ from langchain_segmind._tools.literal_parser import (
     is_deeper,
     iterate_leaves,
 )
-from langchain_segmind._tools.markup import Piece
+from langchain_segmind._tools.markup import REASONING_TAG, Piece
 from langchain_segmind._tools.raw_call import RawCall
 from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import Tool, Toolset
@@ -38,9 +38,27 @@ logger = logging.getLogger(__name__)
 MAX_STOPS = 5
 """Places of stop strings that are tried; each can turn out to be inside a call."""
 
+MAX_ENDS = 4
+"""Tags that may end the reasoning which are tried: a later one can be in a value."""
+
 MAX_NAMES_SHOWN = 20
 
 TOO_DEEP = f"values are nested more than {MAX_DEPTH} levels deep"
+
+LIST_LINE = re.compile(r"^ {0,3}\[", re.MULTILINE)
+
+CLEAN = frozenset(
+    [
+        *["fence", "json", "json_constant", "line_feed_in_string", "no_brackets", "quoted_call"],
+        *["tag", "token", "tuple"],
+    ]
+)
+"""Repairs that leave no doubt where a call begins and ends."""
+
+QUOTE = re.compile(
+    r"\\.|(?<!\w)[rRbBfFuU]{0,2}(?P<start>'''|\"\"\"|['\"])|(?P<end>'''|\"\"\"|['\"])", re.DOTALL
+)
+"""Matches a quote that can begin a string, and one that can only end it."""
 
 QUOTED = re.compile(r"'(?:\\.|[^'\\])*+'|\"(?:\\.|[^\"\\])*+\"", re.DOTALL)
 """Matches a string in an expression."""
@@ -140,6 +158,12 @@ def create_calls(
 class Reply:
     """A reply's calls, and their places.
 
+    Args:
+        text: The reply.
+        tools: The tools that were offered.
+        rules: What counts as a call.
+        is_cut: Whether the text ends early, maybe within a string.
+
     Attributes:
         text: The reply.
         is_unclear: Whether it contains calls that may not be meant as such.
@@ -147,8 +171,11 @@ class Reply:
         uncut: The calls within which a stop string ends nothing: also unclear ones.
     """
 
-    def __init__(self, text: str, tools: Toolset, rules: ReadingRules) -> None:
+    def __init__(
+        self, text: str, tools: Toolset, rules: ReadingRules, *, is_cut: bool = False
+    ) -> None:
         self.text = text
+        self._is_cut = is_cut
         self.is_unclear = False
         self._found: Sequence[Span] = []
         self.spans = self._find_calls(tools, rules) if tools else []
@@ -156,14 +183,17 @@ class Reply:
 
     def _find_calls(self, tools: Toolset, rules: ReadingRules) -> Sequence[Span]:
         text = self.text
-        if calls := read_whole(text, tools):
+        calls = read_whole(text, tools)
+        if calls and not calls[-1].is_open:
             return [Span(0, len(text), calls)]
+        clean = [] if self._is_cut else find_clean_end(text, tools)
+        if calls:
+            return clean or [Span(0, len(text), calls)]
         finder = CallFinder(text, tools)
         self._found = finder.spans
-        if finder.is_doubtful:
-            has_calls = bool(finder.spans) or finder.hides_calls
-            self.is_unclear = rules.asks and rules.in_text and has_calls
-            return []
+        if finder.is_hidden:
+            self.is_unclear = rules.asks and rules.in_text and bool(finder.spans) and not clean
+            return clean
         asked = [(start, end) for start, end in finder.pieces if text[start:end].strip()]
         if len(asked) == 1 and asked[0] != (0, len(text)):
             start, end = asked[0]
@@ -174,24 +204,23 @@ class Reply:
     def _choose(self, finder: CallFinder, rules: ReadingRules) -> Sequence[Span]:
         """Return the calls within other text that count."""
         spans = finder.spans
+        if rules.is_forced or not rules.asks:
+            spans = find_unquoted(self.text, spans)
         lists = [span for span in spans if span.kind == "list" and span.is_alone]
         if rules.is_forced:
             shown = [span for span in spans if span.kind != "bare" or span.is_alone]
             return shown if len(shown) == 1 or shown == lists else []
-        # Behind a tag that only closes, the beginning of the reply is hidden.
-        is_first = not finder.pieces[0][0] and self._begins_with(lists, finder.pieces)
-        if is_first:
-            others = [span for span in spans if span.is_alone or span.kind == "wrapped"]
-            self.is_unclear = any(self._is_unclear(span) for span in others if span not in lists)
-        else:
-            self.is_unclear = finder.hides_calls or any(map(self._is_unclear, spans))
-        self.is_unclear = self.is_unclear and rules.asks
-        return [] if self.is_unclear or (rules.asks and not is_first) else lists
+        is_first = self._begins_with(lists, finder.pieces)
+        others = [span for span in spans if not is_first or span not in lists]
+        self.is_unclear = rules.asks and any(map(self._is_unclear, others))
+        return lists if not rules.asks or (is_first and not self.is_unclear) else []
 
     def _is_unclear(self, span: Span) -> bool:
         """Whether calls within other text may be meant as such."""
+        if span.kind == "bare" and span.calls[-1].problem and not span.is_alone:
+            return bool(LIST_LINE.search(self.text, span.start))  # it can contain calls
         if span.kind == "bare":
-            return span.is_alone and not span.calls[-1].problem
+            return span.is_alone
         return span.is_outer or span.kind == "wrapped" or (span.kind == "list" and span.is_alone)
 
     def _begins_with(self, lists: Sequence[Span], pieces: Sequence[Piece]) -> bool:
@@ -202,13 +231,43 @@ class Reply:
         return bool(lists) and "".join(shown.split()) == "".join(listed.split())
 
 
+def find_clean_end(text: str, tools: Toolset) -> list[Span]:
+    """Return the calls behind a tag that ends reasoning, if nothing else and nothing odd follows.
+
+    They cannot be within a string then: its closing quote would remain.
+    """
+    ends = [tag.end() for tag in REASONING_TAG.finditer(text) if tag["close"]]
+    for start in dict.fromkeys([*ends[-1:], *ends[:MAX_ENDS]]):
+        calls = read_whole(text[start:], tools)
+        is_clean = all(not call.problem and CLEAN.issuperset(call.repairs) for call in calls)
+        if calls and is_clean and "#" not in QUOTED.sub("", text[start:]):
+            return [Span(start, len(text), calls)]
+    return []
+
+
+def find_unquoted(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Return the calls that no string seems to contain, unlike that of `print("[stop()]")`."""
+    unquoted: list[Span] = []
+    position, quote = 0, ""
+    for span in spans:
+        for found in QUOTE.finditer(text, position, span.start):
+            mark = found["start"] or found["end"]
+            if quote:
+                quote = "" if mark == quote else quote
+            elif found["start"] or mark == '"':
+                quote = mark or ""
+        position = span.start if quote else span.end
+        unquoted += [] if quote else [span]
+    return unquoted
+
+
 def cut_at_stop(
     text: str, tools: Toolset, stop: Sequence[str], rules: ReadingRules = DEFAULT_RULES
 ) -> Reply:
     """Return a reply up to the first stop string that is not inside a call."""
     reply = Reply(text, tools, rules)
     for position in islice(find_stops(text, stop, reply.uncut), MAX_STOPS):
-        kept = Reply(text[:position], tools, rules)
+        kept = Reply(text[:position], tools, rules, is_cut=True)
         if not kept.spans or not kept.spans[-1].calls[-1].problem.startswith(UNFINISHED):
             return kept
     return reply

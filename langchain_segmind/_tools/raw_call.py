@@ -26,6 +26,7 @@ class RawCall:
         arguments: Values by name, not yet coerced to the tool's schema.
         problem: Why the call cannot be run; empty if it can.
         repairs: Names of the repairs made, in order.
+        is_open: Whether it is unclear where it ends: nothing after it was read.
     """
 
     name: str
@@ -33,6 +34,7 @@ class RawCall:
     arguments: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     repairs: list[str] = field(default_factory=list)
+    is_open: bool = field(default=False, compare=False)
 
 
 def strip_namespace(name: str, tools: Toolset) -> str:

@@ -21,12 +21,11 @@ PLAIN_NAME = re.compile(r"[^\W\d][\w.$/-]*|\$[\w.$/-]+")
 """A name that needs no quotes."""
 
 WINDOWS_PATH = re.compile(
-    r"(?:[A-Za-z]:|\\\\[\w.$-]++)\\(?!\\|[nrt](?:[A-Z\W]|\Z))(?![^'\"]*(?:[<>:|?*]|\\\\))"
+    r"(?:[A-Za-z]:|\\\\[\w.$-]++)\\(?!\\|[nrt](?:[A-Z]\w*+[\s.,;:!?]|\s|\Z))(?![^'\"]*\\\\)"
 )
 """Matches a string that starts like a path whose backslashes are not escaped.
 
-It contains no character that a path cannot, such as the colon of `A:\\tno, B:\\tyes`, and no other
-backslash that is escaped. In `Q:\\nWhat` the capital shows that a line begins.
+No other backslash in it is escaped. In `Q:\\nWhat is it` a line begins with a word.
 """
 
 INVISIBLE = (

@@ -28,6 +28,9 @@ FENCE = re.compile(
 )
 """Matches a fence whose body contains no such marks."""
 
+COMMENTS = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\n)*+")
+"""Matches comments on lines of their own."""
+
 END_TOKEN = re.compile(r"(?:<\|(?:eot_id|eom_id|im_end|endoftext)\|>|</s>)\s*+\Z")
 """Tokens of other models that end a reply."""
 
@@ -45,7 +48,8 @@ NAME_BEFORE_OBJECT = re.compile(r"\s*+(?P<name>[\w.$/-]++)(?:\[ARGS\])?\s*+(?=\{
 
 STRING = (
     r"\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)"
-    r"|\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)|(?<!\w)'(?:\\.|[^'\\])*+(?:'|\\?\Z)"
+    r"|\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)"
+    r"|(?:(?<!\w)|(?<=\b[bBfFrRuU])|(?<=\b[bBfFrR]{2}))'(?:\\.|[^'\\])*+(?:'|\\?\Z)"
 )
 """Matches a string; one that is not closed extends to the end of the text."""
 
@@ -84,7 +88,10 @@ class WrappedReader:
             return [], position
         if fence := FENCE_START.match(text, position):
             closer = rf"{re.escape(fence['mark'])}[`~]*+"
-            return _mark(*self._read_inside(fence.end(), closer, depth), "fence")
+            start = COMMENTS.match(text, fence.end())
+            return _mark(
+                *self._read_inside(start.end() if start else fence.end(), closer, depth), "fence"
+            )
         if token := START_TOKEN.match(text, position):
             calls, end = self.read(token.end(), depth + 1)
             if not calls:

@@ -398,13 +398,16 @@ def invalid(name: str, text: str, problem: str, *repairs: str, **arguments: obje
         ),
         pytest.param(
             "['add(b='x')', stop()]",
-            [invalid("add", "add(b='x')", NO_QUOTES, "quoted_call", b="x"), STOP],
+            [
+                invalid("add", "add(b='x')", NO_QUOTES, "quoted_call", "unescaped_quotes", b="x"),
+                STOP,
+            ],
             id="quotes within quotes",
         ),
         pytest.param("[\"'stop()'\", stop()]", [invalid("", "\"'stop()'\"", NO_CALL), STOP]),
         pytest.param(
             "['stop() x', stop()]",
-            [invalid("stop", "stop()x', stop()]", "other text follows the call", "quoted_call")],
+            [invalid("", "'stop() x'", NO_CALL), STOP],
             id="text in quotes",
         ),
         pytest.param(

@@ -137,6 +137,7 @@ def test_written_calls_are_read_back(drawn) -> None:
 @given(create_calls(), st.from_regex(r"[\w ,.:;()'\"]{1,20}[\w.]", fullmatch=True))
 def test_text_around_calls_is_content(drawn, text) -> None:
     """Above and below a list on its own line."""
+    assume(not {*text} & {*"\"'"})  # the list can be in quotes
     tools, calls = drawn
     parsed = parse_reply(f"{text}\n{render_calls(calls)}\n\n{text}", create_toolset(tools))
     assert get_calls(parsed) == get_calls(calls)
@@ -445,66 +446,6 @@ def test_only_what_was_called_is_read_within_text(spelling, rules, calls, frame)
     assume(spelling == "list" or not re.search(rf"['\"](?:{WINDOWS_PATH.pattern})", text))
     parsed = parse_reply(f"{frame[0]}{text}{frame[1]}", PLAIN_TOOLS, rules=rules)
     assert [call for call in get_calls(parsed) if call not in get_calls(calls)] == []
-
-
-HIDDEN_CALLS = [
-    pytest.param("Use f('b: text.\n[\n f(a='</think>[stop(), #')\n]", id="an odd quote in prose"),
-    pytest.param('Use ["b: x]\n[\n f(a="</think>[stop(), #")\n]', id="an odd quote in brackets"),
-    pytest.param("Use f('b: x.\n[f(a='''</think>\n[stop()]\n''')]", id="three quotes"),
-    pytest.param("write(a='x', b='</think>[stop(), #')\n]", id="a value of an unknown call"),
-    pytest.param("write(a='x', b='\n</think>\n[stop()]\n')", id="lines of such a value"),
-    pytest.param("write(a='''\n[stop()]\n''')", id="a list on a line of such a value"),
-    pytest.param('print("[stop()]")', id="a quotation"),
-    pytest.param("f (a='it''s [stop()]')", id="an unclear string behind a blank"),
-    pytest.param("f (a=f'''{x}\n[stop()]\n''')", id="an f-string behind a blank"),
-    pytest.param("f (a='</think>[stop(), #', a=1)\n]", id="an argument given twice"),
-    pytest.param(
-        "<tool_call>f (a=1, a='</tool_call>[stop()]')</tool_call>", id="the end of a wrapping"
-    ),
-    pytest.param('["f(a=\'"), stop(), f(a="\')"]', id="between quoted calls"),
-    pytest.param("```\nwrite(a='\n</think>\n[stop()]\n')\n```", id="a value in code"),
-]
-
-
-@pytest.mark.parametrize("text", HIDDEN_CALLS)
-@pytest.mark.parametrize(
-    "rules",
-    [ReadingRules(), ReadingRules(asks=True), ReadingRules(asks=True, is_forced=True)],
-    ids=["read", "ask", "force"],
-)
-def test_a_call_in_a_value_is_never_run(text, rules) -> None:
-    """Whatever surrounds the value, and whatever tags and quotes are in it."""
-    assert "stop" not in [call["name"] for call in parse_reply(text, PLAIN_TOOLS, (), rules).calls]
-
-
-LOST_CALLS = [
-    pytest.param("f (a=1, a=2)", id="an argument given twice behind a blank"),
-    pytest.param("[f(a=1)]\nf(a=2)", id="a bare call after a list"),
-    pytest.param("[f(a=1)]\n```python\nf(a=2)\n```", id="a fence after a list"),
-    pytest.param('I pass ["a. So:\n[f(a="]")]', id="a list that seems to be in a string"),
-    pytest.param("I pass {'a. So:\n[f(a='}')]", id="a list that seems to be in an object"),
-    pytest.param("Use f('x to do. So: [f(a='b')]", id="a list in an open call"),
-    pytest.param(
-        'Use f("x to do. So:\n<tool_call>{"name": "f", "arguments": {}}</tool_call>',
-        id="a tag in an open call",
-    ),
-    pytest.param("x = f(a=1)", id="an assignment"),
-    pytest.param("Use [f(a='x </think>\n[f(a=1)]", id="a list behind a doubtful tag"),
-]
-
-
-@pytest.mark.parametrize("text", LOST_CALLS)
-def test_a_call_that_is_not_read_is_asked_about_or_invalid(text) -> None:
-    """It is never mere text."""
-    parsed = parse_reply(text, PLAIN_TOOLS, (), ReadingRules(asks=True))
-    assert parsed.is_unclear or parsed.invalid_calls
-
-
-def test_a_stop_string_in_an_unclear_call_cuts_nothing() -> None:
-    """The model is asked about the whole call."""
-    text = "I call it:\nf(a='END of it')\nEND."
-    parsed = parse_reply(text, PLAIN_TOOLS, ["END"], ReadingRules(asks=True))
-    assert (parsed.text, parsed.is_unclear) == ("I call it:\nf(a='END of it')\n", True)
 
 
 SHAPES = [

@@ -630,12 +630,13 @@ def test_a_forced_call_is_the_only_one_or_all_lists(text, calls, content) -> Non
     [
         pytest.param(f"{CALL}\n<think>x</think>\n{CALL}\nB", [ANA, ANA], False, id="lists first"),
         pytest.param(f"<think>x</think>\n{CALL}\nB", [ANA], False, id="behind reasoning"),
-        pytest.param(f"{CALL}\nB {CALL}", [ANA], False, id="a list first, and one in a line"),
+        pytest.param(f"{CALL}\nB {CALL}", [], True, id="a list first, and one in a line"),
         pytest.param(f"{CALL}\npay(to='Ana')", [], True, id="a list first, and a bare call"),
         pytest.param(f"{CALL}\n```\n{CALL}\n```", [], True, id="a list first, and a fence"),
         pytest.param(f"A\n{CALL}", [], True, id="text first"),
         pytest.param(f"A\npay(to='x\n{CALL}", [], True, id="a list in an open call"),
-        pytest.param("[1] A\npay(to='x' y", [], False, id="a list before an open call"),
+        pytest.param("[1] A\nSo pay(to='x' y", [], False, id="a list before an open call"),
+        pytest.param("[1] A\npay(to='x' y", [], True, id="an open call on its own line"),
     ],
 )
 def test_lists_at_the_beginning_count_and_others_are_asked_for(text, calls, is_unclear) -> None:
