@@ -30,9 +30,6 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """The longest body that is read: a hundred times what the models can write."""
 
-GRACE_SECONDS = 0.2
-"""How long the event loop waits past the deadline, so that the transport reports its phase."""
-
 NO_RESPONSE = "without sending a response"
 """httpcore's words for a connection that closed before the response headers were complete."""
 
@@ -225,9 +222,7 @@ class Attempt:
     @property
     def event_loop_timeout(self) -> float | None:
         """How long an event loop lets the attempt run, in seconds; None without a deadline."""
-        if not self._deadline.is_set:
-            return None
-        return max(self._deadline.remaining, 0) + GRACE_SECONDS
+        return max(self._deadline.remaining, 0) if self._deadline.is_set else None
 
     def start_response(self, response: httpx.Response) -> None:
         """Store the response without its body.

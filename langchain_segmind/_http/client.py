@@ -1,6 +1,5 @@
 """Send a call's requests: attempts within a deadline, synchronous and asynchronous alike."""
 
-import asyncio
 import os
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,7 @@ from langchain_segmind._api.api_key import ApiKeySource
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._http.attempt import ATTEMPT_ERRORS, APIRequest, Attempt
 from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
-from langchain_segmind._http.deadline import Deadline
+from langchain_segmind._http.deadline import Deadline, limit_time
 from langchain_segmind._http.pools import AsyncPools, SyncPools, find_route
 from langchain_segmind._http.retries import RetryPolicy, aretry, log_retry, retry
 from langchain_segmind.exceptions import SegmindError, SegmindRateLimitError
@@ -204,7 +203,7 @@ class Sender:
     async def _arun(self, attempt: Attempt) -> APIResponse:
         try:
             if isinstance(self._client, httpx.AsyncClient):
-                async with asyncio.timeout(attempt.event_loop_timeout):
+                async with limit_time(attempt.event_loop_timeout):
                     attempt.set_timeouts()
                     sending = self._client.send(attempt.outgoing, **attempt.client_options)
                     await _aread(await sending, attempt)
@@ -214,7 +213,7 @@ class Sender:
                 pools = await ASYNC_POOLS.get()
                 async with (
                     pools.borrow(route, self._deadline) as transport,
-                    asyncio.timeout(attempt.event_loop_timeout),
+                    limit_time(attempt.event_loop_timeout),
                 ):
                     attempt.set_timeouts()
                     sending = transport.handle_async_request(attempt.outgoing)

@@ -1,9 +1,13 @@
 """By when a call must be over."""
 
+import asyncio
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from time import monotonic
+
+GRACE_SECONDS = 0.2
+"""How long the event loop waits past the deadline, so that the transport reports its phase."""
 
 
 class Deadline:
@@ -36,3 +40,22 @@ class Deadline:
             yield
         finally:
             self._at += monotonic() - start
+
+
+@asynccontextmanager
+async def limit_time(seconds: float | None) -> AsyncIterator[None]:
+    """End the block with a `TimeoutError` after some seconds and a grace; None for no limit.
+
+    The grace begins when the event loop notices that the time is over: after the process was
+    stopped, an answer that has arrived is read first.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as scope:
+        if seconds is None:
+            yield
+            return
+        timer = loop.call_later(seconds, lambda: scope.reschedule(loop.time() + GRACE_SECONDS))
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -4,21 +4,19 @@ httpx bounds each read (https://www.python-httpx.org/advanced/timeouts/): a serv
 byte a second is never timed out. Asynchronous calls are ended by their event loop instead.
 """
 
-import socket
 from collections.abc import Iterable
+from math import inf
 from ssl import SSLContext
 from typing import Any
 
 import httpcore
 import httpx
 
+from langchain_segmind._http.addresses import find_addresses, remember_answer, share_time
 from langchain_segmind._http.deadline import Deadline
 
 MAX_WRITE_BYTES = 65_536
 """Bytes written between two looks at the clock."""
-
-MAX_ADDRESS_SECONDS = 5.0
-"""Time for one address of a host that has others."""
 
 
 class DeadlineTransport(httpx.HTTPTransport):
@@ -55,22 +53,25 @@ class DeadlineBackend(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first of a host's addresses that answers."""
-        options = (local_address, socket_options)
-        if not (deadline := self._transport.deadline).is_set:
-            stream = super().connect_tcp(host, port, timeout, *options)
-            return DeadlineStream(stream, self._transport)
-        addresses = find_addresses(host, port)
+        deadline = self._transport.deadline
+        if not deadline.is_set:
+            deadline = Deadline(timeout)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for number, address in enumerate(addresses, start=1):
-            # The operating system would give each address all of the time.
-            seconds = get_remaining(deadline, httpcore.ConnectTimeout)
-            if others := len(addresses) - number:
-                seconds = min(seconds / (1 + others), MAX_ADDRESS_SECONDS)
+        try:
+            addresses = find_addresses((host, port))
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from None
+        for number, address in enumerate(addresses):
+            left = get_remaining(deadline, httpcore.ConnectTimeout)
+            seconds = share_time(left, addresses[number:])
             try:
-                stream = super().connect_tcp(*address, seconds, *options)
+                stream = super().connect_tcp(
+                    *address, None if seconds == inf else seconds, local_address, socket_options
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
+                remember_answer((host, port), address)
                 return DeadlineStream(stream, self._transport)
         raise failure
 
@@ -120,19 +121,6 @@ class DeadlineStream(httpcore.NetworkStream):
         # httpcore passes no timeout while it talks to a SOCKS proxy.
         deadline = self._transport.deadline
         return get_remaining(deadline, error_class) if deadline.is_set else timeout
-
-
-def find_addresses(host: str, port: int) -> list[tuple[str, int]]:
-    """Return the addresses of a host; the operating system decides how long that takes.
-
-    Raises:
-        httpcore.ConnectError: It has no address.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise httpcore.ConnectError(str(error)) from None
-    return list(dict.fromkeys((str(address[0]), int(address[1])) for *_, address in found))
 
 
 def get_remaining(deadline: Deadline, error_class: type[Exception]) -> float:

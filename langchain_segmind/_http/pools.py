@@ -10,7 +10,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import lru_cache, partial
 from importlib import import_module
@@ -18,16 +17,22 @@ from importlib.util import find_spec
 from math import inf
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from langchain_segmind._api.secrets import strip_url_credentials
+from langchain_segmind._http.addresses import LookUps, run_in_own_thread
 from langchain_segmind._http.deadline import Deadline
 
 if TYPE_CHECKING:
     from langchain_segmind._http.network import DeadlineTransport
+
+Outcome = Literal["completed", "failed", "timed out"]
+"""What became of a request."""
+
+TIMEOUTS = (httpx.TimeoutException, TimeoutError)
 
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
@@ -78,16 +83,22 @@ class PerRequestPool(Generic[Transport]):
         except IndexError:
             return self._open_transport()
 
-    def release(self, transport: Transport, *, reusable: bool) -> list[Transport]:
+    def release(
+        self, transport: Transport, *, acquired_at: float, outcome: Outcome
+    ) -> list[Transport]:
         """Store a transport for the next request; return those that must be closed now.
 
         Args:
             transport: The transport.
-            reusable: Whether its request was completed. httpcore loses track of some connections
-                of cancelled requests (https://github.com/encode/httpcore/issues/1093); closing
-                their transport closes them too.
+            acquired_at: When it was acquired, in seconds of `time.monotonic`.
+            outcome: What became of its request. httpcore loses track of some connections of
+                cancelled requests (https://github.com/encode/httpcore/issues/1093); closing their
+                transport closes them too.
         """
-        if not reusable:
+        if outcome == "timed out":
+            # A router can forget all idle connections without a word.
+            return [transport, *self._remove_idle(acquired_at)]
+        if outcome == "failed" or has_unread_bytes(transport):
             return [transport]
         now = monotonic()
         self._idle.append((now, transport))
@@ -125,12 +136,17 @@ class SyncPools:
             pool = self._by_route.get(route)
             if pool is None:
                 pool = self._by_route[route] = PerRequestPool(partial(open_transport, route))
-        transport, reusable = pool.acquire(), False
+        start = monotonic()
+        outcome: Outcome = "failed"
+        transport = pool.acquire()
         try:
             yield transport
-            reusable = True
+            outcome = "completed"
+        except TIMEOUTS:
+            outcome = "timed out"
+            raise
         finally:
-            for discarded in pool.release(transport, reusable=reusable):
+            for discarded in pool.release(transport, acquired_at=start, outcome=outcome):
                 discarded.close()
 
     def close(self) -> None:
@@ -195,6 +211,7 @@ class LoopPools:
         self.closer = self._close_at_shutdown()
         self._on_shutdown = on_shutdown
         self._slots = asyncio.Semaphore(MAX_REQUESTS_IN_FLIGHT)
+        self._look_ups = LookUps()
         self._by_route: dict[Route, PerRequestPool[httpx.AsyncBaseTransport]] = {}
 
     @asynccontextmanager
@@ -211,12 +228,17 @@ class LoopPools:
             await self._slots.acquire()
         try:
             pool = self._by_route.get(route) or await self._open_pool(route, deadline)
-            transport, reusable = pool.acquire(), False
+            start = monotonic()
+            outcome: Outcome = "failed"
+            transport = pool.acquire()
             try:
                 yield transport
-                reusable = True
+                outcome = "completed"
+            except TIMEOUTS:
+                outcome = "timed out"
+                raise
             finally:
-                for discarded in pool.release(transport, reusable=reusable):
+                for discarded in pool.release(transport, acquired_at=start, outcome=outcome):
                     await discarded.aclose()
         finally:
             self._slots.release()
@@ -226,8 +248,8 @@ class LoopPools:
     ) -> PerRequestPool[httpx.AsyncBaseTransport]:
         if not is_preloaded(route):
             async with asyncio.timeout(deadline.remaining if deadline.is_set else None):
-                await _run_in_own_thread(partial(preload, route))
-        pool = PerRequestPool(partial(open_async_transport, route))
+                await run_in_own_thread(partial(preload, route))
+        pool = PerRequestPool(partial(open_async_transport, route, self._look_ups))
         return self._by_route.setdefault(route, pool)
 
     async def close(self) -> None:
@@ -248,23 +270,14 @@ class LoopPools:
 def is_preloaded(route: Route) -> bool:
     """Whether a transport can be opened without reading files, which would block a loop."""
     has_context = not route.is_encrypted or get_ssl_context.cache_info().currsize
-    return "httpcore" in sys.modules and bool(has_context)
+    return "langchain_segmind._http.async_network" in sys.modules and bool(has_context)
 
 
 def preload(route: Route) -> None:
     """Read the modules and certificates that a transport needs."""
-    import_module("httpcore")
+    import_module("langchain_segmind._http.async_network")
     if route.is_encrypted:
         get_ssl_context()
-
-
-async def _run_in_own_thread(work: Callable[[], None]) -> None:
-    # The threads of the event loop's own executor may all be busy.
-    executor = ThreadPoolExecutor(1, thread_name_prefix="segmind")
-    try:
-        await asyncio.get_running_loop().run_in_executor(executor, work)
-    finally:
-        executor.shutdown(wait=False)
 
 
 def find_route(url: httpx.URL) -> Route:
@@ -379,6 +392,25 @@ def open_transport(route: Route) -> "DeadlineTransport":
     return transport
 
 
-def open_async_transport(route: Route) -> httpx.AsyncBaseTransport:
+def open_async_transport(route: Route, look_ups: LookUps) -> httpx.AsyncBaseTransport:
     """Open a transport for an event loop."""
-    return httpx.AsyncHTTPTransport(**get_transport_options(route))
+    module = import_module("langchain_segmind._http.async_network")
+    transport: httpx.AsyncBaseTransport = module.LoopTransport(
+        look_ups, **get_transport_options(route)
+    )
+    return transport
+
+
+def has_unread_bytes(transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> bool:
+    """Whether something follows a reply: the next request would take it for its own reply.
+
+    httpcore has no public access to what its parser holds.
+    """
+    pool = getattr(transport, "_pool", None)
+    for connection in getattr(pool, "connections", ()):
+        inner = connection
+        while inner is not None and not hasattr(inner, "_h11_state"):
+            inner = getattr(inner, "_connection", None)
+        if inner is not None and inner._h11_state.trailing_data[0]:  # noqa: SLF001 - see above
+            return True
+    return False

@@ -143,8 +143,8 @@ def test_the_transport_of_a_failed_request_is_not_reused(caller, monkeypatch) ->
     open_transport = getattr(pools, name)
     opened: list[object] = []
 
-    def record(route: pools.Route) -> Any:
-        opened.append(open_transport(route))
+    def record(*arguments: object) -> Any:
+        opened.append(open_transport(*arguments))
         return opened[-1]
 
     monkeypatch.setattr(pools, name, record)

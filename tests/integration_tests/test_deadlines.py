@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -21,7 +22,7 @@ from langchain_segmind import (
     SegmindRateLimitError,
     SegmindTimeoutError,
 )
-from langchain_segmind._http import network, pools
+from langchain_segmind._http import addresses, pools
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.network import DeadlineBackend, DeadlineTransport
 from tests.conftest import Caller
@@ -123,25 +124,38 @@ def test_the_timeout_ends_a_connection_attempt(caller: Caller, unresponsive_addr
     assert caught.value.phase == "connect"
 
 
-def set_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
-    """Set the addresses of several.test."""
-    look_up = socket.getaddrinfo
+def set_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+    *addresses: tuple[str, int],
+    look_up: Callable[[], object] = lambda: None,
+) -> None:
+    """Set the addresses of several.test, and what happens when they are looked up."""
+    look_up_others = socket.getaddrinfo
 
     def look_up_test_host(host: Any, *args: Any, **options: Any) -> Any:
         if host in {"several.test", b"several.test"}:
+            look_up()
             kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
             return [(*kind, address) for address in addresses]
-        return look_up(host, *args, **options)
+        return look_up_others(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up_test_host)
 
 
-def test_the_timeout_bounds_all_addresses_of_a_host(unresponsive_addresses, monkeypatch) -> None:
+@pytest.fixture(autouse=True)
+def no_answering_address() -> None:
+    """Forget which addresses answered."""
+    addresses._answering.clear()
+
+
+def test_the_timeout_bounds_all_addresses_of_a_host(
+    caller: Caller, unresponsive_addresses, monkeypatch
+) -> None:
     """Otherwise each of the ten would take as long as the timeout."""
     set_addresses(monkeypatch, *unresponsive_addresses)
-    model = Caller(None).connect("http://several.test/v1", timeout=TIMEOUT)
+    model = caller.connect("http://several.test/v1", timeout=TIMEOUT)
     with takes(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
-        model.invoke("hi")
+        caller.invoke(model, "hi")
     assert caught.value.phase == "connect"
 
 
@@ -150,21 +164,112 @@ def test_the_timeout_bounds_all_addresses_of_a_host(unresponsive_addresses, monk
     [pytest.param(1, 5, id="short timeout"), pytest.param(20, 0.2, id="long timeout")],
 )
 def test_an_unresponsive_address_leaves_time_for_the_next(
-    unresponsive_addresses, monkeypatch, timeout, max_address_seconds
+    caller: Caller, unresponsive_addresses, monkeypatch, timeout, max_address_seconds
 ) -> None:
     """It gets its share of the timeout, and MAX_ADDRESS_SECONDS at most."""
-    monkeypatch.setattr(network, "MAX_ADDRESS_SECONDS", max_address_seconds)
+    monkeypatch.setattr(addresses, "MAX_ADDRESS_SECONDS", max_address_seconds)
     with RawServer([answer()]) as server:
         set_addresses(monkeypatch, unresponsive_addresses[0], ("127.0.0.1", server.port))
-        model = Caller(None).connect("http://several.test/v1", timeout=timeout)
+        model = caller.connect("http://several.test/v1", timeout=timeout)
         with takes(0.2):
-            assert model.invoke("hi").text == "pong"
+            assert caller.invoke(model, "hi").text == "pong"
 
 
-def test_a_host_without_an_address_is_a_connection_error(monkeypatch) -> None:
+def test_the_address_that_answered_is_tried_first(
+    caller: Caller, unresponsive_addresses, monkeypatch
+) -> None:
+    """A new connection does not wait for a dead one again."""
+    monkeypatch.setattr(addresses, "MAX_ADDRESS_SECONDS", 0.2)
+    with RawServer([answer(), close], [answer()]) as server:
+        set_addresses(monkeypatch, unresponsive_addresses[0], ("127.0.0.1", server.port))
+        model = caller.connect("http://several.test/v1", timeout=20)
+        assert caller.invoke(model, "hi").text == "pong"
+        monkeypatch.setattr(addresses, "MAX_ADDRESS_SECONDS", 19)
+        assert caller.invoke(model, "hi").text == "pong"
+        assert [request.connection for request in server.requests] == [1, 2]
+
+
+def test_calls_that_wait_for_a_look_up_share_it(monkeypatch) -> None:
+    """One thread asks for all; the threads of the event loop itself stay free."""
+    is_asked, may_answer, look_ups = threading.Event(), threading.Event(), []
+
+    def look_up() -> None:
+        look_ups.append(1)
+        is_asked.set()
+        may_answer.wait(20)
+
+    async def call_and_work(model: ChatSegmindGPT4Turbo) -> list[str]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        calls = [asyncio.create_task(model.ainvoke("hi")) for _ in range(40)]
+        assert await loop.run_in_executor(None, is_asked.wait, 20)
+        may_answer.set()
+        return [reply.text for reply in await asyncio.gather(*calls)]
+
+    with RawServer([answer()]) as server:
+        set_addresses(monkeypatch, ("127.0.0.1", server.port), look_up=look_up)
+        model = ChatSegmindGPT4Turbo(api_key="SG_x", base_url="http://several.test/v1", timeout=20)
+        assert asyncio.run(call_and_work(model)) == ["pong"] * 40
+    assert len(look_ups) == 1
+
+
+def test_the_timeout_bounds_a_look_up(monkeypatch) -> None:
+    """Of an asynchronous call; a later call asks again."""
+    may_answer = threading.Event()
+    set_addresses(monkeypatch, look_up=lambda: may_answer.wait(20))
+    caller = Caller(asyncio.Runner())
+    with caller.runner:
+        model = caller.connect("http://several.test/v1", timeout=TIMEOUT, max_retries=0)
+        with takes(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
+            caller.invoke(model, "hi")
+        may_answer.set()
+        assert caught.value.phase == "connect"
+        with pytest.raises(SegmindConnectionError, match="has no address"):
+            caller.invoke(model, "hi")
+
+
+async def test_an_answer_that_arrived_while_the_process_was_stopped_is_read() -> None:
+    """The timeout is noticed at the same moment."""
+    is_asked, is_stopped, is_sent = threading.Event(), threading.Event(), threading.Event()
+    whole = answer()
+    script = [
+        lambda _: is_asked.set(),
+        lambda _: is_stopped.wait(20),
+        *[whole[:20], pause(0.05), whole[20:]],
+        lambda _: is_sent.set(),
+    ]
+
+    def stop() -> None:
+        """Stop the event loop until its answer is there, and its time is over."""
+        is_stopped.set()
+        is_sent.wait(20)
+        time.sleep(TIMEOUT)
+
+    with RawServer(script) as server:
+        model = Caller(None).connect(server.get_url(), timeout=TIMEOUT, max_retries=0)
+        call = asyncio.create_task(model.ainvoke("hi"))
+        await asyncio.to_thread(is_asked.wait, 20)
+        asyncio.get_running_loop().call_soon(stop)
+        assert (await call).text == "pong"
+
+
+def test_a_timeout_on_a_kept_connection_ends_the_other_ones(caller: Caller) -> None:
+    """A router may have forgotten all of them: the next call opens a new one."""
+    answers = [[pause(0.05), answer()]] * 5
+    with RawServer(*answers, [silence], [answer()]) as server:
+        model = caller.connect(server.get_url(), timeout=20, max_retries=0)
+        caller.batch(model, ["hi"] * 5)
+        kept = {request.connection for request in server.requests}
+        with pytest.raises(SegmindTimeoutError):
+            caller.invoke(model.model_copy(update={"timeout": TIMEOUT}), "hi")
+        assert server.requests[-1].connection in kept
+        assert caller.invoke(model, "hi").text == "pong"
+        assert server.requests[-1].connection not in kept
+
+
+def test_a_host_without_an_address_is_a_connection_error(caller: Caller, monkeypatch) -> None:
     """The look-up succeeds, but returns no address."""
     set_addresses(monkeypatch)
-    caller = Caller(None)
     with pytest.raises(SegmindConnectionError, match="has no address") as caught:
         caller.invoke(caller.connect("http://several.test/v1", max_retries=0), "hi")
     assert caught.value.phase == "connect"

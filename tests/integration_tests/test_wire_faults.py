@@ -6,7 +6,7 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -429,11 +429,7 @@ EVIL = answer(ANSWER.replace(b"pong", b"evil"))
 
 PACKETS = [
     pytest.param([answer(), pause(0.02)], id="next packet"),
-    pytest.param(
-        [],
-        id="same packet",
-        marks=pytest.mark.xfail(strict=True, reason="httpcore keeps bytes after an answer"),
-    ),
+    pytest.param([], id="same packet"),
 ]
 
 
@@ -452,6 +448,19 @@ def test_bytes_after_an_answer_are_not_the_next_answer(
         sent.wait()
         assert caller.invoke(model, "hi").text == "pong"
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "status", ["503 Busy", "204 No Content", "304 Not Modified"], ids=["busy", "empty", "unchanged"]
+)
+def test_bytes_after_an_error_are_not_the_answer_to_the_retry(caller: Caller, status: str) -> None:
+    """Nor to the next call."""
+    first = answer(b"no" if status.startswith("5") else b"", "retry-after-ms: 1", status=status)
+    with RawServer([first + EVIL], [answer()], [answer()]) as server:
+        model = connect(caller, server)
+        with suppress(SegmindError):
+            assert caller.invoke(model, "hi").text == "pong"
+        assert caller.invoke(model, "hi").text == "pong"
 
 
 @pytest.mark.parametrize("timeout", [None, httpx.Timeout(0.3)], ids=["none", "phases"])

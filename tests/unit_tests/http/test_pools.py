@@ -22,32 +22,54 @@ def pool() -> PerRequestPool:
     return PerRequestPool(count(1).__next__)
 
 
+def release(pool: PerRequestPool, transport: int, outcome: str = "completed") -> list[int]:
+    """Release a transport that was acquired now."""
+    return pool.release(transport, acquired_at=pools.monotonic(), outcome=outcome)
+
+
 def test_the_transport_that_was_used_last_is_reused_first(pool) -> None:
     """A new one is opened only where none is idle."""
     assert [pool.acquire(), pool.acquire()] == [1, 2]
-    assert pool.release(2, reusable=True) == []
-    assert pool.release(1, reusable=True) == []
+    assert release(pool, 2) == []
+    assert release(pool, 1) == []
     assert [pool.acquire(), pool.acquire(), pool.acquire()] == [1, 2, 3]
 
 
-def test_a_transport_that_is_not_reusable_must_be_closed(pool) -> None:
-    """Its request was not completed."""
-    assert pool.release(pool.acquire(), reusable=False) == [1]
-    assert pool.acquire() == 2
+def test_the_transport_of_a_failed_request_must_be_closed(pool) -> None:
+    """The others are still used."""
+    first, second = pool.acquire(), pool.acquire()
+    assert release(pool, first) == []
+    assert release(pool, second, "failed") == [second]
+    assert pool.acquire() == first
+
+
+def test_after_a_timeout_older_transports_must_be_closed(pool, clock) -> None:
+    """A router may have forgotten their connections; one that answered later is used."""
+    older, timed_out, later = pool.acquire(), pool.acquire(), pool.acquire()
+    assert release(pool, older) == []
+    clock[0] += 1
+    acquired_at = clock[0]
+    clock[0] += 1
+    assert release(pool, later) == []
+    assert pool.release(timed_out, acquired_at=acquired_at, outcome="timed out") == [
+        timed_out,
+        older,
+    ]
+    assert pool.acquire() == later
 
 
 def test_transports_that_were_idle_too_long_must_be_closed(pool, clock) -> None:
     """When another one is released."""
     first, second = pool.acquire(), pool.acquire()
-    assert pool.release(first, reusable=True) == []
+    assert release(pool, first) == []
     clock[0] += KEEP_ALIVE_SECONDS + 1
-    assert pool.release(second, reusable=True) == [first]
+    assert release(pool, second) == [first]
     assert pool.acquire() == second
 
 
 def test_a_closed_pool_keeps_no_transport(pool) -> None:
     """Neither an idle one nor one that is released later."""
     idle, in_use = pool.acquire(), pool.acquire()
-    pool.release(idle, reusable=True)
+    release(pool, idle)
     assert pool.close() == [idle]
-    assert pool.release(in_use, reusable=True) == [in_use]
+    assert release(pool, in_use) == [in_use]
