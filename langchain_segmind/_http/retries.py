@@ -33,9 +33,6 @@ MAX_BACK_OFF_SECONDS = 8.0
 LONG_WAIT_SECONDS = 5.0
 """Waits from here on are logged as warnings."""
 
-MAX_WAIT_SECONDS = 86_400.0
-"""The longest wait without a deadline."""
-
 REQUEST_TIMEOUT_STATUS = 408
 
 
@@ -84,8 +81,9 @@ class RetryPolicy:
         return not (isinstance(error, SegmindConnectionError) and error.phase == "read")
 
     def should_stop(self, state: "RetryCallState") -> bool:
-        """Whether no attempt is left, or the next one would begin after the deadline."""
-        is_too_late = state.upcoming_sleep >= min(self.deadline.remaining, MAX_WAIT_SECONDS)
+        """Whether no attempt is left, or the next one would begin too late."""
+        wait = state.upcoming_sleep
+        is_too_late = wait >= self.deadline.remaining or wait > MAX_HOLD_SECONDS
         return is_too_late or state.attempt_number > self.max_retries
 
     def get_wait(self, state: "RetryCallState") -> float:
