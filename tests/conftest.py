@@ -4,10 +4,12 @@ import asyncio
 import contextvars
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
@@ -98,6 +100,18 @@ class Caller:
             return self.runner.run(_finish(result), context=contextvars.copy_context())
 
         return call
+
+
+@contextmanager
+def own_client(caller: Caller, **options: Any) -> Iterator[dict[str, Any]]:
+    """Yield a model's field with a client of the user's own."""
+    if caller.runner is None:
+        with httpx.Client(**options) as client:
+            yield {"http_client": client}
+        return
+    async_client = httpx.AsyncClient(**options)
+    yield {"http_async_client": async_client}
+    caller.runner.run(async_client.aclose())
 
 
 async def _finish(result: Any) -> Any:

@@ -9,12 +9,9 @@ not needed. Results are kept in `mutants/`; only changed functions are tested ag
 
 import json
 import os
-import re
 import sys
 from collections import Counter
 from pathlib import Path
-
-import pytest
 
 MIN_NOTICED = 0.9
 """The share of changes that a test or the type checker must notice, or that do not end."""
@@ -23,15 +20,6 @@ PACKAGE = "langchain_segmind."
 
 UNNOTICED = {0, 5, 33}
 """mutmut's codes for tests that pass, and for no tests."""
-
-
-GROWTH = re.compile("linear|bounded|limit|too_large|multiply|ends_if")
-"""Matches tests of how work grows: they are slow, and notice few changes that others do not."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the tests of growth."""
-    items[:] = [item for item in items if not GROWTH.search(item.nodeid)]
 
 
 def pytest_runtest_setup() -> None:

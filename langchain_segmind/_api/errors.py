@@ -62,6 +62,9 @@ ABOUT_CREDITS = re.compile(r"credit|balance|spend", re.IGNORECASE)
 LONG_WORD = re.compile(r"([A-Za-z0-9+/_-]{80})[A-Za-z0-9+/_=-]{80,}+")
 """Matches an image in Base64, as of a request that the server quotes."""
 
+SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2"})
+"""Headers of a response that an error does not keep."""
+
 MAX_EXCERPT_CHARS = 500
 """How much of the server's text a message quotes."""
 MAX_KEPT_BODY_CHARS = 2_000
@@ -89,7 +92,11 @@ def create_error(
     masked = response.mask(response.body[:MAX_SCANNED_BYTES].decode(errors="replace"))
     body = LONG_WORD.sub(r"\1...", masked)
     chosen = error_class or get_error_class(response.status_code, body)
-    headers = {name: response.mask(value) for name, value in response.headers.items()}
+    headers = {
+        name: response.mask(value)
+        for name, value in response.headers.items()
+        if name not in SECRET_HEADERS
+    }
     if not problem:
         problem = f"The server answered {response.status_code}"
         if response.status_code in MISSING and response.url:

@@ -4,6 +4,7 @@ Failures become errors here, whichever transport or client they come from.
 """
 
 import logging
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,8 +34,13 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 NO_RESPONSE = "without sending a response"
 """httpcore's words for a connection that closed before the response headers were complete."""
 
-SECRET_HEADERS = (API_KEY_HEADER, "authorization", "cookie", "proxy-authorization")
-"""Request headers whose values are masked in errors: servers may echo them."""
+PLAIN_HEADERS = frozenset(
+    {
+        *["accept", "accept-encoding", "connection", "content-length", "content-type", "host"],
+        *["transfer-encoding", "user-agent"],
+    }
+)
+"""Request headers whose values are not masked in errors; servers may echo all."""
 
 DEFAULT_HEADERS: Mapping[str, str] = {
     "accept-encoding": "identity",
@@ -282,12 +288,12 @@ class Attempt:
         return APIResponse(self.response.status_code, self._headers, body, url, self._mask)
 
     def _mask(self, text: str) -> str:
-        names = [*self._request.headers, *SECRET_HEADERS]
-        values = [value for name in names if (value := self.outgoing.headers.get(name))]
-        words = [word for value in values for word in value.split()]
-        return mask_secrets(
-            text, [*values, *words, self._request.url.password, *get_proxy_secrets(self.proxy)]
-        )
+        sent, base = self.outgoing, self._request.url
+        headers = sent.headers.items()
+        values = [value for name, value in headers if name.lower() not in PLAIN_HEADERS]
+        words = [word for value in values for word in re.split(r"[\s;=]+", value)]
+        in_url = [base.password or base.username, *sent.url.params.values()]
+        return mask_secrets(text, [*values, *words, *in_url, *get_proxy_secrets(self.proxy)])
 
     def _describe_route(self) -> str:
         """Return where the request was sent, such as `https://host:443 via proxy http://p:3128`."""

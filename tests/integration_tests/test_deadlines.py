@@ -25,7 +25,7 @@ from langchain_segmind import (
 from langchain_segmind._http import addresses, pools
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.network import DeadlineBackend, DeadlineTransport
-from tests.conftest import Caller
+from tests.conftest import Caller, own_client
 from tests.support.raw_server import (
     ANSWER,
     RawServer,
@@ -380,18 +380,6 @@ def test_a_late_answer_is_not_the_answer_to_the_next_call(caller: Caller) -> Non
 
 
 # --- The user's own clients ---
-
-
-@contextmanager
-def own_client(caller: Caller, **options: Any) -> Iterator[dict[str, Any]]:
-    """Yield a model's field with a client of the user's own."""
-    if caller.runner is None:
-        with httpx.Client(**options) as client:
-            yield {"http_client": client}
-        return
-    async_client = httpx.AsyncClient(**options)
-    yield {"http_async_client": async_client}
-    caller.runner.run(async_client.aclose())
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from langchain_core.tracers import BaseTracer
 from pydantic import ValidationError
 
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError
-from tests.conftest import SECRET, Caller
+from tests.conftest import SECRET, Caller, own_client
 from tests.support.raw_server import Connection, RawServer, answer
 
 TOKEN = "fake-header-token"
@@ -137,6 +137,40 @@ def test_secrets_in_an_error_response_are_masked(caller, model, gateway, caplog,
         "".join(traceback.format_exception(error)),
         *(*recorder.texts, *tracer.runs, *logged),
     )
+
+
+def test_what_the_users_own_client_adds_is_masked(caller) -> None:
+    """Headers, cookies, a query and authentication; no error keeps the server's cookies."""
+    added = ["fake-header-1", "fake-cookie-1", "fake-query-1", "fake-password-1"]
+    options: dict[str, Any] = {
+        "headers": {"x-tenant": added[0]},
+        "cookies": {"sid": added[1]},
+        "params": {"k": added[2]},
+        "auth": ("user", added[3]),
+    }
+
+    def echo(connection: Connection) -> None:
+        head = connection.server.requests[-1].head
+        connection.send(answer(head, "set-cookie: sid=fake-cookie-2", status="400 Bad Request"))
+
+    with RawServer([echo]) as server, own_client(caller, **options) as fields:
+        model = ChatSegmindGPT4Turbo(api_key=SECRET, base_url=server.get_url(), **fields)
+        with pytest.raises(SegmindError) as caught:
+            caller.invoke(model, "hi")
+    error = caught.value
+    shown = f"{error!r} {error.body} {error.headers}"
+    basic = base64.b64encode(f"user:{added[3]}".encode()).decode()
+    assert "x-tenant" in shown
+    assert [text for text in [*added, basic, "fake-cookie-2", "sid=f"] if text in shown] == []
+
+
+def test_a_token_as_the_user_of_a_base_url_is_masked(caller, gateway, create_model) -> None:
+    """It has no password then."""
+    gateway.script(lambda request: {"status": 400, "body": {"error": f"no {TOKEN}"}})
+    model = create_model(base_url=gateway.base_url.replace("http://", f"http://{TOKEN}@"))
+    with pytest.raises(SegmindError) as caught:
+        caller.invoke(model, "hi")
+    assert_hidden(repr(caught.value), caught.value.body)
 
 
 @pytest.mark.parametrize("argument", ["api_key", "default_headers"])

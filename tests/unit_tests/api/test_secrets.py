@@ -1,7 +1,9 @@
 """Secrets are masked in every encoding."""
 
+import base64
 import html
 import json
+import re
 import urllib.parse
 
 import pytest
@@ -23,6 +25,11 @@ SECRET = 'fake"key&<1>/2'
         pytest.param(json.dumps(SECRET).replace("/", r"\/"), id="PHP's JSON"),
         pytest.param(json.dumps(SECRET).replace("&", r"\u0026"), id="Go's JSON"),
         pytest.param(html.escape(SECRET).replace("/", "&#x2F;"), id="numeric HTML entity"),
+        pytest.param(SECRET.upper(), id="capitals"),
+        pytest.param("".join(f"%{ord(character):02X}" for character in SECRET), id="all escaped"),
+        pytest.param(f"{SECRET[:5]}\n  {SECRET[5:]}", id="two lines"),
+        pytest.param(SECRET.encode().hex(), id="hex"),
+        pytest.param(SECRET.encode().hex().upper(), id="hex in capitals"),
     ],
 )
 def test_a_secret_is_masked_in_every_encoding(text: str) -> None:
@@ -30,7 +37,19 @@ def test_a_secret_is_masked_in_every_encoding(text: str) -> None:
     masked = mask_secrets(text, [SECRET])
     assert MASK in masked
     assert mask_secrets(masked, [SECRET]) == masked
-    assert "fake" not in masked
+    assert "fake" not in masked.lower()
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "use"])
+@pytest.mark.parametrize("after", ["", ":", "::", ":::"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("secret", [SECRET, "fake>>>???key", "fake_key_1234567"])
+def test_a_secret_is_masked_in_base64(before, after, encode, secret) -> None:
+    """Wherever it is in the encoded text."""
+    masked = mask_secrets(
+        f"Basic {encode(f'{before}{secret}{after}'.encode()).decode()}!", [secret]
+    )
+    assert re.fullmatch(rf"Basic [\w=+/-]{{0,5}}{re.escape(MASK)}!", masked)
 
 
 def test_any_api_key_is_masked() -> None:
