@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -11,12 +12,21 @@ from starlette.requests import Request as HTTPRequest
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from langchain_segmind.gateway.contract import RefusedError, check_head
 from langchain_segmind.gateway.options import Options
 from langchain_segmind.gateway.request import Request, parse_json
 from langchain_segmind.gateway.service import Delivery, Service
 
 CONNECTION_KEY = "gateway_connection"
 """Key in the scope's `state` under which the server puts the connection's transport."""
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+MAX_BODY_SECONDS = 60.0
+"""How long a body may take to arrive."""
+
+MAX_DISCARDED_BYTES = 1024 * 1024
+"""What is read, but not kept, of the body of a request that is refused by its head."""
 
 T = TypeVar("T")
 
@@ -43,8 +53,14 @@ def create_app(options: Options | None = None) -> Starlette:
     return wrap_service(Service(options or Options()))
 
 
-def wrap_service(service: Service) -> Starlette:
-    """Return an ASGI application; the service closes at the end of its lifespan."""
+def wrap_service(service: Service, host: str | None = None) -> Starlette:
+    """Return an ASGI application; the service closes at the end of its lifespan.
+
+    Args:
+        service: What answers.
+        host: The name that requests must be for, unless they are for an IP address or localhost;
+            None for any. A web page could otherwise send requests under a name of its own.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -52,11 +68,21 @@ def wrap_service(service: Service) -> Starlette:
         service.close()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        http_request = HTTPRequest(scope, receive)
+        head = _read_head(http_request)
+        refusal = check_head(head, service.ledger.api_keys, host)
         try:
-            request = await _receive_request(scope, receive)
-        except ClientDisconnect:
+            async with asyncio.timeout(MAX_BODY_SECONDS):
+                body, is_whole = await _read_body(http_request, discard=refusal is not None)
+        except (ClientDisconnect, TimeoutError):
             return
-        delivery = await _run_until_disconnect(receive, service.answer(request))
+        refusal = refusal or (None if is_whole else RefusedError(413, "Request body too large"))
+        request = replace(head, body=body, json=_parse_or_none(body))
+        answering = service.answer(request, refusal)
+        if is_whole:
+            delivery = await _run_until_disconnect(receive, answering)
+        else:
+            delivery = _close_afterwards(await answering)
         if delivery is not None:
             await _deliver(delivery, scope, receive, send)
 
@@ -65,15 +91,36 @@ def wrap_service(service: Service) -> Starlette:
     return app
 
 
-async def _receive_request(scope: Scope, receive: Receive) -> Request:
-    request = HTTPRequest(scope, receive)
-    body = await request.body()
-    try:
-        parsed = parse_json(body)
-    except ValueError:
-        parsed = None
+def _read_head(request: HTTPRequest) -> Request:
     client = (request.client.host, request.client.port) if request.client else None
-    return Request(request.method, scope["path"], dict(request.headers), body, parsed, client)
+    headers = dict(request.headers)
+    return Request(request.method, request.scope["path"], headers, client=client)
+
+
+async def _read_body(request: HTTPRequest, *, discard: bool) -> tuple[bytes, bool]:
+    """Return a body, and whether it was read to its end."""
+    chunks, size, limit = [], 0, MAX_DISCARDED_BYTES if discard else MAX_BODY_BYTES
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            return b"", False
+        if not discard:
+            chunks.append(chunk)
+    return b"".join(chunks), True
+
+
+def _parse_or_none(body: bytes) -> Any:
+    try:
+        return parse_json(body)
+    except ValueError:
+        return None
+
+
+def _close_afterwards(delivery: Delivery) -> Delivery:
+    """Return a delivery after which the connection closes: the rest of the request is unread."""
+    response = delivery.response
+    headers = {**response.headers, "connection": "close"}
+    return replace(delivery, response=replace(response, headers=headers))
 
 
 async def _run_until_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:

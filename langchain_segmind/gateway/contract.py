@@ -3,7 +3,9 @@
 import json
 from collections.abc import Collection, Container, Mapping
 from http.client import responses
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from langchain_segmind._api.endpoint import API_KEY_HEADER, CREDITS_PATH, SLUG, APIResponse
 from langchain_segmind.data._profiles import find_model
@@ -83,6 +85,36 @@ def check_key(request: Request, known: Container[str]) -> str:
     if not key and "authorization" not in request.headers:
         raise RefusedError(401, "Missing Authorization or x-api-key in header")
     raise RefusedError(401, INVALID_KEY)
+
+
+def check_head(
+    request: Request, known: Container[str], host: str | None = None
+) -> RefusedError | None:
+    """Return why a request is refused whatever its body is; None if it is not.
+
+    Args:
+        request: The request, maybe without its body.
+        known: The keys to accept.
+        host: The name that it must be for, unless it is for an IP address or localhost; None for
+            any.
+    """
+    if host is not None and not is_local_name(request.headers.get("host", ""), host):
+        return RefusedError(403, "Forbidden host")
+    try:
+        check_route(request)
+        check_key(request, known)
+    except RefusedError as refusal:
+        return refusal
+    return None
+
+
+def is_local_name(name: str, host: str) -> bool:
+    """Whether the `Host` of a request is an IP address, localhost or the server's own name."""
+    try:
+        named = urlsplit(f"//{name}").hostname or ""
+        return named in {"localhost", host.lower()} or bool(ip_address(named))
+    except ValueError:
+        return False
 
 
 def check_chat(request: Request) -> None:

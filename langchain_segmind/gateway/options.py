@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import wraps
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args
 
@@ -19,6 +20,8 @@ BACKEND_NAMES = get_args(BackendName)
 API_FORMATS = get_args(APIFormat)
 
 _MAX_PORT = 65_535
+
+DEFAULT_API_KEY = "SG_local"
 
 P = ParamSpec("P")
 SelfT = TypeVar("SelfT")
@@ -64,7 +67,11 @@ class Options:
         "its API key (default: $UPSTREAM_API_KEY)", is_secret=True, metavar="KEY"
     )
     api_key: str | Sequence[str] = _option(
-        "API key to accept; repeatable", "SG_local", is_secret=True, action="append", metavar="KEY"
+        "API key to accept; repeatable",
+        DEFAULT_API_KEY,
+        is_secret=True,
+        action="append",
+        metavar="KEY",
     )
     credits: Decimal | float | str = _option(
         "credits that each key starts with", "1.00", metavar="N"
@@ -97,6 +104,12 @@ class Options:
             raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {self.port}")
         if not self.host:
             raise ValueError("host is empty, which would listen on every address; name one")
+        is_default_key = as_list(self.api_key) == [DEFAULT_API_KEY]
+        if is_default_key and not (self.host == "localhost" or is_loopback(self.host)):
+            raise ValueError(
+                f"{self.host} can be reached by others, who would use the gateway, and the key of "
+                "its upstream, with the well-known default key: pass api_key (--api-key)."
+            )
         if self.api_format not in (None, *API_FORMATS):
             raise ValueError(
                 f"api_format must be {', '.join(API_FORMATS)} or None, not {self.api_format!r}"
@@ -144,6 +157,14 @@ def create_backend(options: Options) -> Backend:
     if not upstream:
         raise ValueError("the proxy backend needs upstream (--upstream)")
     return ProxyBackend(upstream, options.upstream_model, options.upstream_api_key, extra_body_keys)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def as_list(value: str | Sequence[str] | None) -> list[str]:

@@ -22,6 +22,9 @@ from langchain_segmind.gateway.service import Service
 
 _SHUTDOWN_SECONDS = 2.0
 
+MAX_HEAD_SECONDS = 30.0
+"""How long the head of a request may take to arrive."""
+
 
 class Gateway:
     """A gateway that runs inside a `with` block. Its methods are thread-safe.
@@ -136,7 +139,7 @@ class Gateway:
         # asyncio sets this only on sockets whose `proto` names TCP; here it is 0.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listener.getsockname()[1]
-        self._server = _Server(wrap_service(self._service), listener, self._keep_alive)
+        self._server = _Server(wrap_service(self._service, self.host), listener, self._keep_alive)
         return self
 
     def stop(self) -> None:
@@ -160,13 +163,39 @@ class Gateway:
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP protocol, with the connection in the scope of every request."""
+    """uvicorn's HTTP protocol, with the connection in the scope of every request.
+
+    It closes a connection on which a request's head does not arrive in time.
+    """
+
+    _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override] # it is a transport of TCP
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(transport)
         self.app_state = {CONNECTION_KEY: transport}
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        is_head_complete = self.cycle is not None and not self.cycle.response_complete
+        if not is_head_complete and self._head_timer is None:
+            self._await_head()
+        elif is_head_complete:
+            self._end_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head_timer()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(MAX_HEAD_SECONDS, self.transport.close)
+
+    def _end_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 class _Server:

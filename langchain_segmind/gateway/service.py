@@ -41,6 +41,7 @@ from langchain_segmind.gateway.request import Request
 logger = logging.getLogger(__name__)
 
 MAX_RECORDED_REQUESTS = 10_000
+MAX_RECORDED_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Service:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.requests: deque[Request] = deque(maxlen=MAX_RECORDED_REQUESTS)
+        self.requests: deque[Request] = deque()
+        self._recorded_bytes = 0
         self.ledger = Ledger(as_list(options.api_key), options.credits)
         self.faults = Faults(as_list(options.fault), options.fault_seed)
         self._limiter = RateLimiter(options.rpm, options.rate_window)
@@ -71,6 +73,7 @@ class Service:
     def reset(self) -> None:
         """Restore the initial balances, script, faults and rate limits; forget all requests."""
         self.requests.clear()
+        self._recorded_bytes = 0
         self.ledger.reset()
         self.faults.set(as_list(self._options.fault))
         self._limiter.reset()
@@ -81,14 +84,19 @@ class Service:
         """Release the backend's resources."""
         self._initial_backend.close()
 
-    async def answer(self, request: Request) -> Delivery:
-        """Return the response to a request; raises only if cancelled."""
+    async def answer(self, request: Request, refusal: RefusedError | None = None) -> Delivery:
+        """Return the response to a request; raises only if cancelled.
+
+        Args:
+            request: The request.
+            refusal: Why it is refused; None if it is not known yet.
+        """
         api_format = self._options.api_format or find_model(request.slug).api_format
         request = replace(request, api_format=api_format)
-        self.requests.append(request)
+        self._record(request)
         outcome, cost, began = "client disconnected", "0", time.perf_counter()
         try:
-            delivery = await self._answer_with_errors(request)
+            delivery = await self._answer_with_errors(request, refusal)
             status = str(delivery.response.status_code)
             outcome = {"whole": status, "cut": f"{status} cut"}.get(delivery.mode, "dropped")
             cost = delivery.response.headers.get(COST_HEADER, "0")
@@ -99,7 +107,18 @@ class Service:
             log = "%s %s %s, %s credits, %.3f s"
             logger.info(log, request.method, path, outcome, cost, seconds)
 
-    async def _answer_with_errors(self, request: Request) -> Delivery:
+    def _record(self, request: Request) -> None:
+        """Keep a request for tests, and drop the oldest ones beyond the limits."""
+        self.requests.append(request)
+        self._recorded_bytes += len(request.body)
+        while (
+            len(self.requests) > MAX_RECORDED_REQUESTS or self._recorded_bytes > MAX_RECORDED_BYTES
+        ):
+            self._recorded_bytes -= len(self.requests.popleft().body)
+
+    async def _answer_with_errors(self, request: Request, refusal: RefusedError | None) -> Delivery:
+        if refusal:
+            return Delivery(_add_headers(refusal.response))
         try:
             return await self._answer(request)
         except RefusedError as refused:

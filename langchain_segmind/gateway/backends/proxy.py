@@ -32,12 +32,12 @@ class ProxyBackend(Backend):
         api_key: str | None = None,
         extra_body_keys: Collection[str] = (),
     ) -> None:
+        if "@" in upstream:
+            raise ValueError("upstream cannot contain credentials; pass upstream_api_key instead")
         if not upstream.startswith(("http://", "https://")):
             raise ValueError(
                 f"upstream must be a URL such as http://127.0.0.1:11434/v1, not {upstream}"
             )
-        if "@" in upstream:
-            raise ValueError("upstream cannot contain credentials; pass upstream_api_key instead")
         api_key = (api_key or "").strip()  # a key read from a file ends with a newline
         if api_key and not (api_key.isascii() and api_key.isprintable()):
             raise ValueError("upstream_api_key contains a character that a header cannot hold")

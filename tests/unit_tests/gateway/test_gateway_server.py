@@ -5,15 +5,20 @@ import errno
 import logging
 import socket
 import threading
+from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
 
-from langchain_segmind.gateway import Gateway, server
+from langchain_segmind.gateway import Gateway, Options, app, server, service
+from langchain_segmind.gateway.app import MAX_BODY_BYTES
 from langchain_segmind.gateway.server import _Server
 
 TIMEOUT_SECONDS = 5
-HEAD = b"%s HTTP/1.1\r\nhost: x\r\nx-api-key: SG_local\r\ncontent-type: application/json\r\n"
+HEAD = (
+    b"%s HTTP/1.1\r\nhost: localhost\r\nx-api-key: SG_local\r\ncontent-type: application/json\r\n"
+)
 BODY = b'{"messages": [{"role": "user", "content": "Hello"}]}'
 CHAT = HEAD % b"POST /v1/gpt-4-turbo" + b"content-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
@@ -191,3 +196,119 @@ def test_request_that_ignores_the_disconnect_is_cancelled(monkeypatch, caplog):
         running.stop()
     assert ended.is_set()
     assert "Exception in ASGI application" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:80", "127.0.0.1:1", "[::1]:80", "10.0.0.1"]
+)
+def test_a_request_for_a_local_name_is_answered(host) -> None:
+    """Or for any IP address: a web page cannot have one as its name."""
+    with Gateway() as gateway:
+        reply = httpx.get(
+            f"{gateway.base_url}/get-user-credits",
+            headers={"host": host, "x-api-key": gateway.api_key},
+        )
+        assert reply.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["page.example", "localhost.page.example", "x@127.0.0.1.test", "["]
+)
+def test_a_request_for_another_name_is_refused(host) -> None:
+    """A web page can let its own name point to this machine."""
+    with Gateway() as gateway:
+        reply = httpx.get(
+            f"{gateway.base_url}/get-user-credits",
+            headers={"host": host, "x-api-key": gateway.api_key},
+        )
+        assert (reply.status_code, reply.json()) == (403, {"error": "Forbidden host"})
+
+
+@pytest.mark.parametrize("host", ["::", "192.168.1.2", "my-machine"])
+def test_another_host_than_this_machine_needs_a_key_of_its_own(host) -> None:
+    """Others would know the default one."""
+    with pytest.raises(ValueError, match="pass api_key"):
+        Options(host=host)
+    Options(host=host, api_key="SG_mine")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_this_machine_needs_no_key_of_its_own(host) -> None:
+    """Nobody else reaches it."""
+    Options(host=host)
+
+
+def stream(count: int) -> Iterator[bytes]:
+    """Yield as many mebibytes."""
+    yield from [b" " * 1024 * 1024] * count
+
+
+def test_a_body_that_is_too_long_is_refused() -> None:
+    """With 413, whether it states its length or not; the connection closes."""
+    with Gateway() as gateway:
+        for content in (b" " * (MAX_BODY_BYTES + 1), stream(17)):
+            reply = httpx.post(
+                f"{gateway.base_url}/gpt-4o",
+                content=content,
+                headers={"x-api-key": gateway.api_key, "content-type": "application/json"},
+            )
+            assert (reply.status_code, reply.headers["connection"]) == (413, "close")
+            assert gateway.requests[-1].body == b""
+
+
+def test_the_body_of_a_request_without_a_key_is_not_kept() -> None:
+    """The key is checked first."""
+    with Gateway() as gateway:
+        reply = httpx.post(f"{gateway.base_url}/gpt-4o", content=b"x" * 1000)
+        assert reply.status_code == 401
+        assert gateway.requests[-1].body == b""
+
+
+def test_the_oldest_requests_are_dropped_beyond_a_limit_of_bytes(monkeypatch) -> None:
+    """As beyond a limit of their number."""
+    monkeypatch.setattr(service, "MAX_RECORDED_BYTES", 250)
+    with Gateway() as gateway:
+        chat = partial(
+            httpx.post, f"{gateway.base_url}/gpt-4o", headers={"x-api-key": gateway.api_key}
+        )
+        for number in range(5):
+            chat(content=str(number) * 100)
+        assert [request.body[:1] for request in gateway.requests] == [b"3", b"4"]
+        monkeypatch.setattr(service, "MAX_RECORDED_REQUESTS", 1)
+        chat(content="x")
+        assert [request.body for request in gateway.requests] == [b"x"]
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/gpt-4o HT"])
+@pytest.mark.parametrize("before", [b"", CHAT])
+def test_a_connection_without_a_whole_head_ends(monkeypatch, before, sent) -> None:
+    """After a while, also behind a request that was answered."""
+    monkeypatch.setattr(server, "MAX_HEAD_SECONDS", 0.2)
+    with (
+        Gateway(keep_alive=0.2) as gateway,
+        socket.create_connection(("127.0.0.1", gateway.port)) as client,
+    ):
+        client.settimeout(TIMEOUT_SECONDS)
+        client.sendall(before)
+        if before:
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+        client.sendall(sent)
+        while client.recv(65_536):
+            pass
+
+
+def test_a_connection_without_a_whole_body_ends(monkeypatch) -> None:
+    """After a while."""
+    monkeypatch.setattr(app, "MAX_BODY_SECONDS", 0.2)
+    with Gateway() as gateway, socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.settimeout(TIMEOUT_SECONDS)
+        client.sendall(CHAT[:-1])
+        while client.recv(65_536):
+            pass
+
+
+def test_the_credentials_of_an_upstream_are_never_shown() -> None:
+    """Also if its URL lacks a scheme."""
+    with pytest.raises(ValueError, match="cannot contain credentials") as caught:
+        Gateway(upstream="user:fake-password@host/v1")
+    assert "fake-password" not in str(caught.value)
