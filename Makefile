@@ -53,7 +53,7 @@ fuzz: $(VENV)/.dev ## Search for replies that break the parser with atheris, for
 	@$(PIP) --only-binary :all: atheris || { echo "atheris has no wheel for this Python."; exit 1; }
 	$(BIN)/python -m tools.fuzz -max_total_time=$(SECONDS)
 
-mutate: $(VENV)/.dev $(VENV)/.lint ## Change the reader in thousands of ways and run its tests on each (an hour)
+mutate: $(VENV)/.dev $(VENV)/.lint ## Change the reader in thousands of ways and run its tests on each (an hour or two)
 	@$(PIP) mutmut
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tools.mutate
 

@@ -2,7 +2,7 @@
 
     make mutate
 
-It takes about an hour, and ends with an error if more than one change in ten goes unnoticed. Each
+It takes an hour or two, and ends with an error if more than one change in ten goes unnoticed. Each
 of those is listed, and `.venv/bin/mutmut show NAME` prints it: a test is missing, or the code is
 not needed. Results are kept in `mutants/`; only changed functions are tested again.
 """
