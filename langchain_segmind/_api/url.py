@@ -1,5 +1,6 @@
 """The URLs that requests go to."""
 
+import logging
 import os
 import re
 from functools import lru_cache
@@ -7,6 +8,8 @@ from functools import lru_cache
 import httpx
 
 from langchain_segmind._api.endpoint import API_BASE, API_BASE_ENV
+
+logger = logging.getLogger(__name__)
 
 PORTS = 65_536
 URL_CACHE_SIZE = 256
@@ -25,13 +28,33 @@ def create_url(base: str, path: str) -> httpx.URL:
             url.host.encode("idna")
         except (httpx.InvalidURL, UnicodeError):
             url = httpx.URL("")
-        if url.scheme in {"http", "https"} and url.host and 0 < (url.port or 1) < PORTS:
+        # Programs disagree about which host a backslash or a percent sign leads to.
+        is_plain = not re.search(
+            r"[\\%]", base.partition("//")[2].partition("/")[0].rpartition("@")[2]
+        )
+        is_host = is_plain and bool(url.host) and 0 < (url.port or 1) < PORTS
+        if url.scheme in {"http", "https"} and is_host:
+            _warn_of_plain_text(url.scheme, url.host)
             return url
     raise ValueError(
         f"base_url (or {API_BASE_ENV}) is not a base URL; it is not shown here, since it may "
         "contain a password. It needs a scheme and a host, and no spaces and no query, as in "
         f"{API_BASE}."
     )
+
+
+def _warn_of_plain_text(scheme: str, host: str) -> None:
+    if scheme == "http" and not is_loopback(host):
+        logger.warning(
+            "The base URL %s://%s is not encrypted: the API key can be read on the way.",
+            scheme,
+            host,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    return host in {"localhost", "::1"} or re.fullmatch(r"127(?:\.\d{1,3}){3}", host) is not None
 
 
 def read_api_base_env() -> str:

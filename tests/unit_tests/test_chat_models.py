@@ -21,6 +21,7 @@ from langchain_segmind import (
     SegmindAuthenticationError,
     SegmindCredits,
 )
+from langchain_segmind._api.url import create_url
 from langchain_segmind._http import close
 from tests.conftest import SECRET
 
@@ -133,6 +134,8 @@ class TestFields:
             ({"base_url": "https://host/v1 "}, "no spaces"),
             ({"base_url": "https://a..b/v1"}, "not a base URL"),
             ({"base_url": "https://host/v1#a"}, "not a base URL"),
+            ({"base_url": "https://host\\.evil.test/v1"}, "not a base URL"),
+            ({"base_url": "https://host%2eevil.test/v1"}, "not a base URL"),
             ({"model_kwargs": {"messages": []}}, "input of the call"),
             ({"model_kwargs": {"temperature": 1}}, "pass temperature"),
             ({"model_kwargs": {"n": 2}}, "batch"),
@@ -594,3 +597,23 @@ class TestLangChainHooks:
             "type": "secret",
             "id": ["SEGMIND_API_KEY"],
         }
+
+
+@pytest.mark.parametrize("host", ["host.test", "10.0.0.1", "[fe80::1]", "127.0.0.1.test"])
+def test_a_base_url_without_encryption_is_warned_of_once(caplog, host) -> None:
+    """Somebody on the way could read the key."""
+    create_url.cache_clear()
+    for _ in range(2):
+        ChatSegmindGPT4Turbo(api_key="fake", base_url=f"http://{host}/v1")
+    [record] = caplog.records
+    assert "can be read on the way" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]/v1", "https://host/v1"]
+)
+def test_an_encrypted_or_local_base_url_is_not_warned_of(caplog, url) -> None:
+    """Nobody reads it on the way."""
+    create_url.cache_clear()
+    ChatSegmindGPT4Turbo(api_key="fake", base_url=url)
+    assert caplog.records == []
