@@ -316,7 +316,7 @@ def test_a_restart_sends_only_rows_without_an_answer(
     try:
         wait_for(lambda: script.is_holding)
         wait_for(lambda: len(read_results(results)) == script.ended)
-        workers = wait_for(lambda: find_busy_callers(account, script))
+        workers = wait_for(lambda: find_callers(account))
     finally:
         command.kill()
         command.wait()
