@@ -19,7 +19,6 @@ from langchain_segmind._tools.literal_parser import (
     Expression,
     Scanner,
     convert_scalar,
-    find_end,
     skip_brackets,
 )
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall, strip_namespace
@@ -32,7 +31,7 @@ UNFINISHED = "the reply ends inside the call"
 
 UNCLEAR_STRING = str(UnclosedStringError(""))
 
-MAX_UNCLOSED = 20
+MAX_UNCLOSED = 8
 """Objects and unknown calls without an end that are read: each takes as long as what follows."""
 
 UNGROUPED = re.compile(r"(?<!\\)\((?!\?)")
@@ -74,6 +73,10 @@ class CallReader:
     @position.setter
     def position(self, position: int) -> None:
         self._scanner.position = position
+
+    def find_end(self, position: int) -> int:
+        """Return the index after the bracket at a position; -1 if it is not closed."""
+        return self._scanner.find_end(position)
 
     def is_at_end(self) -> bool:
         """Skip blanks; return whether nothing follows."""
@@ -322,7 +325,7 @@ class CallReader:
             arguments = self._read_arguments(tool)
         except UnreadableError as error:
             if not self._is_certain:
-                self._unclosed += find_end(self._text, bracket) < 0
+                self._unclosed += self.find_end(bracket) < 0
                 raise NoCallError from error
             return [self._skip_unreadable(name, start, bracket, error)]
         text = self._text[start : scanner.position]
@@ -492,7 +495,7 @@ class CallReader:
         known, inner = self._tools.tool_name, OBJECT_START.match(self._text, start)
         if known and inner and (call := known.match(self._text, inner.end())):
             return call[1]
-        end = find_end(self._text, start)
+        end = self.find_end(start)
         self._unclosed_objects += end < 0
         named = JSON_NAME.finditer(self._text, start, len(self._text) if end < 0 else end)
         names = (strip_namespace(match[2], self._tools) for match in named)

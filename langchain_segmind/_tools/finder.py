@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Literal
 
 from langchain_segmind._tools.call_parser import BEFORE_CALL, UNCLEAR_STRING
-from langchain_segmind._tools.literal_parser import find_end
 from langchain_segmind._tools.markup import REASONING_TAG, Piece, compile_events, find_asked
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall
 from langchain_segmind._tools.tools import Toolset, compile_names
@@ -23,7 +22,7 @@ from langchain_segmind._tools.wrappers import (
     WrappedReader,
 )
 
-MAX_UNCLOSED = 20
+MAX_UNCLOSED = 8
 """Brackets without an end; nothing behind another one is read."""
 
 MAX_INDENT = 3
@@ -168,7 +167,7 @@ class CallFinder:
 
     def _skip_brackets(self, start: int) -> int:
         """Return where brackets end that contain no calls; 0 if that is unclear."""
-        end = find_end(self._text, start)
+        end = self._reader.reader.find_end(start)
         return end if end > 0 else self._skip_unclosed(start)
 
     def _skip_unclosed(self, start: int) -> int:

@@ -11,7 +11,7 @@ from langchain_segmind._tools.json_values import (
     decode,
     decode_brackets,
 )
-from langchain_segmind._tools.literal_parser import NumberLiteral, Scanner, find_end
+from langchain_segmind._tools.literal_parser import NumberLiteral, Scanner
 from langchain_segmind._tools.raw_call import PARALLEL, NoCallError, RawCall, strip_namespace
 from langchain_segmind._tools.strings import UnreadableError
 from langchain_segmind._tools.tools import Toolset
@@ -58,7 +58,7 @@ def read_object(scanner: Scanner) -> dict[str, Any]:
         UnreadableError: If it is neither.
     """
     text, start = scanner.text, scanner.position
-    if (end := find_end(text, start)) > 0:
+    if (end := scanner.find_end(start)) > 0:
         written = text[start:end]
         if isinstance(value := decode_brackets(written), dict):
             scanner.position = end

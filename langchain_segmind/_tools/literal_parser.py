@@ -121,6 +121,16 @@ class Scanner:
         self.reads_comments = False
         self._depth = 0
         self._last_line_end = -2
+        self._found_end = -1, -1
+
+    def find_end(self, position: int) -> int:
+        """Return the index after the bracket at a position; -1 if it is not closed.
+
+        The last answer is kept: without an end, the text is searched to its own.
+        """
+        if self._found_end[0] != position:
+            self._found_end = position, find_end(self.text, position)
+        return self._found_end[1]
 
     def peek(self) -> str:
         """Skip blanks and comments and return the next character; empty at the end."""

@@ -57,8 +57,8 @@ OPEN = "{'a': "
         ),
         pytest.param("So pay(to='A' b)", [("pay(to='A' b)", "bare")], id="an unclear string, bare"),
         pytest.param(f"A pay(to=\n{CALL}\n", [(CALL, "list")], id="behind an open bracket, bare"),
-        pytest.param(f"{OPEN * 19}{CALL}", [(CALL, "list")], id="behind 19 open brackets"),
-        pytest.param(f"{OPEN * 20}{CALL}", [], id="behind 20 open brackets"),
+        pytest.param(f"{OPEN * 7}{CALL}", [(CALL, "list")], id="behind 7 open brackets"),
+        pytest.param(f"{OPEN * 8}{CALL}", [], id="behind 8 open brackets"),
         pytest.param(
             f"[TOOL_CALLS]{CALL}\nOr {OTHER}",
             [(f"[TOOL_CALLS]{CALL}\n", "wrapped"), (OTHER, "list")],
