@@ -34,7 +34,7 @@ def create_url(base: str, path: str) -> httpx.URL:
         )
         is_host = is_plain and bool(url.host) and 0 < (url.port or 1) < PORTS
         if url.scheme in {"http", "https"} and is_host:
-            _warn_of_plain_text(url.scheme, url.host)
+            warn_of_plain_text(url.scheme, url.host)
             return url
     raise ValueError(
         f"base_url (or {API_BASE_ENV}) is not a base URL; it is not shown here, since it may "
@@ -43,7 +43,9 @@ def create_url(base: str, path: str) -> httpx.URL:
     )
 
 
-def _warn_of_plain_text(scheme: str, host: str) -> None:
+@lru_cache(maxsize=URL_CACHE_SIZE)
+def warn_of_plain_text(scheme: str, host: str) -> None:
+    """Log once that a key can be read on the way to a host."""
     if scheme == "http" and not is_loopback(host):
         logger.warning(
             "The base URL %s://%s is not encrypted: the API key can be read on the way.",

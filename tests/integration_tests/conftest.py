@@ -41,7 +41,9 @@ def no_leaks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) 
     gc.collect()
     assert unhandled == []
     records = [r for when in ("setup", "call") for r in caplog.get_records(when)]
-    assert [r.getMessage() for r in records if r.levelno >= logging.WARNING] == []
+    of_plain_text = "langchain_segmind._api.url"  # tests call hosts that do not exist
+    warnings = [r for r in records if r.levelno >= logging.WARNING and r.name != of_plain_text]
+    assert [r.getMessage() for r in warnings] == []
 
 
 @pytest.fixture

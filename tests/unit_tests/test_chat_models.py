@@ -21,7 +21,7 @@ from langchain_segmind import (
     SegmindAuthenticationError,
     SegmindCredits,
 )
-from langchain_segmind._api.url import create_url
+from langchain_segmind._api.url import create_url, warn_of_plain_text
 from langchain_segmind._http import close
 from tests.conftest import SECRET
 
@@ -603,8 +603,10 @@ class TestLangChainHooks:
 def test_a_base_url_without_encryption_is_warned_of_once(caplog, host) -> None:
     """Somebody on the way could read the key."""
     create_url.cache_clear()
+    warn_of_plain_text.cache_clear()
     for _ in range(2):
-        ChatSegmindGPT4Turbo(api_key="fake", base_url=f"http://{host}/v1")
+        model = ChatSegmindGPT4Turbo(api_key="fake", base_url=f"http://{host}/v1")
+        create_url(model.segmind_api_base, "gpt-4o")
     [record] = caplog.records
     assert "can be read on the way" in record.getMessage()
 
@@ -615,5 +617,6 @@ def test_a_base_url_without_encryption_is_warned_of_once(caplog, host) -> None:
 def test_an_encrypted_or_local_base_url_is_not_warned_of(caplog, url) -> None:
     """Nobody reads it on the way."""
     create_url.cache_clear()
+    warn_of_plain_text.cache_clear()
     ChatSegmindGPT4Turbo(api_key="fake", base_url=url)
     assert caplog.records == []
