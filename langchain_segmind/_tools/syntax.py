@@ -21,7 +21,7 @@ PLAIN_NAME = re.compile(r"[^\W\d][\w.$/-]*|\$[\w.$/-]+")
 """A name that needs no quotes."""
 
 WINDOWS_PATH = re.compile(
-    r"(?:[A-Za-z]:|\\\\[\w.$-]++)\\(?!\\|[nrt](?:[A-Z]\w*+[\s.,;:!?]|\s|\Z))(?![^'\"]*\\\\)"
+    r"(?:[A-Za-z]:|\\\\[\w.$-]++)\\(?!\\|['\"]|[nrt](?:[A-Z]\w*+[\s.,;:!?]|[^\w\\.$-]|\Z))(?![^'\"]*\\\\)"
 )
 """Matches a string that starts like a path whose backslashes are not escaped.
 

@@ -97,6 +97,8 @@ def test_end_of_a_string_is_found(text, position, end) -> None:
         pytest.param(r"\\host\new", r"\\host\new", id="a path in a network"),
         pytest.param(r"Q:\nWhat is it", "Q:\nWhat is it", id="a line behind a colon"),
         pytest.param("A:\\n", "A:\n", id="a line end behind a colon"),
+        pytest.param(r"\\it\'s", "\\it's", id="an escaped quote"),
+        pytest.param(r"\\x\n[f()]", "\\x\n[f()]", id="a bracket on a new line"),
         pytest.param(r"C:\temp\*.txt", r"C:\temp\*.txt", id="a pattern"),
         pytest.param(r"C:\nVidia\new", r"C:\nVidia\new", id="a capital in a path"),
         pytest.param(r"\\item\n\\item{a}", "\\item\n\\item{a}", id="escaped LaTeX"),
