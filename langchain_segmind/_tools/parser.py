@@ -60,6 +60,8 @@ QUOTE = re.compile(
 )
 """Matches a quote that can begin a string, and one that can only end it."""
 
+BRACKET = re.compile(r"[\[\](){}]")
+
 QUOTED = re.compile(r"'(?:\\.|[^'\\])*+'|\"(?:\\.|[^\"\\])*+\"", re.DOTALL)
 """Matches a string in an expression."""
 
@@ -246,16 +248,21 @@ def find_clean_end(text: str, tools: Toolset) -> list[Span]:
 
 
 def find_unquoted(text: str, spans: Sequence[Span]) -> list[Span]:
-    """Return the calls that no string seems to contain, unlike that of `print("[stop()]")`."""
+    """Return the calls that no string seems to contain, unlike that of `print("[stop()]")`.
+
+    A string with brackets in it may be what is between two strings: no later call is returned.
+    """
     unquoted: list[Span] = []
-    position, quote = 0, ""
+    position, quote, begin = 0, "", 0
     for span in spans:
         for found in QUOTE.finditer(text, position, span.start):
             mark = found["start"] or found["end"]
-            if quote:
-                quote = "" if mark == quote else quote
-            elif found["start"] or mark == '"':
-                quote = mark or ""
+            if quote and mark == quote:
+                quote = ""
+                if BRACKET.search(text, begin, found.start()):
+                    return unquoted
+            elif not quote and (found["start"] or mark == '"'):
+                quote, begin = mark or "", found.end()
         position = span.start if quote else span.end
         unquoted += [] if quote else [span]
     return unquoted

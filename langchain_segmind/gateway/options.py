@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import wraps
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args
 
+from langchain_segmind._api.url import is_loopback
 from langchain_segmind.data._profiles import APIFormat
 from langchain_segmind.gateway.backends import Backend
 from langchain_segmind.gateway.backends.llama import LlamaBackend
@@ -105,7 +105,7 @@ class Options:
         if not self.host:
             raise ValueError("host is empty, which would listen on every address; name one")
         is_default_key = as_list(self.api_key) == [DEFAULT_API_KEY]
-        if is_default_key and not (self.host == "localhost" or is_loopback(self.host)):
+        if is_default_key and not is_loopback(self.host):
             raise ValueError(
                 f"{self.host} can be reached by others, who would use the gateway, and the key of "
                 "its upstream, with the well-known default key: pass api_key (--api-key)."
@@ -157,14 +157,6 @@ def create_backend(options: Options) -> Backend:
     if not upstream:
         raise ValueError("the proxy backend needs upstream (--upstream)")
     return ProxyBackend(upstream, options.upstream_model, options.upstream_api_key, extra_body_keys)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def as_list(value: str | Sequence[str] | None) -> list[str]:

@@ -71,12 +71,12 @@ def decode(body: bytes) -> Completion:
     """
     try:
         parsed = json.loads(body.decode("utf-8-sig", "surrogatepass"))
+        if HALF_A_CHARACTER.search(body):
+            parsed = _replace_surrogates(parsed)
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
     if not isinstance(parsed, dict):
         raise ValueError("is not a JSON object")
-    if HALF_A_CHARACTER.search(body):
-        parsed = _replace_surrogates(parsed)
     completion = FORMATS[_find_format(parsed)].decode(parsed)
     return replace(completion, usage=find_usage(parsed))
 

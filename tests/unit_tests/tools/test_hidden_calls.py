@@ -38,6 +38,7 @@ HIDDEN_CALLS = [
     pytest.param("write(f'''\n[stop()]\n''')", id="lines of an f-string"),
     pytest.param('"""\n[stop()]\n"""', id="lines of a bare string"),
     pytest.param("write('\\'\n[stop()]\n')", id="an escaped quote"),
+    pytest.param('an {\'x [f(a="<!--\n[stop()]\n=it\'s"), f(b="}")]', id="an open object in prose"),
     pytest.param("['f(a=' '), stop(), (']", id="a list of one string"),
     pytest.param('["f(a="x"), stop(), f(a="y")"]', id="quotes that are not escaped"),
     pytest.param(
