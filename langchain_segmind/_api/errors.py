@@ -60,7 +60,7 @@ INVALID_REQUEST = re.compile(r"content[ -]type|parameter", re.IGNORECASE)
 ABOUT_CREDITS = re.compile(r"credit|balance|spend", re.IGNORECASE)
 
 LONG_WORD = re.compile(r"([A-Za-z0-9+/_-]{80})[A-Za-z0-9+/_=-]{80,}+")
-"""Matches an image in Base64, as of a request that the server quotes."""
+"""Matches data in Base64, such as an image that the server quotes from the request."""
 
 SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 """Headers of a response that an error does not keep."""

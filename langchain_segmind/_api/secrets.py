@@ -31,7 +31,7 @@ def _match_encodings(secret: str) -> Iterator[str]:
     yield "(?i:" + r"\s*+".join(map(_match_any_spelling, secret)) + ")"
     encoded = secret.encode(errors="replace")
     yield rf"(?i:{encoded.hex()})"
-    # Of text that the secret is a part of, three places of it give three texts.
+    # Base64 encodes three bytes at once: what the secret becomes depends on where it begins.
     for before in range(3):
         whole = b64encode(b"?" * before + encoded).decode().rstrip("=")
         inner = whole[(8 * before + 5) // 6 : 8 * (before + len(encoded)) // 6]

@@ -404,7 +404,7 @@ def open_async_transport(route: Route, look_ups: LookUps) -> httpx.AsyncBaseTran
 def has_unread_bytes(transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> bool:
     """Whether something follows a reply: the next request would take it for its own reply.
 
-    httpcore has no public access to what its parser holds.
+    What httpcore's parser has not read is private.
     """
     pool = getattr(transport, "_pool", None)
     for connection in getattr(pool, "connections", ()):

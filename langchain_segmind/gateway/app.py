@@ -59,7 +59,7 @@ def wrap_service(service: Service, host: str | None = None) -> Starlette:
     Args:
         service: What answers.
         host: The name that requests must be for, unless they are for an IP address or localhost;
-            None for any. A web page could otherwise send requests under a name of its own.
+            None for any. A web page can point its own name to this machine.
     """
 
     @asynccontextmanager
