@@ -53,9 +53,6 @@ MAX_SLEEP_SECONDS = 2.0
 STORAGE_RETRY_SECONDS = 5.0
 """A storage that failed is tried again after this time."""
 
-PERMANENT_ERRORS = frozenset({"AuthenticationError", "NoPermissionError", "ResponseError"})
-"""Errors of a Redis that can be reached. They do not go away by waiting."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -82,9 +79,10 @@ class SegmindRateLimiter(BaseRateLimiter):
             not tested.
         account: A name for the account, in case several share a Redis. It is stored there, so do
             not use the API key.
-        on_storage_error: What happens while the storage cannot be reached. `"local"` keeps each
-            process to its share of the limit, and logs one warning per outage; `"raise"` raises
-            `SegmindRateLimiterStorageError`. A refused password always raises.
+        on_storage_error: What happens while the storage cannot be reached, or cannot write.
+            `"local"` keeps each process to its share of the limit, and logs one warning per
+            outage; `"raise"` raises `SegmindRateLimiterStorageError`. A refused user or password
+            always raises.
         workers: How many processes share the account. While the storage is down, each can send
             1/`workers` of the limit. These local windows start empty, so up to twice the limit
             can be sent in the first minute.
@@ -142,7 +140,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         self._window = open_window(self.storage, *share, self.account)
         local_share = get_share(self.requests_per_minute, self.period, self.workers)
         self._local_window = MemoryWindow(*local_share)
-        self._outage = ""
+        self._outage: StorageError | None = None
         self._down_until = 0.0
         self._waiters: dict[Waiter, None] = {}
         self._last_abandoned_at = 0.0
@@ -164,8 +162,8 @@ class SegmindRateLimiter(BaseRateLimiter):
             Whether a slot was taken; always True if `blocking`.
 
         Raises:
-            SegmindRateLimiterStorageError: The storage cannot be reached and `on_storage_error`
-                is `"raise"`, or it refuses the password.
+            SegmindRateLimiterStorageError: The storage cannot be used and `on_storage_error` is
+                `"raise"`, or it refuses the user or password.
         """
         waiter = Waiter()
         if not blocking:
@@ -274,7 +272,7 @@ class SegmindRateLimiter(BaseRateLimiter):
         return self._get_fallback() if time.monotonic() < self._down_until else self._window
 
     def _get_fallback(self) -> Window:
-        if self.on_storage_error == "raise" or self._outage in PERMANENT_ERRORS:
+        if self._outage and (self.on_storage_error == "raise" or self._outage.is_refusal):
             raise SegmindRateLimiterStorageError(
                 f"The rate limit's storage at {self._address} cannot be used ({self._outage}). "
                 f"{SegmindRateLimiterStorageError.advice}"
@@ -287,17 +285,17 @@ class SegmindRateLimiter(BaseRateLimiter):
         try:
             result = operation(window)
         except StorageError as error:
-            self._start_outage(str(error))
+            self._start_outage(error)
             return operation(self._get_fallback())
         if self._outage and window is self._window:
-            self._outage = ""
+            self._outage = None
             logger.info("The rate limit's storage is back.")
         return result
 
-    def _start_outage(self, error: str) -> None:
+    def _start_outage(self, error: StorageError) -> None:
         self._down_until = time.monotonic() + STORAGE_RETRY_SECONDS
         is_new, self._outage = not self._outage, error
-        if is_new and self.on_storage_error == "local" and error not in PERMANENT_ERRORS:
+        if is_new and self.on_storage_error == "local" and not error.is_refusal:
             logger.warning(
                 "The rate limit's storage at %s cannot be used (%s). Until it is back, this "
                 "process keeps to its share of the limit: 1/%d (workers) of %d requests in %d s.",

@@ -21,6 +21,9 @@ does not win every time."""
 STORAGE_TIMEOUT_SECONDS = 2.0
 """Timeout of a command to Redis; it is sent twice at most."""
 
+REFUSALS = frozenset({"AuthenticationError", "NoPermissionError"})
+"""Errors that do not go away by waiting."""
+
 REDIS_SCHEMES = frozenset(
     f"{server}{variant}"
     for server in ("redis", "valkey")
@@ -32,7 +35,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local slots, window, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held = redis.call('PTTL', KEYS[2])
-if held > 0 then return held end
+if held > 0 then
+    local length = tonumber(redis.call('GET', KEYS[2]))
+    if held > length then
+        redis.call('PEXPIRE', KEYS[2], length)
+        held = length
+    end
+    return held
+end
+local newest = tonumber(redis.call('LINDEX', KEYS[1], 0))
+if newest and newest > now then
+    redis.call('DEL', KEYS[1])
+    redis.call('SET', KEYS[2], window, 'PX', window)
+    return window
+end
 local entered = redis.call('LINDEX', KEYS[1], slots - 1 - ahead)
 if entered and entered + window > now then return entered + window - now end
 redis.call('LPUSH', KEYS[1], now)
@@ -43,19 +59,32 @@ return 0
 """Enter the window, or return the milliseconds to wait.
 
 The list holds the times of the last requests, newest first, by the clock of Redis alone: the
-clocks of its clients need not agree. Needs Redis 5: older versions refuse a write after TIME.
+clocks of its clients need not agree. If that clock was set back, the times say nothing any more:
+all wait for one window, from now. A hold, whose value is its length, never gets longer by it.
+
+Needs Redis 5: older versions refuse a write after TIME.
 """
 
 HOLD_SCRIPT = """
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
-    redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
+local length = tonumber(redis.call('GET', KEYS[1]) or 0)
+if math.min(redis.call('PTTL', KEYS[1]), length) < tonumber(ARGV[1]) then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[1])
 end
 """
 """Set the hold, unless a longer one is set."""
 
 
 class StorageError(Exception):
-    """The storage failed; the message is the name of its library's error class."""
+    """The storage failed.
+
+    Args:
+        reason: The name of its library's error class, and the error code of Redis if it sent one.
+        is_refusal: Whether the storage refused the user or the password.
+    """
+
+    def __init__(self, reason: str, *, is_refusal: bool) -> None:
+        super().__init__(reason)
+        self.is_refusal = is_refusal
 
 
 def get_share(requests: int, period: int, workers: int = 1) -> tuple[int, int]:
@@ -164,7 +193,11 @@ class RedisWindow(Window):
         try:
             return script(keys=keys, args=values)
         except self._errors as error:
-            raise StorageError(type(error).__name__) from None
+            # Only the code: the rest can quote what was sent.
+            code = re.match(r"[A-Z]{2,}\b", str(error))
+            reason = type(error).__name__ + (f" {code[0]}" if code else "")
+            is_refusal = type(error).__name__ in REFUSALS
+            raise StorageError(reason, is_refusal=is_refusal) from None
 
 
 def open_window(uri: str, slots: int, seconds: float, account: str) -> Window:

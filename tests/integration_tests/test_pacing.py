@@ -27,6 +27,7 @@ from tests.support.redis_server import RedisServer, is_redis_installed
 pytest.importorskip("limits", reason="the extra limits is not installed")
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from langchain_segmind.rate_limiters import SegmindRateLimiter
 from langchain_segmind.rate_limiters import limiter as limiter_module
@@ -258,6 +259,39 @@ def test_a_hold_that_is_over_blocks_nobody(caller, storage, seconds) -> None:
     assert caller.acquire(limiter, blocking=False)
 
 
+# --- A clock of Redis that is set back ---
+
+
+HOUR_MS = 3_600_000
+
+
+def test_a_clock_that_was_set_back_costs_one_window_at_most(caller, client, url) -> None:
+    """Redis keeps times of the future then: nobody waits for the clock to reach them."""
+    limiter = SegmindRateLimiter(2, url, period=1)
+    requests, hold = "segmind:{default}:requests", "segmind:{default}:hold"
+    seconds, _ = client.time()
+    client.lpush(requests, *[seconds * 1000 + HOUR_MS] * 2)
+    client.pexpire(requests, HOUR_MS)
+    start = time.monotonic()
+    assert not caller.acquire(limiter, blocking=False)
+    assert client.pttl(hold) <= 2000
+    assert caller.acquire(limiter)
+    assert time.monotonic() - start < 10
+    assert client.llen(requests) == 1
+
+
+@pytest.mark.parametrize("action", ["acquire", "hold"])
+def test_a_hold_is_not_lengthened_by_a_clock_that_was_set_back(client, url, action) -> None:
+    """It ends after the time that it was set for."""
+    limiter = SegmindRateLimiter(2, url)
+    limiter.hold(10)
+    client.pexpire("segmind:{default}:hold", HOUR_MS)
+    if action == "hold":
+        limiter.hold(20)
+    assert not limiter.acquire(blocking=False)
+    assert client.pttl("segmind:{default}:hold") <= (20_000 if action == "hold" else 10_000)
+
+
 # --- Models and processes ---
 
 
@@ -339,6 +373,50 @@ def test_without_redis_a_process_keeps_to_its_share(caller, mortal_redis, caplog
     assert caplog.text.count("cannot be used") == 1
     assert "its share of the limit: 1/5 (workers) of 10 requests in 60 s" in caplog.text
     assert caplog.text.count("storage is back") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        pytest.param({"min-replicas-to-write": 1}, "ResponseError NOREPLICAS", id="no replicas"),
+        pytest.param({"maxmemory": 1}, "OutOfMemoryError", id="no memory"),
+    ],
+)
+def test_a_redis_that_cannot_write_is_an_outage(
+    caller, client, url, caplog, setting, reason
+) -> None:
+    """Each process keeps to its share until Redis writes again."""
+    limiter = SegmindRateLimiter(10, url, workers=5)
+    try:
+        client.config_set(*next(iter(setting.items())))
+        assert [caller.acquire(limiter, blocking=False) for _ in range(3)] == [True, True, False]
+    finally:
+        client.config_set(next(iter(setting)), 0)
+    assert f"cannot be used ({reason})" in caplog.text
+
+
+def test_a_redis_that_is_busy_with_a_script_is_an_outage(caller, client, url) -> None:
+    """It answers BUSY, as it answers MISCONF when its disk is full."""
+    client.config_set("busy-reply-threshold", 1)
+    limiter = SegmindRateLimiter(10, url, workers=5)
+    with ThreadPoolExecutor(1) as thread:
+        endless = thread.submit(client.eval, "while true do end", 0)
+        try:
+            while is_answering(client):
+                pass
+            passed = [caller.acquire(limiter, blocking=False) for _ in range(3)]
+        finally:
+            client.script_kill()
+        assert "killed" in str(endless.exception())
+    assert passed == [True, True, False]
+
+
+def is_answering(client: Redis) -> bool:
+    """Whether Redis does anything but refuse."""
+    try:
+        return bool(client.ping())
+    except ResponseError:
+        return False
 
 
 @pytest.mark.usefixtures("short_window")
