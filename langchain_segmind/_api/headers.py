@@ -1,6 +1,5 @@
 """Header values as numbers; None if they cannot be read, never an error."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,19 +10,28 @@ from langchain_segmind._api.endpoint import (
     RETRY_AFTER_MS_HEADER,
 )
 
+MAX_NUMBER = 1e15
+"""A larger amount or time cannot be one."""
+
 MIN_EPOCH_MILLISECONDS = 1e11
 """A larger epoch time is in milliseconds: in seconds it would be in the year 5138."""
 
 
 def parse_number(text: str | None) -> float | None:
-    """Return a finite number, such as a balance, which may be negative."""
+    """Return a number, such as a balance, which may be negative."""
     if text is None or "_" in text:
         return None
     try:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= MAX_NUMBER else None
+
+
+def parse_amount(text: str | None) -> float | None:
+    """Return a number that cannot be negative, such as a price."""
+    number = parse_number(text)
+    return None if number is None or number < 0 else number
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:

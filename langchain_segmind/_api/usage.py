@@ -1,18 +1,21 @@
 """The token counts that a reply reports."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from langchain_segmind._api.endpoint import APIResponse
+from langchain_segmind._api.json_body import parse_json
+
+MAX_TOKENS = 10**12
+"""A larger count cannot be one."""
 
 
 def read_usage(response: APIResponse) -> UsageMetadata | None:
     """Return the tokens that a response reports, whatever else is wrong with it."""
     try:
-        completion = json.loads(response.body)
+        completion = parse_json(response.body)
     except (ValueError, RecursionError):
         return None
     return find_usage(completion) if isinstance(completion, dict) else None
@@ -98,9 +101,9 @@ def _create(
 
 def _get_count(fields: Mapping[str, Any], name: str) -> int | None:
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if value == value // 1 else None
+    return int(value) if 0 <= value <= MAX_TOKENS and value == value // 1 else None
 
 
 def _get_counts(fields: Any, **names: str) -> dict[str, int]:

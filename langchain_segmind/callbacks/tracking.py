@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from langchain_segmind._api.endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, APIResponse
-from langchain_segmind._api.headers import parse_number
+from langchain_segmind._api.headers import parse_amount, parse_number
 from langchain_segmind._api.usage import read_usage
 from langchain_segmind.callbacks.usage import Receipt, SegmindUsage
 from langchain_segmind.exceptions import SegmindError
@@ -137,7 +137,7 @@ class UsageTracker:
     def _add_receipt(
         self, response: APIResponse | SegmindError, status_code: int, sent_at: float
     ) -> None:
-        cost = parse_number(response.headers.get(COST_HEADER))
+        cost = parse_amount(response.headers.get(COST_HEADER))
         if cost is None and status_code in TIMEOUT_STATUSES:
             self._record_no_response()
         receipt = Receipt(
@@ -146,7 +146,7 @@ class UsageTracker:
             received_at=monotonic(),
             is_success=status_code < HTTPStatus.MULTIPLE_CHOICES,
             tokens=read_usage(response) if isinstance(response, APIResponse) else None,
-            cost=None if cost is None or cost < 0 else cost,
+            cost=cost,
             balance=parse_number(response.headers.get(REMAINING_CREDITS_HEADER)),
         )
         for handler in self.handlers:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from langchain_segmind._api.json_body import parse_json
 from langchain_segmind._api.usage import find_usage
 from langchain_segmind._chat.formats import anthropic, gemini, openai
 from langchain_segmind._chat.request import ChatRequest, describe_surrogate
@@ -70,7 +71,7 @@ def decode(body: bytes) -> Completion:
         ValueError: The body is not a chat completion; the message completes "The body ...".
     """
     try:
-        parsed = json.loads(body.decode("utf-8-sig", "surrogatepass"))
+        parsed = parse_json(body)
         if HALF_A_CHARACTER.search(body):
             parsed = _replace_surrogates(parsed)
     except (ValueError, RecursionError):

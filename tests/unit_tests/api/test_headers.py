@@ -2,7 +2,7 @@
 
 import pytest
 
-from langchain_segmind._api.headers import parse_number, parse_retry_after
+from langchain_segmind._api.headers import parse_amount, parse_number, parse_retry_after
 
 NOW = 1_800_000_000.0
 
@@ -20,6 +20,7 @@ NOW = 1_800_000_000.0
         pytest.param("n/a", None, id="words"),
         pytest.param("nan", None, id="NaN"),
         pytest.param("-inf", None, id="infinity"),
+        pytest.param("1e300", None, id="absurd"),
         pytest.param("1_000", None, id="underscore"),
         pytest.param("5, 5", None, id="repeated header"),
     ],
@@ -27,6 +28,12 @@ NOW = 1_800_000_000.0
 def test_a_header_is_a_finite_number_or_none(text: str | None, number: float | None) -> None:
     """A balance can be negative."""
     assert parse_number(text) == number
+
+
+@pytest.mark.parametrize(("text", "number"), [("0.25", 0.25), ("0", 0.0), ("-0.25", None)])
+def test_a_price_is_not_negative(text: str, number: float | None) -> None:
+    """Otherwise a call would give credits back to a budget."""
+    assert parse_amount(text) == number
 
 
 @pytest.mark.parametrize(
