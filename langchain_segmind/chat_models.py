@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import (
     BaseChatModel,
     LangSmithParams,
@@ -35,7 +36,11 @@ from langchain_segmind._chat import formats
 from langchain_segmind._chat.context import check_context, count_turn_tokens
 from langchain_segmind._chat.reask import run_call
 from langchain_segmind._chat.request import ChatRequest, create_request, explain_image_urls
-from langchain_segmind._chat.response import convert_result_to_chunks
+from langchain_segmind._chat.response import (
+    convert_result_to_chunks,
+    copy_cached_message,
+    remove_response_facts,
+)
 from langchain_segmind._chat.tokens import count_image_tokens, count_tokens, encode
 from langchain_segmind._http import APIRequest, Sender, aclose, close
 from langchain_segmind._output.structured_output import (
@@ -246,6 +251,17 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             except StopIteration as end:
                 return cast("ChatResult", end.value)
 
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        if self._has_cache:
+            messages = remove_response_facts(messages)
+        return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
+
     async def _agenerate_with_cache(
         self,
         messages: list[BaseMessage],
@@ -253,6 +269,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        if self._has_cache:
+            messages = remove_response_facts(messages)
         try:
             return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
         except asyncio.CancelledError as error:
@@ -598,6 +616,12 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         params.pop("structured_output", None)
         return params
 
+    @property
+    def _has_cache(self) -> bool:
+        if self.cache is None:
+            return get_llm_cache() is not None
+        return self.cache is not False
+
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         # Core's key is memoized: it misses assignments and `model_copy(update=...)`, and it
         # differs for a bound setting and the same field (langchain-ai/langchain#39598).
@@ -611,12 +635,11 @@ class ChatSegmind(ModelParameters, BaseChatModel):
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         # Core writes usage_metadata["total_cost"] = 0 into a hit, in place, which changes the key
-        # of the conversation's next turn (langchain-ai/langchain#35308). The id is removed, since
-        # LangGraph merges messages with the same id.
+        # of the conversation's next turn (langchain-ai/langchain#35308): all get copies.
         hits = []
         for stored in cache_val:
             if isinstance(stored, ChatGeneration):
-                message = stored.message.model_copy(update={"id": None}, deep=True)
+                message = copy_cached_message(stored.message)
                 hits.append(stored.model_copy(update={"message": message}))
             else:
                 hits += super()._convert_cached_generations([stored])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import ToolCall, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -17,7 +17,7 @@ from langchain_segmind._api.endpoint import (
     REMAINING_CREDITS_HEADER,
     REQUEST_ID_HEADER,
 )
-from langchain_segmind._api.headers import parse_number
+from langchain_segmind._api.headers import parse_amount, parse_number
 from langchain_segmind._chat.thoughts import split_thoughts
 from langchain_segmind._settings.call_settings import NO_TOOLS, CallSettings
 from langchain_segmind._tools import (
@@ -111,9 +111,9 @@ def create_chat_result(
         "native_finish_reason": None if native_reason == reason else native_reason,
         "dropped_tool_calls": [dict(call) for call in dropped] or None,
         "invalid_tool_call_errors": errors or None,
-        "cost": parse_number(headers.get(COST_HEADER)),
+        "cost": parse_amount(headers.get(COST_HEADER)),
         "request_id": headers.get(REQUEST_ID_HEADER),
-        "generation_time": parse_number(headers.get(GENERATION_TIME_HEADER)),
+        "generation_time": parse_amount(headers.get(GENERATION_TIME_HEADER)),
     }
     texts = {"refusal": completion.refusal, "reasoning_content": completion.reasoning}
     message = AIMessage(
@@ -131,6 +131,27 @@ def create_chat_result(
         invalid_tool_calls=list(parsed.invalid_calls),
     )
     return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def copy_cached_message(message: BaseMessage) -> BaseMessage:
+    """Return a copy of a message from a cache, without what is true of its own response only.
+
+    Its id is removed, since LangGraph merges messages with the same id.
+    """
+    copy = message.model_copy(update={"id": None}, deep=True)
+    for name in ("cost", "request_id", "generation_time"):
+        copy.response_metadata.pop(name, None)
+    copy.response_metadata["remaining_credits"] = None
+    return copy
+
+
+def remove_response_facts(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Return a history whose replies are the same, whether they came from a cache or not."""
+    facts: dict[str, Any] = {"response_metadata": {}, "usage_metadata": None}
+    return [
+        message.model_copy(update=facts) if isinstance(message, AIMessage) else message
+        for message in messages
+    ]
 
 
 def split_calls(

@@ -184,6 +184,16 @@ def test_a_repeated_conversation_sends_no_request(
     ]
 
 
+def test_a_hit_has_no_price_balance_or_request_id(caller, create_model) -> None:
+    """They are true of the first call only, which another tenant may have paid for."""
+    facts = {"cost", "request_id", "generation_time", "remaining_credits"}
+    model = create_model(cache=InMemoryCache())
+    reply, hit = caller.invoke(model, "hi"), caller.invoke(model, "hi")
+    assert {"cost", "request_id", "remaining_credits"} <= reply.response_metadata.keys()
+    assert {name: hit.response_metadata.get(name) for name in facts} == dict.fromkeys(facts)
+    assert hit.response_metadata["finish_reason"] == reply.response_metadata["finish_reason"]
+
+
 def test_changing_a_cached_reply_does_not_change_the_cache(caller, create_model) -> None:
     """Each hit is a new message; ids do not repeat."""
     model = create_model(cache=InMemoryCache())
