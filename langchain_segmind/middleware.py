@@ -1,12 +1,19 @@
 """A budget for LangChain agents, as middleware. Requires the extra `agents`."""
 
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal, NotRequired, get_args
 
 from langchain_core.messages import AIMessage
 
 from langchain_segmind.callbacks import SegmindCreditsCallbackHandler, get_segmind_credits_callback
-from langchain_segmind.callbacks.usage import COST_DIGITS, check_credits
+from langchain_segmind.callbacks.usage import (
+    COST_DIGITS,
+    OnUnknownCost,
+    check_credits,
+    check_on_unknown_cost,
+    describe_unknown_cost,
+)
 from langchain_segmind.exceptions import SegmindBudgetExceededError
 
 try:
@@ -29,6 +36,8 @@ except ImportError as error:
 
 __all__ = ["SegmindCreditsMiddleware", "SegmindCreditsState"]
 
+logger = logging.getLogger(__name__)
+
 ExitBehavior = Literal["end", "error"]
 
 
@@ -39,12 +48,15 @@ class SegmindCreditsState(AgentState[Any]):
         credits_spent: Credits spent by all runs of this thread. Without a checkpointer, by this
             run.
         run_credits_spent: Credits spent by this run.
-        credits_remaining: The account's remaining credits in the latest reply of this run.
+        credits_remaining: The account's remaining credits in the latest reply of this run that
+            reported them; None if no reply of this run did.
+        has_unknown_cost: Whether a reply of this thread reported neither a price nor a balance.
     """
 
     credits_spent: NotRequired[Annotated[float, OmitFromInput]]
     run_credits_spent: NotRequired[Annotated[float, UntrackedValue, OmitFromInput]]
     credits_remaining: NotRequired[Annotated[float | None, UntrackedValue, OmitFromInput]]
+    has_unknown_cost: NotRequired[Annotated[bool, OmitFromInput]]
 
 
 class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
@@ -67,9 +79,13 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
             always made, since its reply reports the balance. Defaults to None, no limit.
         exit_behavior: `"end"` ends the run with a message that states the reason; `"error"`
             raises `SegmindBudgetExceededError`. Defaults to `"end"`.
+        on_unknown_cost: What happens if a limit cannot be kept, because replies report neither a
+            price nor a balance (for `min_remaining`, no balance). `"warn"` logs one warning per
+            run; `"refuse"` does not call the model again. Defaults to `"warn"`.
 
     Raises:
-        ValueError: If an amount is not a valid number of credits, or `exit_behavior` is invalid.
+        ValueError: If an amount is not a valid number of credits, or `exit_behavior` or
+            `on_unknown_cost` is invalid.
         SegmindBudgetExceededError: From the agent, if `exit_behavior` is `"error"`.
 
     Source: https://docs.langchain.com/oss/python/langchain/middleware
@@ -98,6 +114,7 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         thread_budget: float | None = None,
         min_remaining: float | None = None,
         exit_behavior: ExitBehavior = "end",
+        on_unknown_cost: OnUnknownCost = "warn",
     ) -> None:
         super().__init__()
         check_credits("budget", budget)
@@ -105,10 +122,12 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         check_credits("min_remaining", min_remaining, is_negative_allowed=True)
         if exit_behavior not in get_args(ExitBehavior):
             raise ValueError(f'exit_behavior must be "end" or "error", not {exit_behavior!r}.')
+        check_on_unknown_cost(on_unknown_cost)
         self.budget = budget
         self.thread_budget = thread_budget
         self.min_remaining = min_remaining
         self.exit_behavior = exit_behavior
+        self.on_unknown_cost = on_unknown_cost
 
     @hook_config(can_jump_to=["end"])
     def before_model(
@@ -176,6 +195,8 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
             problem = f"this thread's budget of {budget:g} credits is used up ({spent:g} spent)"
         elif floor is not None and remaining is not None and remaining < floor:
             problem = f"only {remaining:g} credits remain (minimum {floor:g})"
+        elif self.on_unknown_cost == "refuse" and (unknown := self._describe_unknown_cost(state)):
+            problem = unknown
         else:
             return None
         return SegmindBudgetExceededError(
@@ -184,6 +205,14 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
             budget=budget,
             min_remaining=floor,
             remaining_credits=remaining,
+        )
+
+    def _describe_unknown_cost(self, state: Mapping[str, Any]) -> str | None:
+        return describe_unknown_cost(
+            has_budget=self.budget is not None or self.thread_budget is not None,
+            has_unknown_cost=state.get("has_unknown_cost", False),
+            has_floor=self.min_remaining is not None,
+            has_unknown_balance=state.get("credits_remaining", 0) is None,
         )
 
     def _add_costs(
@@ -195,10 +224,17 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         """Return the response with an update of the state."""
         cost, remaining = credits_.total.cost, credits_.remaining_credits
         state: dict[str, Any] = dict(request.state)
-        update = {
+        update: dict[str, float | None] = {
             name: round(state.get(name, 0.0) + cost, COST_DIGITS)
             for name in ("credits_spent", "run_credits_spent")
         }
         if remaining is not None:
             update["credits_remaining"] = remaining
+        elif credits_.has_unknown_balance:
+            update["credits_remaining"] = state.get("credits_remaining")
+        if credits_.has_unknown_cost:
+            update["has_unknown_cost"] = True
+        unknown = self._describe_unknown_cost({**state, **update})
+        if unknown and self.on_unknown_cost == "warn" and not self._describe_unknown_cost(state):
+            logger.warning("From a reply of Segmind: %s.", unknown)
         return ExtendedModelResponse(response, Command(update=update))

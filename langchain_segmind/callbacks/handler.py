@@ -22,10 +22,13 @@ from langchain_segmind._api.endpoint import PROVIDER
 from langchain_segmind.callbacks.tracking import add_handler
 from langchain_segmind.callbacks.usage import (
     Balance,
+    OnUnknownCost,
     Receipt,
     SegmindUsage,
     Spending,
     check_credits,
+    check_on_unknown_cost,
+    describe_unknown_cost,
 )
 from langchain_segmind.exceptions import SegmindBudgetExceededError
 
@@ -53,10 +56,14 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         on_low_credits: Called with the handler and the remaining credits each time they fall
             below `low_credits`. It runs where the reply is read, possibly on the event loop, so
             it must not block. Its exceptions are logged. Defaults to None.
+        on_unknown_cost: What happens if `budget` or `min_remaining` cannot be kept, because replies
+            report neither a price nor a balance (for `min_remaining`, no balance). `"warn"` logs
+            one warning; `"refuse"` refuses the next call. Defaults to `"warn"`.
 
     Raises:
         ValueError: If an amount is not a valid number of credits, if only one of `low_credits`
-            and `on_low_credits` is passed, or if `on_low_credits` is asynchronous.
+            and `on_low_credits` is passed, if `on_low_credits` is asynchronous, or if
+            `on_unknown_cost` is another value.
 
     Source: https://www.segmind.com/models/gpt-4-turbo/api (`x-remaining-credits`)
 
@@ -80,11 +87,13 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         min_remaining: float | None = None,
         low_credits: float | None = None,
         on_low_credits: OnLowCredits | None = None,
+        on_unknown_cost: OnUnknownCost = "warn",
     ) -> None:
         super().__init__()
         check_credits("budget", budget)
         check_credits("min_remaining", min_remaining, is_negative_allowed=True)
         check_credits("low_credits", low_credits, is_negative_allowed=True)
+        check_on_unknown_cost(on_unknown_cost)
         if (low_credits is None) != (on_low_credits is None):
             raise ValueError("low_credits and on_low_credits must be passed together.")
         call = getattr(on_low_credits, "__call__", None)  # noqa: B004 - an object's can be async
@@ -94,6 +103,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         self.min_remaining = min_remaining
         self.low_credits = low_credits
         self.on_low_credits = on_low_credits
+        self.on_unknown_cost = on_unknown_cost
         self._lock = Lock()
         self._spending = Spending({})
 
@@ -121,6 +131,16 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         """The lowest remaining credits that a reply reported, or None before the first."""
         return self._spending.lowest
 
+    @property
+    def has_unknown_cost(self) -> bool:
+        """Whether a reply reported neither its price nor the balance, so `total` lacks its cost."""
+        return self._spending.has_unknown_cost
+
+    @property
+    def has_unknown_balance(self) -> bool:
+        """Whether there were replies, but none that reported the balance."""
+        return self._spending.has_unknown_balance
+
     def reset(self) -> None:
         """Set all counts to zero and forget the balance. The limits stay."""
         with self._lock:
@@ -130,13 +150,16 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         """Raise an error if a limit is reached. Models call this before each call.
 
         Raises:
-            SegmindBudgetExceededError: If the budget is used up, or too few credits remain.
+            SegmindBudgetExceededError: If the budget is used up, or too few credits remain, or if
+                that is not known and `on_unknown_cost` is `"refuse"`.
         """
         spent, remaining, floor = self.total.cost, self.remaining_credits, self.min_remaining
         if self.budget is not None and spent >= self.budget:
             problem = f"the budget of {self.budget:g} credits is used up ({spent:g} spent)"
         elif floor is not None and remaining is not None and remaining < floor:
             problem = f"{remaining:g} credits remain, below min_remaining={floor:g}"
+        elif self.on_unknown_cost == "refuse" and (unknown := self._describe_unknown_cost()):
+            problem = unknown
         else:
             return
         raise SegmindBudgetExceededError(
@@ -195,9 +218,11 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
     def _update(self, change: Callable[[Spending], Spending]) -> None:
         """Apply a change, and call `on_low_credits` if the balance fell below `low_credits`."""
         with self._lock:
-            before = self.remaining_credits
+            before, was_known = self.remaining_credits, self._describe_unknown_cost() is None
             self._spending = change(self._spending)
-            after = self.remaining_credits
+            after, unknown = self.remaining_credits, self._describe_unknown_cost()
+        if unknown and was_known and self.on_unknown_cost == "warn":
+            logger.warning("From a reply of Segmind: %s.", unknown)
         if self.low_credits is None or self.on_low_credits is None or after is None:
             return
         if after < self.low_credits and (before is None or before >= self.low_credits):
@@ -205,6 +230,14 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
                 self.on_low_credits(self, after)
             except Exception:
                 logger.exception("on_low_credits failed")
+
+    def _describe_unknown_cost(self) -> str | None:
+        return describe_unknown_cost(
+            has_budget=self.budget is not None,
+            has_unknown_cost=self.has_unknown_cost,
+            has_floor=self.min_remaining is not None,
+            has_unknown_balance=self.has_unknown_balance,
+        )
 
     def on_chat_model_start(
         self, *_: Any, run_id: UUID, metadata: Mapping[str, Any] | None = None, **__: Any
@@ -267,6 +300,7 @@ def get_segmind_credits_callback(
     min_remaining: float | None = None,
     low_credits: float | None = None,
     on_low_credits: OnLowCredits | None = None,
+    on_unknown_cost: OnUnknownCost = "warn",
 ) -> Iterator[SegmindCreditsCallbackHandler]:
     """Count all Segmind calls in a `with` block, and optionally limit them.
 
@@ -281,6 +315,8 @@ def get_segmind_credits_callback(
         low_credits: Threshold for `on_low_credits`, in credits.
         on_low_credits: Called with the handler and the remaining credits when they fall below
             `low_credits`.
+        on_unknown_cost: `"warn"` or `"refuse"`: what happens if replies do not report what a limit
+            needs.
 
     Yields:
         The handler that counts. It can be read at any time.
@@ -303,6 +339,7 @@ def get_segmind_credits_callback(
         min_remaining=min_remaining,
         low_credits=low_credits,
         on_low_credits=on_low_credits,
+        on_unknown_cost=on_unknown_cost,
     )
     _register_active_handlers()
     outer = _active_handlers.get()

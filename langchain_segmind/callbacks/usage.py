@@ -3,11 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from langchain_core.messages.ai import UsageMetadata
 
 COST_DIGITS = 9
 """Decimal places that costs are rounded to, since float sums accumulate rounding error."""
+
+OnUnknownCost = Literal["warn", "refuse"]
+"""What happens if replies do not report what a limit needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +134,9 @@ class Spending:
         lowest: The lowest balance that was reported, in credits.
         unattributed: The drop of the balance since the last success, in credits.
         has_missing_response: Whether a request since then got no response. It may be billed.
+        has_success: Whether there was a success.
+        has_unknown_cost: Whether a success reported neither a price nor a balance, so that its
+            cost, or that of a request without a response before it, cannot be estimated.
     """
 
     by_model: Mapping[str, SegmindUsage]
@@ -137,6 +144,13 @@ class Spending:
     lowest: float | None = None
     unattributed: float = 0.0
     has_missing_response: bool = False
+    has_success: bool = False
+    has_unknown_cost: bool = False
+
+    @property
+    def has_unknown_balance(self) -> bool:
+        """Whether there were replies, but none that reported the balance."""
+        return self.has_success and self.balance is None
 
     @property
     def total(self) -> SegmindUsage:
@@ -180,7 +194,14 @@ class Spending:
             is_estimate = receipt.cost is None or self.has_missing_response
             if is_estimate:
                 cost = max(cost, spending.unattributed)
-            spending = replace(spending, unattributed=0.0, has_missing_response=False)
+            is_unknown = is_estimate and receipt.balance is None
+            spending = replace(
+                spending,
+                unattributed=0.0,
+                has_missing_response=False,
+                has_success=True,
+                has_unknown_cost=self.has_unknown_cost or is_unknown,
+            )
         tokens = receipt.tokens
         usage = SegmindUsage(
             input_tokens=tokens["input_tokens"] if tokens else 0,
@@ -189,6 +210,40 @@ class Spending:
             is_cost_estimated=is_estimate,
         )
         return spending.add(receipt.model, usage)
+
+
+def describe_unknown_cost(
+    *, has_budget: bool, has_unknown_cost: bool, has_floor: bool, has_unknown_balance: bool
+) -> str | None:
+    """Return why a limit cannot be kept, or None if it can.
+
+    Args:
+        has_budget: Whether there is a limit on what is spent.
+        has_unknown_cost: Whether the cost of a call is unknown.
+        has_floor: Whether there is a limit on what remains.
+        has_unknown_balance: Whether no reply reported what remains.
+    """
+    if has_budget and has_unknown_cost:
+        return (
+            "the budget cannot be kept, since a reply reported neither its price (x-cost) nor the "
+            "account's balance (x-remaining-credits)"
+        )
+    if has_floor and has_unknown_balance:
+        return (
+            "min_remaining cannot be kept, since no reply reported the account's balance "
+            "(x-remaining-credits)"
+        )
+    return None
+
+
+def check_on_unknown_cost(value: str) -> None:
+    """Check the value that a user passed.
+
+    Raises:
+        ValueError: If it is neither `"warn"` nor `"refuse"`.
+    """
+    if value not in get_args(OnUnknownCost):
+        raise ValueError(f'on_unknown_cost must be "warn" or "refuse", not {value!r}.')
 
 
 def check_credits(name: str, amount: float | None, *, is_negative_allowed: bool = False) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -437,6 +438,42 @@ def test_call_beyond_a_limit_is_not_sent(
     assert error.min_remaining == limits.get("min_remaining")
     assert not error.is_retryable
     assert reason in str(error)
+
+
+BLIND_LIMITS = [
+    pytest.param({"budget": 0.5}, {}, "neither its price (x-cost) nor", id="budget"),
+    pytest.param({"min_remaining": 1}, {"x_cost": "0.25"}, "(x-remaining-credits)", id="floor"),
+]
+"""A limit, what replies report, and what is said of it."""
+
+
+@pytest.mark.parametrize(("limit", "reported", "reason"), BLIND_LIMITS)
+def test_limit_that_sees_no_costs_warns_once(
+    caller, create_model, gateway, write_answer, caplog, limit, reported, reason
+) -> None:
+    """It would not stop anything."""
+    gateway.script([write_answer("Hi.", **reported)] * 2)
+    with get_segmind_credits_callback(**limit) as credits_:
+        for _ in range(2):
+            caller.invoke(create_model(), "Hi")
+    assert credits_.total.calls == 2
+    assert [reason in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(("limit", "reported", "reason"), BLIND_LIMITS)
+def test_limit_that_sees_no_costs_can_refuse(
+    caller, create_model, gateway, write_answer, caplog, limit, reported, reason
+) -> None:
+    """After the first reply, until it is told the balance or reset."""
+    gateway.script([write_answer("Hi.", **reported)] * 2)
+    with get_segmind_credits_callback(**limit, on_unknown_cost="refuse") as credits_:
+        caller.invoke(create_model(), "Hi")
+        with pytest.raises(SegmindBudgetExceededError, match=re.escape(reason)):
+            caller.invoke(create_model(), "Hi")
+        credits_.reset()
+        caller.invoke(create_model(), "Hi")
+    assert len(gateway.requests) == 2
+    assert not caplog.records
 
 
 def test_refused_call_is_traced_as_failed(caller, create_model) -> None:

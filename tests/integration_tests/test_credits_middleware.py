@@ -75,6 +75,32 @@ def test_run_ends_at_a_limit(caller, create_model, gateway, reply, limits, reaso
     assert len(gateway.requests) == 4
 
 
+BLIND_LIMITS = [
+    pytest.param({"budget": 0.5}, {}, id="budget"),
+    pytest.param({"thread_budget": 0.5}, {}, id="thread budget"),
+    pytest.param({"min_remaining": 1}, {"x_cost": "0.25"}, id="min remaining"),
+]
+"""A limit, and what replies report."""
+
+
+@pytest.mark.parametrize(("limit", "reported"), BLIND_LIMITS)
+@pytest.mark.parametrize("choice", ["warn", "refuse"])
+def test_limit_that_sees_no_costs_warns_or_ends_the_run(
+    caller, create_model, gateway, write_answer, caplog, limit, reported, choice
+) -> None:
+    """It would not stop anything."""
+    gateway.script([write_answer(text, **reported) for text in (CALL, CALL, "Two.")])
+    guard = SegmindCreditsMiddleware(**limit, on_unknown_cost=choice)
+    state = caller.invoke(create_agent(create_model(), [add], middleware=[guard]), QUESTION)
+    last, logged = state["messages"][-1].text, [r.getMessage() for r in caplog.records]
+    if choice == "refuse":
+        assert "cannot be kept" in last
+        assert (len(gateway.requests), logged) == (1, [])
+    else:
+        assert (last, len(gateway.requests)) == ("Two.", 3)
+        assert ["cannot be kept" in message for message in logged] == [True]
+
+
 def test_run_continues_while_min_remaining_remains(caller, create_model, gateway, reply) -> None:
     """It ends below the minimum, not at it."""
     gateway.script([reply(CALL, "9.5"), reply("Two.", "9.25")])

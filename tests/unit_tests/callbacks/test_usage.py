@@ -53,6 +53,28 @@ def test_first_reply_without_a_price_is_estimated_as_free() -> None:
     assert spend(succeed(0, 1, balance=10.0)).total == SegmindUsage(is_cost_estimated=True)
 
 
+@pytest.mark.parametrize(
+    ("receipts", "is_unknown"),
+    [
+        pytest.param([succeed(0, 1)], True, id="nothing"),
+        pytest.param([succeed(0, 1, cost=0.1)], False, id="price"),
+        pytest.param([succeed(0, 1, balance=9.0)], False, id="balance"),
+        pytest.param([fail(0, 1)], False, id="error"),
+        pytest.param([succeed(0, 1), succeed(2, 3, cost=0.1)], True, id="earlier reply"),
+    ],
+)
+def test_cost_is_unknown_without_price_and_balance(receipts, is_unknown) -> None:
+    """An estimate needs a balance."""
+    assert spend(*receipts).has_unknown_cost == is_unknown
+
+
+def test_cost_of_a_request_without_a_response_is_unknown_without_a_balance() -> None:
+    """The price of the next reply does not contain it."""
+    lost = Spending({}).record_no_response(MODEL)
+    assert lost.add_receipt(succeed(2, 3, cost=0.1)).has_unknown_cost
+    assert not lost.add_receipt(succeed(2, 3, cost=0.1, balance=9.0)).has_unknown_cost
+
+
 def test_top_up_is_not_a_cost() -> None:
     """The drop is measured from the new balance, whether a reply or the user reports it."""
     spending = spend(succeed(0, 1, balance=1.0))
