@@ -25,7 +25,7 @@ WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
 # On small matrices, one thread is faster than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo examples test test_scale soak fuzz mutate test_live lint format coverage benchmark \
+.PHONY: help demo examples test test_scale soak strain fuzz mutate test_live lint format coverage benchmark \
 	benchmark_micro probe_peers models_page wheel freeze clean
 
 help: ## Show this list
@@ -48,6 +48,9 @@ test_scale: ## Run the Ray example with two workers and kill one (needs redis-se
 
 soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and report leaks
 	$(BIN)/python tools/soak.py --seconds $(SECONDS)
+
+strain: $(VENV)/.dev ## Damage a local gateway's answers on the way, and count what callers get (a minute)
+	$(BIN)/python tools/strain.py
 
 fuzz: $(VENV)/.dev ## Search for replies that break the parser with atheris, for SECONDS (600)
 	@$(PIP) --only-binary :all: atheris || { echo "atheris has no wheel for this Python."; exit 1; }
