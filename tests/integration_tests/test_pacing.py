@@ -36,6 +36,12 @@ from langchain_segmind.rate_limiters import window as window_module
 WINDOW = 0.3
 """Length of a short window, in seconds."""
 
+WINDOW_COMMANDS = {
+    f"cmdstat_{name}"
+    for name in ("pttl", "lindex", "lpush", "ltrim", "pexpire", "config|resetstat")
+}
+"""What the script of the window does within Redis."""
+
 WORKER = Path(__file__).parent.parent / "support" / "pacing_worker.py"
 
 
@@ -110,6 +116,18 @@ async def test_many_waiting_tasks_ask_redis_rarely(client, url) -> None:
     await asyncio.gather(*(limiter.aacquire() for _ in range(60)))
     assert client.info("commandstats")["cmdstat_evalsha"]["calls"] < 4 * 60
     assert [client.llen(key) for key in client.scan_iter()] == [20]
+
+
+def test_a_slot_costs_one_round_trip(caller, client, url) -> None:
+    """With a slow Redis, the round trips of a process are its limit."""
+    limiter = SegmindRateLimiter(100, url)
+    caller.acquire(limiter)  # the first one sends the script too
+    client.config_resetstat()
+    for _ in range(10):
+        caller.acquire(limiter)
+    commands = client.info("commandstats")
+    assert commands["cmdstat_evalsha"]["calls"] == 10
+    assert commands.keys() <= {"cmdstat_evalsha", "cmdstat_time", *WINDOW_COMMANDS}
 
 
 def test_accounts_in_one_redis_have_windows_of_their_own(url) -> None:
