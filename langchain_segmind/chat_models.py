@@ -24,10 +24,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationError,
     field_serializer,
     model_validator,
 )
 
+from langchain_segmind._api.api_key import hide_api_key
 from langchain_segmind._api.balance import SegmindCredits, create_credits
 from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
@@ -55,6 +57,7 @@ from langchain_segmind._settings.call_settings import (
     check_call_arguments,
     create_call_settings,
 )
+from langchain_segmind._settings.hidden_input import hide_input
 from langchain_segmind._settings.parameters import BodyParameters, ModelParameters, validate_field
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
@@ -72,6 +75,8 @@ OTHER_NAMES: Mapping[str, str] = {
 }
 """Other names of some fields. They are not pydantic's aliases, which would replace the fields' own
 names for type checkers."""
+
+KEY_NAMES = frozenset({"segmind_api_key", "api_key"})
 
 
 class ChatSegmind(ModelParameters, BaseChatModel):
@@ -113,10 +118,15 @@ class ChatSegmind(ModelParameters, BaseChatModel):
 
         def __init__(self, **arguments: Any) -> None:
             # The constructor's frames hold its arguments, and some loggers write them out.
-            for name in ("segmind_api_key", "api_key"):
-                if isinstance(arguments.get(name), str):
-                    arguments[name] = SecretStr(arguments[name])
-            super().__init__(**arguments)
+            for name in KEY_NAMES & arguments.keys():
+                arguments[name] = hide_api_key(arguments[name])
+            try:
+                super().__init__(**arguments)
+            except ValidationError as error:
+                failure = hide_input(error)
+            else:
+                return
+            raise failure  # without the first error as its context
 
         model_name = property(attrgetter("model"))
         api_key = property(attrgetter("segmind_api_key"))
@@ -128,8 +138,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             pydantic's `validate_assignment` would run all validators of the model again, those of
             subclasses included.
             """
-            if isinstance(value, str) and name in {"segmind_api_key", "api_key"}:
-                value = SecretStr(value)
+            if name in KEY_NAMES:
+                value = hide_api_key(value)
             name = OTHER_NAMES.get(name, name)
             if name in ModelParameters.model_fields:
                 value = validate_field(name, value)

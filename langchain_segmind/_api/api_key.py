@@ -17,8 +17,20 @@ def read_api_key_env() -> SecretStr | None:
     return key or None
 
 
+def hide_api_key(key: object) -> object:
+    """Return a key of any type so that no representation shows it; a function as it is."""
+    if key is None or callable(key) or isinstance(key, SecretStr):
+        return key
+    if isinstance(key, bytes | bytearray):
+        key = key.decode(errors="replace")
+    return SecretStr(key)  # type: ignore[arg-type]  # of any type
+
+
 def find_api_key_problem(key: SecretStr | None) -> str:
     """Return what is wrong with a key, without showing it; empty if nothing is."""
+    if key is not None and not isinstance(key.get_secret_value(), str):
+        kind = type(key.get_secret_value()).__name__
+        return f"The API key is of type {kind}, not str, SecretStr or a function."
     if key is None or not key.get_secret_value().strip():
         return "No API key is set."
     if not _is_header_value(key):

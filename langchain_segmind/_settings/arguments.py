@@ -13,7 +13,12 @@ from typing import Annotated, Any, Literal, cast
 import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from langchain_segmind._api.api_key import ApiKeySource, find_api_key_problem, read_api_key_env
+from langchain_segmind._api.api_key import (
+    ApiKeySource,
+    find_api_key_problem,
+    hide_api_key,
+    read_api_key_env,
+)
 from langchain_segmind._api.endpoint import API_KEY_ENV, API_KEY_HEADER, SLUG
 from langchain_segmind._api.url import check_api_base, read_api_base_env
 
@@ -130,7 +135,10 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
         if reason := RESERVED_HEADERS.get(name.lower()):
             raise ValueError(f"default_headers cannot set {name!r}: {reason}.")
         if not HEADER_NAME.fullmatch(name):
-            raise ValueError(f"default_headers: {name!r} is not a header name.")
+            raise ValueError(
+                "default_headers: a header name has a character that none has, such as a space or "
+                "a colon (it is not shown here)."
+            )
         if not (value.isascii() and value.isprintable() and value == value.strip()):
             raise ValueError(
                 f"default_headers: the value of {name!r} contains a line feed, a space at its "
@@ -158,16 +166,12 @@ def _default_base(base: Any) -> Any:
     return read_api_base_env() if base is None else base
 
 
-def _hide_key(key: Any) -> Any:
-    return SecretStr(key) if isinstance(key, str) else key
-
-
 def _as_list(stop: Any) -> Any:
     return [stop] if isinstance(stop, str) else stop
 
 
 # Type checkers read what the constructor takes from a field's type: `str` is in some only for them.
-ApiKey = Annotated[ApiKeySource, BeforeValidator(_hide_key), AfterValidator(check_api_key)]
+ApiKey = Annotated[ApiKeySource, BeforeValidator(hide_api_key), AfterValidator(check_api_key)]
 Slug = Annotated[str, AfterValidator(check_slug)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -3,7 +3,14 @@
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    field_validator,
+)
 
 from langchain_segmind._api.api_key import read_api_key_env
 from langchain_segmind._api.url import read_api_base_env
@@ -21,6 +28,7 @@ from langchain_segmind._settings.arguments import (
     Timeout,
     TopP,
 )
+from langchain_segmind._settings.hidden_input import hide_input
 from langchain_segmind.data._profiles import APIFormat
 
 
@@ -166,5 +174,10 @@ def validate_field(name: str, value: Any) -> Any:
         ValueError: The value is invalid (pydantic's `ValidationError`).
     """
     fields = ModelParameters.model_construct(model="")
-    ModelParameters.__pydantic_validator__.validate_assignment(fields, name, value)
-    return getattr(fields, name)
+    try:
+        ModelParameters.__pydantic_validator__.validate_assignment(fields, name, value)
+    except ValidationError as error:
+        failure = hide_input(error)
+    else:
+        return getattr(fields, name)
+    raise failure

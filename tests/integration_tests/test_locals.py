@@ -120,6 +120,8 @@ FAILURES = [
     pytest.param(construct(api_key=SECRET, temprature=1), id="misspelt field"),
     pytest.param(construct(api_key=SECRET, temperature=99), id="invalid field"),
     pytest.param(construct(api_key=f"{SECRET} x"), id="invalid key"),
+    pytest.param(construct(api_key=[SECRET]), id="key in a list"),
+    pytest.param(assign("api_key", {"key": SECRET}), id="assigned key in a dict"),
     pytest.param(assign("temperature", 99), id="invalid assignment"),
     pytest.param(assign("api_key", f"{SECRET} x"), id="invalid assigned key"),
     pytest.param(assign("segmind_api_key", f"{SECRET}\n"), id="key with a line feed"),

@@ -1,21 +1,25 @@
 """No secret is shown, stored, traced or logged."""
 
 import base64
+import json
 import logging
 import pickle
 import traceback
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
+from langchain.chat_models import init_chat_model
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumpd, dumps
 from langchain_core.tracers import BaseTracer
-from pydantic import ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError
+from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError, register_init_chat_model
 from tests.conftest import SECRET, Caller, own_client
 from tests.support.raw_server import Connection, RawServer, answer
 
@@ -215,6 +219,49 @@ def test_the_password_of_the_environments_proxy_is_masked(caller: Caller, monkey
     assert base64.b64encode(f"user:{PASSWORD}".encode()).decode() not in str(caught.value.body)
 
 
+class Credentials(BaseModel):
+    """A pydantic object that holds a secret."""
+
+    token: str
+
+
+WRONG_TYPES = [
+    pytest.param(lambda secret: [secret], id="list"),
+    pytest.param(lambda secret: (secret,), id="tuple"),
+    pytest.param(lambda secret: {"token": [secret]}, id="dict"),
+    pytest.param(lambda secret: {secret: None}, id="dict key"),
+    pytest.param(lambda secret: f"{secret}\n".encode(), id="bytes"),
+    pytest.param(lambda secret: [SecretStr(secret)], id="secret in a list"),
+    pytest.param(lambda secret: SecretStr([secret]), id="list in a secret"),
+    pytest.param(lambda secret: Credentials(token=secret), id="pydantic object"),
+]
+CAN_HOLD_A_SECRET = {
+    "api_key": SECRET,
+    "segmind_api_key": SECRET,
+    "base_url": f"http://user:{PASSWORD}@host/v1",
+    "segmind_api_base": f"http://user:{PASSWORD}@host/v1",
+    "default_headers": TOKEN,
+    "http_client": TOKEN,
+    "http_async_client": TOKEN,
+}
+VALID = {
+    "api_key": SECRET,
+    "base_url": CAN_HOLD_A_SECRET["base_url"],
+    "default_headers": {"x-token": TOKEN},
+}
+
+
+def assert_refused_without_a_secret(act: Callable[[], Any]) -> None:
+    """Assert that no part of an error shows a secret, nor the errors that it follows."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        act()
+    errors: list[Any] = [caught.value, caught.value.__cause__, caught.value.__context__]
+    assert_hidden(*errors, *map(repr, errors), *traceback.format_exception(caught.value))
+    for error in errors:
+        if isinstance(error, ValidationError):
+            assert_hidden(error.errors(), error.json())
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -222,14 +269,105 @@ def test_the_password_of_the_environments_proxy_is_masked(caller: Caller, monkey
         pytest.param({"api_key": SECRET + "\n"}, id="invalid key"),
         pytest.param({"base_url": f"ftp://u:{PASSWORD}@host"}, id="invalid base URL"),
         pytest.param({"default_headers": {"a": TOKEN + "\n"}}, id="invalid header"),
+        pytest.param({"default_headers": {f"a: {TOKEN}": ""}}, id="header in one line"),
+        pytest.param({"default_headers": {f"a: {TOKEN}": None}}, id="header without a value"),
         pytest.param({"default_headers": [TOKEN]}, id="headers of a wrong type"),
         pytest.param({"api_keys": SECRET}, id="misspelt argument"),
+        pytest.param({"default_query": {"k": TOKEN}}, id="argument of another package"),
+        pytest.param({"proxies": f"http://u:{PASSWORD}@host"}, id="proxies"),
+        pytest.param({"segmind_api_key": SECRET, "api_key": SECRET}, id="key under both names"),
     ],
 )
 def test_the_error_for_an_invalid_argument_contains_no_secret(fields) -> None:
-    """By default pydantic shows the input."""
-    with pytest.raises((ValueError, TypeError)) as caught:
-        ChatSegmindGPT4Turbo(**fields)
-    assert_hidden(caught.value, repr(caught.value), *traceback.format_exception(caught.value))
-    if isinstance(caught.value, ValidationError) and "api_key" in str(fields):
-        assert_hidden(caught.value.errors())
+    """By default pydantic shows the input, and in `errors()` always."""
+    assert_refused_without_a_secret(lambda: ChatSegmindGPT4Turbo(**fields))
+
+
+@pytest.mark.parametrize("wrap", WRONG_TYPES)
+@pytest.mark.parametrize("name", CAN_HOLD_A_SECRET)
+def test_the_error_for_a_secret_of_a_wrong_type_does_not_show_it(name, wrap) -> None:
+    """In the constructor, and where it is assigned."""
+    value = wrap(CAN_HOLD_A_SECRET[name])
+    model = ChatSegmindGPT4Turbo(api_key=SECRET)
+    assert_refused_without_a_secret(lambda: ChatSegmindGPT4Turbo(**{name: value}))
+    assert_refused_without_a_secret(lambda: setattr(model, name, value))
+
+
+class WithRegion(ChatSegmindGPT4Turbo):
+    """A model with a required field."""
+
+    region: str
+
+
+class Refusing(ChatSegmindGPT4Turbo):
+    """A model that a validator of its own refuses."""
+
+    @model_validator(mode="after")
+    def _refuse(self) -> Self:
+        raise ValueError("refused")
+
+
+class RefusingEarly(ChatSegmindGPT4Turbo):
+    """A model whose arguments a validator of its own refuses."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse(cls, arguments: Any) -> Any:
+        raise PydanticCustomError("refused", "refused in {place}", {"place": "here"})
+
+
+@pytest.mark.parametrize("model_class", [WithRegion, Refusing, RefusingEarly])
+def test_the_error_of_a_whole_model_does_not_show_its_arguments(model_class) -> None:
+    """The input of such an error is all of them, however the model is created."""
+
+    class Config(BaseModel):
+        model: model_class
+
+    for act in (
+        lambda: model_class(**VALID),
+        lambda: model_class.model_validate(VALID),
+        lambda: model_class.model_validate_json(json.dumps(VALID)),
+        lambda: TypeAdapter(model_class).validate_python(VALID),
+        lambda: Config(model=VALID),
+    ):
+        assert_refused_without_a_secret(act)
+
+
+@pytest.mark.parametrize("wrap", WRONG_TYPES)
+def test_init_chat_model_refuses_a_secret_without_showing_it(wrap) -> None:
+    """Its errors are those of the constructor, also for a configurable model."""
+    register_init_chat_model()
+    for name, secret in (("api_key", SECRET), ("base_url", PASSWORD), ("default_headers", TOKEN)):
+        fields = {name: wrap(secret)}
+        assert_refused_without_a_secret(lambda: init_chat_model("segmind:gpt-4-turbo", **fields))  # noqa: B023
+        model = init_chat_model("segmind:gpt-4-turbo", configurable_fields="any")
+        assert_refused_without_a_secret(
+            lambda: model.invoke("hi", config={"configurable": fields})  # noqa: B023
+        )
+
+
+def test_an_error_without_its_input_says_the_rest() -> None:
+    """Where, what and why, as pydantic does; the types of validators of a user's own too."""
+    with pytest.raises(ValidationError) as caught:
+        ChatSegmindGPT4Turbo(temperature=99, stop=[1])
+    temperature, *others = caught.value.errors()
+    assert temperature == {
+        "type": "less_than_equal",
+        "loc": ("temperature",),
+        "msg": "Input should be less than or equal to 2",
+        "input": "**********",
+        "ctx": {"le": 2.0},
+        "url": temperature["url"],
+    }
+    assert ("stop", "list[str]", 0) in [one["loc"] for one in others]
+    with pytest.raises(ValidationError, match="refused in here") as caught:
+        RefusingEarly()
+    assert caught.value.errors()[0]["type"] == "refused"
+    with pytest.raises(ValidationError, match="API key is of type list, not str"):
+        ChatSegmindGPT4Turbo(api_key=[SECRET])
+
+
+def test_a_key_as_bytes_is_used(caller, gateway) -> None:
+    """As pydantic reads a string from bytes."""
+    model = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=SECRET.encode())
+    assert caller.invoke(model, "hi").text == "hi"
