@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from langchain_segmind import ChatSegmindGPT4Turbo, SegmindAuthenticationError
+from tests.conftest import SECRET
 from tests.support.children import call_both_ways
 
 
@@ -89,6 +93,67 @@ async def test_a_copy_shares_the_users_own_clients(create_model, gateway, duplic
     assert seen == ["fake-sync", "fake-async"] * 2
 
 
+# --- Keys in pickles ---
+
+
+@pytest.fixture(params=["pickle", "cloudpickle"])
+def dump(request) -> Callable[[Any], bytes]:
+    """Return each library's function that pickles."""
+    library = request.param
+    return pytest.importorskip(library, reason=f"{library} is not installed").dumps
+
+
+@pytest.fixture
+def keyless(gateway, monkeypatch) -> ChatSegmindGPT4Turbo:
+    """Create a model whose key comes from the environment, as `SEGMIND_API_KEY`."""
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+    return ChatSegmindGPT4Turbo(base_url=gateway.base_url)
+
+
+def test_a_key_from_the_environment_is_not_pickled(caller, keyless, monkeypatch, dump) -> None:
+    """Neither with the model nor with what is built of it; it is read where the model is loaded."""
+    chain = keyless.with_structured_output({"title": "Answer", "type": "object"})
+    for thing in (keyless, keyless.bind_tools([add]), chain, keyless.segmind_api_key):
+        assert SECRET.encode() not in dump(thing)
+    monkeypatch.setenv("SEGMIND_API_KEY", "another-fake-key")
+    loaded = pickle.loads(dump(keyless))
+    assert loaded.segmind_api_key == SecretStr("another-fake-key")
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+    loaded = pickle.loads(dump(loaded))
+    assert loaded == keyless
+    assert caller.invoke(loaded, "hi").text == "hi"
+
+
+def test_a_model_loaded_without_its_key_sends_nothing(
+    caller, keyless, gateway, monkeypatch, dump
+) -> None:
+    """It loads: an error there can end a worker. Its first call says which variable to set."""
+    pickled = dump(keyless)
+    monkeypatch.delenv("SEGMIND_API_KEY")
+    loaded = pickle.loads(pickled)
+    for model in (loaded, pickle.loads(dump(loaded))):
+        with pytest.raises(SegmindAuthenticationError, match="pickled.* from SEGMIND_API_KEY"):
+            caller.invoke(model, "hi")
+    assert gateway.requests == []
+
+
+def test_a_key_that_was_passed_is_pickled(create_model) -> None:
+    """So are headers and the base URL, as docs/security.md says."""
+    pickled = pickle.dumps(create_model(default_headers={"x-token": "fake-token"}))
+    assert SECRET.encode() in pickled
+    assert b"fake-token" in pickled
+
+
+@pytest.mark.parametrize("duplicate", COPIES[2:])
+def test_a_copy_needs_no_environment(caller, keyless, monkeypatch, duplicate) -> None:
+    """It keeps the key that its original has read."""
+    monkeypatch.delenv("SEGMIND_API_KEY")
+    copied = duplicate(keyless)
+    assert copied.segmind_api_key == keyless.segmind_api_key == SecretStr(SECRET)
+    assert hash(copied.segmind_api_key) == hash(SecretStr(SECRET))
+    assert caller.invoke(copied, "hi").text == "hi"
+
+
 # --- Other processes ---
 
 
@@ -107,6 +172,20 @@ def test_a_spawned_process_calls_with_a_pickled_model(create_model, gateway) -> 
             assert texts == ["child", "child"]
     assert call_both_ways(model, "parent") == ["parent", "parent"]
     assert not get_ports(gateway, "parent") & get_ports(gateway, "child")
+
+
+def test_a_spawned_process_reads_the_key_from_its_own_environment(keyless, monkeypatch) -> None:
+    """A pool whose processes have none reports the error of the call, and goes on."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        assert pool.submit(call_both_ways, keyless, "hi").result(timeout=60) == ["hi", "hi"]
+    pickled = pickle.dumps(keyless)
+    monkeypatch.delenv("SEGMIND_API_KEY")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        for _ in range(2):
+            future = pool.submit(call_both_ways, pickle.loads(pickled), "hi")
+            with pytest.raises(SegmindAuthenticationError, match="SEGMIND_API_KEY"):
+                future.result(timeout=60)
 
 
 FORK = """
