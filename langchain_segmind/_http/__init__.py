@@ -2,5 +2,8 @@
 
 from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.client import Sender, aclose, close
+from langchain_segmind._http.httpcore_log import mask_httpcore_log
+
+mask_httpcore_log()
 
 __all__ = ["APIRequest", "Sender", "aclose", "close"]

@@ -219,6 +219,55 @@ def test_the_password_of_the_environments_proxy_is_masked(caller: Caller, monkey
     assert base64.b64encode(f"user:{PASSWORD}".encode()).decode() not in str(caught.value.body)
 
 
+ISSUED_KEY = "SG_" + "0f" * 8
+"""Of the shape of Segmind's keys; only those are known in a response's headers."""
+
+
+def test_a_key_in_a_responses_headers_is_masked_in_the_log_of_httpcore(
+    caller, gateway, caplog
+) -> None:
+    """A server may echo it."""
+    echo = {"x-echo": f"{ISSUED_KEY}, and more", "location": f"http://user:{PASSWORD}@host"}
+    gateway.script(lambda request: {"status": 400, "headers": echo, "body": "no"})
+    model = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=SECRET, max_retries=0)
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(SegmindError):
+        caller.invoke(model, "hi")
+    assert "**********, and more" in caplog.text
+    assert ISSUED_KEY not in caplog.text
+    assert_hidden(caplog.text)
+
+
+def greet_as_socks_proxy(connection: Connection) -> None:
+    """Accept any user and connect to nothing: the connection itself answers."""
+    for reply in (b"\x05\x02", b"\x01\x00", b"\x05\x00\x00\x01" + bytes(6)):
+        connection.sock.recv(1000)
+        connection.send(reply)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated and will be removed:DeprecationWarning")
+def test_the_password_of_a_socks_proxy_is_masked_in_the_log_of_httpcore(
+    caller: Caller, monkeypatch, caplog
+) -> None:
+    """The steps of a connection are logged with their arguments."""
+    pytest.importorskip("socksio", reason="socksio is not installed")
+    caplog.set_level(logging.DEBUG)
+    with RawServer([answer()], greeting=[greet_as_socks_proxy]) as server:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://user:{PASSWORD}@127.0.0.1:{server.port}")
+        model = caller.connect(f"http://{server.port}.test/v1", max_retries=0)
+        assert caller.invoke(model, "hi").text == "pong"
+    assert "setup_socks5_connection" in caplog.text
+    assert_hidden(caplog.text)
+
+
+def test_proxy_credentials_with_odd_characters_are_masked_in_the_log_of_httpcore(caplog) -> None:
+    """A line as httpcore writes it, also where socksio is not installed."""
+    caplog.set_level(logging.DEBUG)
+    auth = (b"user", f"{PASSWORD})',\" {PASSWORD}".encode())
+    logging.getLogger("httpcore.socks").debug(f"connect.started port=443 {auth=!r}")  # noqa: G004
+    assert caplog.messages == ["connect.started port=443 auth=**********"]
+
+
 class Credentials(BaseModel):
     """A pydantic object that holds a secret."""
 
