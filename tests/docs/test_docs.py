@@ -121,6 +121,7 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
                 "moving",
                 "recipes",
                 "reliability",
+                "security",
                 "structured-output",
                 "tool-calling",
             )

@@ -1,6 +1,7 @@
 """Text of tools, users and models is never taken for a call or a result."""
 
 import re
+import time
 import unicodedata
 from typing import Any
 
@@ -10,6 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.tools import ToolException, tool
 
 from langchain_segmind._tools.syntax import PLAIN_NAME
+from tests.support.raw_server import RawServer, answer
 from tests.support.schemas import INTEGER, make_tool
 from tests.support.scripts import ask
 
@@ -302,3 +304,22 @@ def test_name_that_looks_like_a_call_is_shown_in_quotes(create_model, gateway) -
     message = get_message(create_model, gateway, tools, f"[note('{name}'=5)]")
     assert read(message) == [("note", {name: 5})]
     assert f"note(\n '{name}'?: int,\n)" in gateway.requests[0].messages[0]["content"]
+
+
+def test_tool_of_a_stranger_downloads_nothing(create_model, gateway) -> None:
+    """A reference to another document is any value."""
+    with RawServer([answer(b"{}")]) as server:
+        note = make_tool("note", ["a"], strict=True, a={"$ref": f"{server.get_url()}#/a"})
+        assert read(get_message(create_model, gateway, [note], "[note(a=1)]")) == [
+            ("note", {"a": 1})
+        ]
+        assert server.count_connections() == 0
+
+
+def test_pattern_of_a_stranger_takes_linear_time(create_model, gateway) -> None:
+    """One that backtracks would take longer than the universe has existed."""
+    note = make_tool("note", strict=True, a={"type": "string", "pattern": "^(a+)+$"})
+    start = time.perf_counter()
+    message = get_message(create_model, gateway, [note], f"[note(a='{'a' * 5000}!')]")
+    assert time.perf_counter() - start < 5
+    assert read(message) == []

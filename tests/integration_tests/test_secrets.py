@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any, Self
 
 import httpx
+import langsmith
 import pytest
 from langchain.chat_models import init_chat_model
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.load import dumpd, dumps
+from langchain_core.load import dumpd, dumps, load
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.tracers import BaseTracer
+from langchain_core.tracers.langchain import LangChainTracer
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -420,3 +423,95 @@ def test_a_key_as_bytes_is_used(caller, gateway) -> None:
     """As pydantic reads a string from bytes."""
     model = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=SECRET.encode())
     assert caller.invoke(model, "hi").text == "hi"
+
+
+# --- What docs/security.md says is not masked ---
+
+
+def test_langsmith_gets_a_configurable_key_unless_its_id_is_api_key(caller, gateway) -> None:
+    """LangChain puts what is under `configurable` into the metadata of a chain's traces."""
+    model = ChatSegmindGPT4Turbo(base_url=gateway.base_url)
+    holds_key = {}
+    with RawServer([answer(b"{}")]) as server:
+        url = server.get_url().removesuffix("/v1")
+        client = langsmith.Client(api_url=url, api_key="fake", auto_batch_tracing=False)
+        for name in ("api_key", "segmind_api_key"):
+            field = ConfigurableField(id=name)
+            chain = RunnableLambda(str) | model.configurable_fields(segmind_api_key=field)
+            before = len(server.requests)
+            config = {"callbacks": [LangChainTracer(client=client)], "configurable": {name: SECRET}}
+            caller.invoke(chain, "hi", config=config)
+            sent = b"".join(request.body for request in server.requests[before:])
+            assert b"ChatSegmindGPT4Turbo" in sent
+            holds_key[name] = SECRET.encode() in sent
+    assert holds_key == {"api_key": False, "segmind_api_key": True}
+
+
+def test_the_query_of_the_users_own_client_is_in_the_log_of_httpx(caller, gateway, caplog) -> None:
+    """The URL is logged; without a client of the user's own, nothing."""
+    caplog.set_level(logging.INFO)
+    lines = []
+    with own_client(caller, params={"k": "fake-query"}) as fields:
+        for options in ({}, fields):
+            model = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=SECRET, **options)
+            caller.invoke(model, "hi")
+            lines.append([one.getMessage() for one in caplog.records if one.name == "httpx"])
+    without, [line] = lines
+    assert without == []
+    assert "k=fake-query" in line
+
+
+def test_a_binding_shows_what_it_was_given(model) -> None:
+    """A call refuses it, but a representation of the binding contains it."""
+    assert SECRET in repr(model.bind(api_key=SECRET))
+
+
+def test_the_gateway_keeps_the_headers_of_requests(caller, model, gateway) -> None:
+    """Its tests need them."""
+    caller.invoke(model, "hi")
+    assert gateway.requests[0].headers["x-api-key"] == SECRET
+    assert gateway.requests[0].headers["x-token"] == TOKEN
+
+
+def test_a_functions_pickle_contains_its_arguments() -> None:
+    """As Python pickles a `partial`."""
+    pickled = pickle.dumps(ChatSegmindGPT4Turbo(api_key=partial(str, SECRET)))
+    assert SECRET.encode() in pickled
+
+
+ALLOWED: dict[str, Any] = {
+    "allowed_objects": [ChatSegmindGPT4Turbo],
+    "valid_namespaces": ["langchain_segmind"],
+}
+
+
+@pytest.mark.filterwarnings("ignore:The default value of `allowed_objects` will change")
+@pytest.mark.parametrize(
+    "options", [{}, {"allowed_objects": "messages"}, {"allowed_objects": "core"}]
+)
+def test_load_refuses_models_by_default(options) -> None:
+    """A text that describes one sets its base URL."""
+    with pytest.raises(ValueError, match="not allowed"):
+        load(dumpd(ChatSegmindGPT4Turbo(api_key=SECRET)), **options)
+
+
+def test_a_forged_text_that_load_allows_gets_the_key_of_the_environment(
+    caller, gateway, monkeypatch
+) -> None:
+    """A model without a key reads it, so only texts of a trusted source may describe one."""
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+    monkeypatch.setenv("ANOTHER_SECRET", "fake-other")
+    forged = dumpd(ChatSegmindGPT4Turbo(base_url=gateway.base_url))
+    forged["kwargs"]["segmind_api_key"]["id"] = ["ANOTHER_SECRET"]
+    loaded = load(forged, secrets_from_env=True, **ALLOWED)
+    assert loaded.segmind_api_key == SecretStr("fake-other")
+    del forged["kwargs"]["segmind_api_key"]
+    caller.invoke(load(forged, secrets_from_env=False, **ALLOWED), "hi")
+    assert gateway.requests[0].headers["x-api-key"] == SECRET
+
+
+def test_load_can_be_given_the_key(caller, gateway) -> None:
+    """Without a look at the environment."""
+    dumped = dumpd(ChatSegmindGPT4Turbo(api_key="fake-key", base_url=gateway.base_url))
+    loaded = load(dumped, secrets_map={"SEGMIND_API_KEY": SECRET}, **ALLOWED)
+    assert caller.invoke(loaded, "hi").text == "hi"
