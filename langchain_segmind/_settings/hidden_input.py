@@ -1,5 +1,6 @@
 """Errors of validation without the values that were passed: any of them can be a secret."""
 
+import contextlib
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,8 +31,8 @@ def hide_input(error: ValidationError) -> ValidationError:
 def _create_type(
     name: Any, message: Any, context: dict[str, Any] | None
 ) -> str | PydanticCustomError:
-    try:
-        PydanticKnownError(name, context)
-    except KeyError:
-        return PydanticCustomError(name, message, context)
-    return str(name)
+    """Return the name of one of pydantic's own errors, and any other as a whole."""
+    with contextlib.suppress(KeyError, TypeError):
+        if PydanticKnownError(name, context).message() == message:
+            return str(name)
+    return PydanticCustomError(name, message, context)

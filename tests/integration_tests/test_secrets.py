@@ -368,7 +368,15 @@ class RefusingEarly(ChatSegmindGPT4Turbo):
         raise PydanticCustomError("refused", "refused in {place}", {"place": "here"})
 
 
-@pytest.mark.parametrize("model_class", [WithRegion, Refusing, RefusingEarly])
+class RefusingInOwnWords(ChatSegmindGPT4Turbo):
+    """A model whose validator uses the name of an error of pydantic's."""
+
+    @model_validator(mode="after")
+    def _refuse(self) -> Self:
+        raise PydanticCustomError("value_error", "in words of its own")
+
+
+@pytest.mark.parametrize("model_class", [WithRegion, Refusing, RefusingEarly, RefusingInOwnWords])
 def test_the_error_of_a_whole_model_does_not_show_its_arguments(model_class) -> None:
     """The input of such an error is all of them, however the model is created."""
 
@@ -415,6 +423,9 @@ def test_an_error_without_its_input_says_the_rest() -> None:
     with pytest.raises(ValidationError, match="refused in here") as caught:
         RefusingEarly()
     assert caught.value.errors()[0]["type"] == "refused"
+    with pytest.raises(ValidationError, match="in words of its own") as caught:
+        RefusingInOwnWords()
+    assert caught.value.errors()[0]["type"] == "value_error"
     with pytest.raises(ValidationError, match="API key is of type list, not str"):
         ChatSegmindGPT4Turbo(api_key=[SECRET])
 
@@ -464,6 +475,7 @@ def test_the_query_of_the_users_own_client_is_in_the_log_of_httpx(caller, gatewa
 def test_a_binding_shows_what_it_was_given(model) -> None:
     """A call refuses it, but a representation of the binding contains it."""
     assert SECRET in repr(model.bind(api_key=SECRET))
+    assert SECRET in repr(model.with_config(configurable={"api_key": SECRET}))
 
 
 def test_the_gateway_keeps_the_headers_of_requests(caller, model, gateway) -> None:
