@@ -17,7 +17,9 @@ class EnvironmentKey(SecretStr):
 
     def __eq__(self, other: object) -> bool:
         """Whether the other is the same key, wherever it comes from."""
-        return isinstance(other, SecretStr) and self._secret_value == other.get_secret_value()
+        if not isinstance(other, SecretStr):
+            return NotImplemented
+        return self.get_secret_value() == other.get_secret_value()
 
     __hash__ = SecretStr.__hash__
 
