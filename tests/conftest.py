@@ -110,8 +110,10 @@ def own_client(caller: Caller, **options: Any) -> Iterator[dict[str, Any]]:
             yield {"http_client": client}
         return
     async_client = httpx.AsyncClient(**options)
-    yield {"http_async_client": async_client}
-    caller.runner.run(async_client.aclose())
+    try:
+        yield {"http_async_client": async_client}
+    finally:
+        caller.runner.run(async_client.aclose())
 
 
 async def _finish(result: Any) -> Any:
