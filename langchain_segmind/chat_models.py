@@ -18,7 +18,7 @@ from langchain_core.language_models import (
 )
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import (
     ConfigDict,
@@ -44,7 +44,7 @@ from langchain_segmind._chat.response import (
     remove_response_facts,
 )
 from langchain_segmind._chat.tokens import count_image_tokens, count_tokens, encode
-from langchain_segmind._http import APIRequest, Sender, aclose, close
+from langchain_segmind._http import APIRequest, Sender, aclose, close, get_running_loop
 from langchain_segmind._output.structured_output import (
     create_parser,
     create_requirement,
@@ -214,6 +214,43 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         return super().__deepcopy__((memo or {}) | kept)
 
     # --- Calls ---
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Return the model's reply; see `BaseChatModel.ainvoke`.
+
+        Raises:
+            RuntimeError: No asyncio event loop is running.
+        """
+        get_running_loop()
+        return await super().ainvoke(input, config, stop=stop, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Return the model's replies to several inputs; see `Runnable.abatch`.
+
+        Raises:
+            RuntimeError: No asyncio event loop is running.
+        """
+        get_running_loop()
+        return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    def _should_stream(self, *, async_api: bool, **kwargs: Any) -> bool:
+        if async_api:
+            get_running_loop()  # `astream` begins here
+        return super()._should_stream(async_api=async_api, **kwargs)
 
     def _generate(
         self,

@@ -9,6 +9,11 @@ from time import monotonic
 GRACE_SECONDS = 0.2
 """How long the event loop waits past the deadline, so that the transport reports its phase."""
 
+NO_EVENT_LOOP = (
+    "The model's asynchronous methods need asyncio, but no asyncio event loop is running. Under "
+    'trio, call a synchronous one in a thread: await trio.to_thread.run_sync(model.invoke, "Hi").'
+)
+
 
 class Deadline:
     """The time by which a call must be over.
@@ -42,6 +47,18 @@ class Deadline:
             self._at += monotonic() - start
 
 
+def get_running_loop() -> asyncio.AbstractEventLoop:
+    """Return the running event loop.
+
+    Raises:
+        RuntimeError: There is none, as under trio; the message says what to do.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(NO_EVENT_LOOP) from None
+
+
 @asynccontextmanager
 async def limit_time(seconds: float | None) -> AsyncIterator[None]:
     """End the block with a `TimeoutError` after some seconds and a grace; None for no limit.
@@ -49,7 +66,7 @@ async def limit_time(seconds: float | None) -> AsyncIterator[None]:
     The grace begins when the event loop notices that the time is over: after the process was
     stopped, an answer that has arrived is read first.
     """
-    loop = asyncio.get_running_loop()
+    loop = get_running_loop()
     async with asyncio.timeout(None) as scope:
         if seconds is None:
             yield

@@ -24,7 +24,7 @@ import httpx
 
 from langchain_segmind._api.secrets import strip_url_credentials
 from langchain_segmind._http.addresses import LookUps, run_in_own_thread
-from langchain_segmind._http.deadline import Deadline
+from langchain_segmind._http.deadline import Deadline, get_running_loop
 
 if TYPE_CHECKING:
     from langchain_segmind._http.network import DeadlineTransport
@@ -172,7 +172,7 @@ class AsyncPools:
 
     async def get(self) -> "LoopPools":
         """Return the running event loop's connections, which are closed when it shuts down."""
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         pools = self._by_loop.get(loop)
         if pools is None:
             pools = LoopPools(partial(self._by_loop.pop, loop, None))
@@ -185,7 +185,7 @@ class AsyncPools:
 
     async def close(self) -> None:
         """Close the running event loop's connections; those in use, once they are free."""
-        pools = self._by_loop.get(asyncio.get_running_loop())
+        pools = self._by_loop.get(get_running_loop())
         if pools is not None:
             await pools.close()
 
