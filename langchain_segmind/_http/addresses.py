@@ -1,6 +1,7 @@
 """Addresses of hosts: found without blocking others, tried in an order, each for a time."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -88,9 +89,16 @@ async def run_in_own_thread(work: Callable[[], Result]) -> Result:
     """Return what a function returns that blocks.
 
     The threads of the event loop's own executor may all be busy.
+
+    Raises:
+        OSError: No thread can be started, or the function raises it.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="segmind")
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+        try:
+            result = asyncio.get_running_loop().run_in_executor(executor, work)
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from None
+        return await result
     finally:
         executor.shutdown(wait=False)

@@ -61,7 +61,7 @@ class LoopBackend(httpcore.AsyncNetworkBackend):
         except TimeoutError:
             raise httpcore.ConnectTimeout(f"finding the address of {host} took too long") from None
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from None
+            raise httpcore.ConnectError(error) from None
         local = None if local_address is None else (local_address, 0)
         for number, address in enumerate(addresses):
             seconds = share_time(end - loop.time(), addresses[number:])
@@ -73,7 +73,7 @@ class LoopBackend(httpcore.AsyncNetworkBackend):
             except TimeoutError as error:
                 failure = httpcore.ConnectTimeout(str(error))
             except OSError as error:
-                failure = httpcore.ConnectError(str(error))
+                failure = httpcore.ConnectError(error)
             else:
                 remember_answer((host, port), address)
                 return LoopStream(transport, receiver)

@@ -17,6 +17,7 @@ from langchain_segmind._api.endpoint import API_KEY_HEADER, APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.secrets import mask_secrets, mask_url_credentials
 from langchain_segmind._http.deadline import Deadline
+from langchain_segmind._http.shortages import SHORTAGE_ADVICE, is_shortage
 from langchain_segmind._version import __version__
 from langchain_segmind.exceptions import (
     Phase,
@@ -63,10 +64,12 @@ ATTEMPT_ERRORS = (
     UnicodeError,
     BodyTooLongError,
     EncodedBodyError,
+    MemoryError,
     TimeoutError,
 )
 """What an attempt can raise: httpx's errors (`InvalidURL` and `UnicodeError` for a redirect that it
-cannot parse), those of `start_response` and `feed`, and the event loop's timeout."""
+cannot parse), those of `start_response` and `feed`, the event loop's timeout, and a lack of memory;
+any other shortage is an `OSError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,7 +336,8 @@ class Attempt:
             error_class = SegmindTimeoutError
             problem = f"No complete response from {route}{self._describe_limit()} ({cause})"
         if self.response is None:
-            return error_class(f"{problem}. {error_class.advice}", phase=phase)
+            advice = SHORTAGE_ADVICE if is_shortage(error) else error_class.advice
+            return error_class(f"{problem}. {advice}", phase=phase)
         problem = f"The response broke off and may have been billed. {problem}"
         return create_error(self._create_response(), error_class, problem, phase)
 
@@ -347,8 +351,8 @@ def get_proxy_secrets(proxy: str | None) -> list[str]:
 
 def get_phase(error: Exception, response: httpx.Response | None, *, is_sent: bool) -> Phase:
     """Return how far a request got."""
-    if response is not None:
-        return "read"
+    if response is not None or (is_sent and isinstance(error, MemoryError)):
+        return "read"  # after this phase, nothing is sent again
     if isinstance(error, TimeoutError):  # the event loop's, which does not know
         return "wait" if is_sent else "connect"
     if isinstance(error, httpx.RemoteProtocolError) and NO_RESPONSE not in str(error):

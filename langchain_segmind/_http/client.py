@@ -17,6 +17,7 @@ from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline, limit_time
 from langchain_segmind._http.pools import AsyncPools, SyncPools, find_route
 from langchain_segmind._http.retries import RetryPolicy, aretry, log_retry, retry
+from langchain_segmind._http.shortages import is_shortage
 from langchain_segmind.exceptions import SegmindError, SegmindRateLimitError
 
 if TYPE_CHECKING:
@@ -198,6 +199,10 @@ class Sender:
                     _read(transport.handle_request(attempt.outgoing), attempt)
         except ATTEMPT_ERRORS as error:
             attempt.failure = error
+        except OSError as error:
+            if not is_shortage(error):
+                raise
+            attempt.failure = error
         return attempt.result()
 
     async def _arun(self, attempt: Attempt) -> APIResponse:
@@ -219,6 +224,10 @@ class Sender:
                     sending = transport.handle_async_request(attempt.outgoing)
                     await _aread(await sending, attempt)
         except ATTEMPT_ERRORS as error:
+            attempt.failure = error
+        except OSError as error:
+            if not is_shortage(error):
+                raise
             attempt.failure = error
         return attempt.result()
 

@@ -60,7 +60,7 @@ class DeadlineBackend(httpcore.SyncBackend):
         try:
             addresses = find_addresses((host, port))
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from None
+            raise httpcore.ConnectError(error) from None
         for number, address in enumerate(addresses):
             left = get_remaining(deadline, httpcore.ConnectTimeout)
             seconds = share_time(left, addresses[number:])

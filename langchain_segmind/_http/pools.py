@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from math import inf
-from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 from urllib.request import getproxies, proxy_bypass
@@ -25,6 +25,7 @@ import httpx
 from langchain_segmind._api.secrets import strip_url_credentials
 from langchain_segmind._http.addresses import LookUps, run_in_own_thread
 from langchain_segmind._http.deadline import Deadline, get_running_loop
+from langchain_segmind._http.shortages import is_shortage
 
 if TYPE_CHECKING:
     from langchain_segmind._http.network import DeadlineTransport
@@ -135,7 +136,9 @@ class SyncPools:
         with self._lock:
             pool = self._by_route.get(route)
             if pool is None:
-                pool = self._by_route[route] = PerRequestPool(partial(open_transport, route))
+                # Within the lock, so that many first calls at once read the certificates once.
+                options = get_transport_options(route)
+                pool = self._by_route[route] = PerRequestPool(partial(open_transport, options))
         start = monotonic()
         outcome: Outcome = "failed"
         transport = pool.acquire()
@@ -249,7 +252,8 @@ class LoopPools:
         if not is_preloaded(route):
             async with asyncio.timeout(deadline.remaining if deadline.is_set else None):
                 await run_in_own_thread(partial(preload, route))
-        pool = PerRequestPool(partial(open_async_transport, route, self._look_ups))
+        options = get_transport_options(route)
+        pool = PerRequestPool(partial(open_async_transport, options, self._look_ups))
         return self._by_route.setdefault(route, pool)
 
     async def close(self) -> None:
@@ -345,12 +349,16 @@ def get_ssl_context() -> SSLContext:
     """Read the certificates that servers are checked against, once per process.
 
     Raises:
+        MemoryError: There is no memory for them.
+        OSError: They cannot be read; those of the environment for a shortage only.
         ValueError: The environment names certificates that cannot be read.
     """
     try:
         return httpx.create_ssl_context()
     except OSError as error:
-        if not os.environ.get("SSL_CERT_FILE"):
+        if isinstance(error, SSLError) and error.library != "X509":
+            raise MemoryError(str(error)) from None  # OpenSSL's errors for it have many names
+        if is_shortage(error) or not os.environ.get("SSL_CERT_FILE"):
             raise
         raise ValueError(
             f"SSL_CERT_FILE cannot be read as certificates ({type(error).__name__}): correct its "
@@ -384,20 +392,18 @@ def get_transport_options(route: Route) -> dict[str, Any]:
     }
 
 
-def open_transport(route: Route) -> "DeadlineTransport":
+def open_transport(options: dict[str, Any]) -> "DeadlineTransport":
     """Open a transport for a thread."""
     # httpcore takes longer to import than all of this package: it waits for the first call.
     module = import_module("langchain_segmind._http.network")
-    transport: DeadlineTransport = module.DeadlineTransport(**get_transport_options(route))
+    transport: DeadlineTransport = module.DeadlineTransport(**options)
     return transport
 
 
-def open_async_transport(route: Route, look_ups: LookUps) -> httpx.AsyncBaseTransport:
+def open_async_transport(options: dict[str, Any], look_ups: LookUps) -> httpx.AsyncBaseTransport:
     """Open a transport for an event loop."""
     module = import_module("langchain_segmind._http.async_network")
-    transport: httpx.AsyncBaseTransport = module.LoopTransport(
-        look_ups, **get_transport_options(route)
-    )
+    transport: httpx.AsyncBaseTransport = module.LoopTransport(look_ups, **options)
     return transport
 
 
