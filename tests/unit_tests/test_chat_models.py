@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -434,6 +435,7 @@ class TestRequest:
     ) -> None:
         """Without its value."""
         monkeypatch.setenv(name, value)
+        monkeypatch.setitem(sys.modules, "socksio", None)
         with pytest.raises(ValueError, match=name) as caught:
             caller.invoke(ChatSegmindGPT4Turbo(api_key=SECRET), "hi")
         assert "fake-password" not in "".join(traceback.format_exception(caught.value))
