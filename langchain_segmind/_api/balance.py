@@ -3,12 +3,12 @@
 Source: https://docs.segmind.com/api-reference/account-and-billing-apis
 """
 
-import json
 from dataclasses import dataclass
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.headers import parse_number
+from langchain_segmind._api.json_body import parse_json
 from langchain_segmind.exceptions import SegmindResponseError
 
 
@@ -47,7 +47,7 @@ def create_credits(response: APIResponse) -> SegmindCredits:
         SegmindResponseError: If the response does not contain a balance.
     """
     try:
-        balance = json.loads(response.body)
+        balance = parse_json(response.body)
         credits_ = parse_number(str(balance["credits"]))
         free_credits = parse_number(str(balance.get("free-credits", 0)))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):

@@ -1,14 +1,26 @@
 """The JSON of a response's body."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
+ANSWER_KEYS = frozenset({"choices", "content", "candidates", "promptFeedback"})
+"""Top-level keys of a provider's JSON that hold what the model wrote."""
 
-def parse_json(body: bytes) -> Any:
+
+class UnreadableNumberError(ValueError):
+    """A number has more digits than Python reads, where its value matters."""
+
+
+def parse_json(body: bytes, exact: Collection[str] = ()) -> Any:
     """Return the value in a body; a number with too many digits for Python is None.
 
+    Args:
+        body: JSON.
+        exact: Top-level keys whose numbers must not be lost.
+
     Raises:
-        ValueError: The body is not JSON.
+        ValueError: The body is not JSON, or has such a number under one of these keys.
         RecursionError: It is nested too deeply.
     """
     text = body.decode("utf-8-sig", "surrogatepass")
@@ -17,11 +29,41 @@ def parse_json(body: bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except ValueError:
-        return json.loads(text, parse_int=_parse_int)
+        parsed = json.loads(text, parse_int=_parse_int)
+    if isinstance(parsed, dict) and any(_is_lost(parsed.get(key)) for key in exact):
+        raise UnreadableNumberError("a number has too many digits")
+    return _remove_lost(parsed)
 
 
-def _parse_int(digits: str) -> int | None:
+class _Lost:
+    """Stands for a number that Python does not read."""
+
+
+LOST = _Lost()
+
+
+def _parse_int(digits: str) -> Any:
     try:
         return int(digits)
     except ValueError:
-        return None
+        return LOST
+
+
+def _is_lost(value: Any) -> bool:
+    """Whether a value contains a lost number."""
+    rest = [value]
+    while rest:
+        value = rest.pop()
+        if value is LOST:
+            return True
+        if isinstance(value, dict | list):
+            rest += value.values() if isinstance(value, dict) else value
+    return False
+
+
+def _remove_lost(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _remove_lost(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_remove_lost(inner) for inner in value]
+    return None if value is LOST else value

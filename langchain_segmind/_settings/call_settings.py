@@ -142,6 +142,7 @@ class CallSettings(CallParameters):
             **self.model_dump(include={*SHARED_FIELDS} - {"timeout"}),
             "api_format": self.request_format,
             "takes_images": self.takes_images,
+            "takes_image_urls": self.takes_image_urls,
             "stop": self.stop_strings,
             "tools": self.tools.fingerprint,
             "tool_choice": self.tool_choice.convert_to_openai(),

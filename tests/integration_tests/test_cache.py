@@ -104,6 +104,13 @@ def test_every_field_is_relevant_or_irrelevant() -> None:
     assert ChatSegmind.model_fields.keys() - core_fields == RELEVANT.keys() | IRRELEVANT.keys()
 
 
+@pytest.mark.parametrize("key", ["image_inputs", "image_url_inputs"])
+def test_a_profile_that_changes_the_request_changes_the_key(key: str) -> None:
+    """An image is sent, or a note in its place."""
+    keys = {create(profile={key: value})._get_llm_string() for value in (True, False)}
+    assert len(keys) == 2
+
+
 def test_a_body_key_differs_from_a_field_of_the_same_name() -> None:
     """A body key changes the request, the field what is done with the reply."""
     body_key = create(model_kwargs={"output_version": "v1"})

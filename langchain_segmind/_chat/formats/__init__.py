@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from langchain_segmind._api.json_body import parse_json
+from langchain_segmind._api.json_body import ANSWER_KEYS, UnreadableNumberError, parse_json
 from langchain_segmind._api.usage import find_usage
 from langchain_segmind._chat.formats import anthropic, gemini, openai
 from langchain_segmind._chat.request import ChatRequest, describe_surrogate
@@ -71,9 +71,11 @@ def decode(body: bytes) -> Completion:
         ValueError: The body is not a chat completion; the message completes "The body ...".
     """
     try:
-        parsed = parse_json(body)
+        parsed = parse_json(body, exact=ANSWER_KEYS)
         if HALF_A_CHARACTER.search(body):
             parsed = _replace_surrogates(parsed)
+    except UnreadableNumberError as error:
+        raise ValueError(f"is not usable: {error}") from None
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
     if not isinstance(parsed, dict):

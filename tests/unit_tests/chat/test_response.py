@@ -158,6 +158,32 @@ def test_a_number_with_too_many_digits_loses_no_reply(digits: int) -> None:
     assert message.usage_metadata is None
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        completion([{"type": "text", "text": "a", "index": 1}]),
+        completion(1),
+        completion(None, usage=None) | {"choices": [{"message": {"tool_calls": [
+            {"id": "c", "function": {"name": "delete", "arguments": {"days": 1}}}
+        ]}}]},
+        {"content": [{"type": "tool_use", "id": "c", "name": "delete", "input": {"days": 1}}]},
+        {"candidates": [{"content": {"parts": [{"functionCall": {"args": {"days": 1}}}]}}]},
+    ],
+    ids=["text", "content", "OpenAI", "Anthropic", "Gemini"],
+)  # fmt: skip
+def test_a_number_in_the_answer_is_never_lost(body: dict) -> None:
+    """A tool that got None in its place could delete everything."""
+    text = json.dumps(body).replace("1", "9" * 5000)
+    with pytest.raises(SegmindResponseError, match="a number has too many digits"):
+        read_response(APIResponse(200, {}, text.encode()))
+
+
+def test_a_balance_beside_a_huge_number_is_read() -> None:
+    """It is the account's."""
+    body = b'{"credits": 1.5, "other": ' + b"9" * 5000 + b"}"
+    assert create_credits(APIResponse(200, {}, body)).credits == 1.5
+
+
 @pytest.mark.parametrize("total", [None, "x", float("inf"), float("nan")])
 def test_a_missing_or_invalid_total_is_the_sum(total: object) -> None:
     """Of the tokens of prompt and reply."""
