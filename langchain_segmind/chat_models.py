@@ -61,7 +61,12 @@ from langchain_segmind._settings.hidden_input import hide_input
 from langchain_segmind._settings.parameters import BodyParameters, ModelParameters, validate_field
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
-from langchain_segmind.callbacks.tracking import UsageTracker, begin_call, start_tracking
+from langchain_segmind.callbacks.tracking import (
+    UsageTracker,
+    begin_call,
+    ending_run,
+    start_tracking,
+)
 from langchain_segmind.data._profiles import find_model
 from langchain_segmind.exceptions import SegmindInvalidRequestError
 
@@ -307,7 +312,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     ) -> ChatResult:
         if self._has_cache:
             messages = remove_response_facts(messages)
-        return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
+        with ending_run(run_manager.run_id if run_manager else None):
+            return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
 
     async def _agenerate_with_cache(
         self,

@@ -50,13 +50,16 @@ class SegmindCreditsState(AgentState[Any]):
         run_credits_spent: Credits spent by this run.
         credits_remaining: The account's remaining credits in the latest reply of this run that
             reported them; None if no reply of this run did.
-        has_unknown_cost: Whether a reply of this thread reported neither a price nor a balance.
+        has_unknown_cost: Whether the cost of a request of this run is unknown: neither a price
+            nor a balance was reported.
+        has_unknown_thread_cost: The same, of all runs of this thread.
     """
 
     credits_spent: NotRequired[Annotated[float, OmitFromInput]]
     run_credits_spent: NotRequired[Annotated[float, UntrackedValue, OmitFromInput]]
     credits_remaining: NotRequired[Annotated[float | None, UntrackedValue, OmitFromInput]]
-    has_unknown_cost: NotRequired[Annotated[bool, OmitFromInput]]
+    has_unknown_cost: NotRequired[Annotated[bool, UntrackedValue, OmitFromInput]]
+    has_unknown_thread_cost: NotRequired[Annotated[bool, OmitFromInput]]
 
 
 class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
@@ -208,9 +211,11 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         )
 
     def _describe_unknown_cost(self, state: Mapping[str, Any]) -> str | None:
+        limits = {"has_unknown_cost": self.budget, "has_unknown_thread_cost": self.thread_budget}
+        kept = [name for name, limit in limits.items() if limit is not None]
         return describe_unknown_cost(
-            has_budget=self.budget is not None or self.thread_budget is not None,
-            has_unknown_cost=state.get("has_unknown_cost", False),
+            has_budget=bool(kept),
+            has_unknown_cost=any(state.get(name, False) for name in kept),
             has_floor=self.min_remaining is not None,
             has_unknown_balance=state.get("credits_remaining", 0) is None,
         )
@@ -233,7 +238,7 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         elif credits_.has_unknown_balance:
             update["credits_remaining"] = state.get("credits_remaining")
         if credits_.has_unknown_cost:
-            update["has_unknown_cost"] = True
+            update |= {"has_unknown_cost": True, "has_unknown_thread_cost": True}
         unknown = self._describe_unknown_cost({**state, **update})
         if unknown and self.on_unknown_cost == "warn" and not self._describe_unknown_cost(state):
             logger.warning("From a reply of Segmind: %s.", unknown)

@@ -133,7 +133,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
 
     @property
     def has_unknown_cost(self) -> bool:
-        """Whether a reply reported neither its price nor the balance, so `total` lacks its cost."""
+        """Whether the cost of a request is unknown, so that `total` lacks it."""
         return self._spending.has_unknown_cost
 
     @property
@@ -203,6 +203,9 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         Args:
             remaining: The account's credits.
 
+        Raises:
+            ValueError: It is not a number of credits.
+
         Example:
             ```python
             from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
@@ -212,6 +215,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
             print(handler.remaining_credits)
             ```
         """
+        check_credits("remaining", remaining, is_negative_allowed=True)
         now = monotonic()
         self._update(lambda spending: spending.add_balance(Balance(remaining, now), now))
 

@@ -4,6 +4,8 @@ LangChain passes handlers to a run, but does not give the run to `_stream`. So e
 itself to the current call in `on_chat_model_start`, which LangChain fires in every kind of call.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -54,6 +56,24 @@ def begin_call() -> None:
         _current_call.set(_Call({}))
     else:
         _current_call.set(_Call({}, outer, outer.depth + 1))
+
+
+@contextmanager
+def ending_run(run_id: UUID | None) -> Iterator[None]:
+    """End a run of the current call with the block, if it sends no request.
+
+    Otherwise a cached reply in the callbacks of a call would leave a call that seems to enclose the
+    next one.
+    """
+    call = _current_call.get()
+    try:
+        yield
+    finally:
+        if call and _current_call.get() is call:
+            if run_id:
+                call.handlers.pop(run_id, None)
+            if not call.handlers:
+                _current_call.set(call.outer)
 
 
 def add_handler(run_id: UUID, handler: "SegmindCreditsCallbackHandler") -> None:

@@ -135,8 +135,8 @@ class Spending:
         unattributed: The drop of the balance since the last success, in credits.
         has_missing_response: Whether a request since then got no response. It may be billed.
         has_success: Whether there was a success.
-        has_unknown_cost: Whether a success reported neither a price nor a balance, so that its
-            cost, or that of a request without a response before it, cannot be estimated.
+        has_unknown_cost: Whether the cost of a request cannot be estimated: a success without a
+            price and a balance, or a request without a response while no balance is known.
     """
 
     by_model: Mapping[str, SegmindUsage]
@@ -165,7 +165,8 @@ class Spending:
     def record_no_response(self, model: str) -> "Spending":
         """Return the spending after a request without a response, whose price is unknown."""
         spending = self.add(model, SegmindUsage(is_cost_estimated=True))
-        return replace(spending, has_missing_response=True)
+        is_unknown = self.has_unknown_cost or self.balance is None
+        return replace(spending, has_missing_response=True, has_unknown_cost=is_unknown)
 
     def add_balance(self, balance: Balance, sent_at: float) -> "Spending":
         """Return the spending with a reported balance, whose drop is not yet attributed."""
@@ -225,8 +226,8 @@ def describe_unknown_cost(
     """
     if has_budget and has_unknown_cost:
         return (
-            "the budget cannot be kept, since a reply reported neither its price (x-cost) nor the "
-            "account's balance (x-remaining-credits)"
+            "the budget cannot be kept, since the cost of a request is unknown: neither its price "
+            "(x-cost) nor the account's balance (x-remaining-credits) was reported"
         )
     if has_floor and has_unknown_balance:
         return (

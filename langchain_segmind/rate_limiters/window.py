@@ -36,7 +36,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local slots, window, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held = redis.call('PTTL', KEYS[2])
 if held > 0 then
-    local length = tonumber(redis.call('GET', KEYS[2]))
+    local length = tonumber(redis.call('GET', KEYS[2])) or held
     if held > length then
         redis.call('PEXPIRE', KEYS[2], length)
         held = length
@@ -44,7 +44,9 @@ if held > 0 then
     return held
 end
 local newest = tonumber(redis.call('LINDEX', KEYS[1], 0))
-if newest and newest > now then
+if newest and newest > now and newest - now < 1000 then
+    now = newest
+elseif newest and newest > now then
     redis.call('DEL', KEYS[1])
     redis.call('SET', KEYS[2], window, 'PX', window)
     return window
@@ -59,14 +61,15 @@ return 0
 """Enter the window, or return the milliseconds to wait.
 
 The list holds the times of the last requests, newest first, by the clock of Redis alone: the
-clocks of its clients need not agree. If that clock was set back, the times say nothing any more:
-all wait for one window, from now. A hold, whose value is its length, never gets longer by it.
+clocks of its clients need not agree. If that clock was set back by less than a second, it stands
+still. By more, the times say nothing any more: all wait for one window, from now. A hold, whose
+value is its length, never gets longer by it.
 
 Needs Redis 5: older versions refuse a write after TIME.
 """
 
 HOLD_SCRIPT = """
-local length = tonumber(redis.call('GET', KEYS[1]) or 0)
+local length = tonumber(redis.call('GET', KEYS[1])) or 0
 if math.min(redis.call('PTTL', KEYS[1]), length) < tonumber(ARGV[1]) then
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[1])
 end

@@ -6,6 +6,7 @@ import contextvars
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from langchain.agents import create_agent
@@ -352,6 +353,28 @@ class Guard(BaseCallbackHandler):
         self.model.invoke("Is this fine?")
 
 
+@pytest.mark.parametrize("hits", [1, 2, 9])
+def test_cached_calls_in_the_callbacks_of_a_call_hide_no_handler(create_model, hits) -> None:
+    """However many there are: each call is counted, so a budget holds."""
+    cached = create_model(cache=InMemoryCache())
+    cached.invoke("warm")
+
+    class Guard(BaseCallbackHandler):
+        is_busy = False
+
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            if not self.is_busy:
+                self.is_busy = True
+                for _ in range(hits):
+                    cached.invoke("warm")
+                self.is_busy = False
+
+    model, credits_ = create_model(), SegmindCreditsCallbackHandler()
+    for number in range(12):
+        model.invoke(f"Hi {number}", config={"callbacks": [credits_, Guard()]})
+    assert credits_.total.calls == 12
+
+
 @pytest.mark.parametrize("is_last", [True, False], ids=["guard last", "guard first"])
 @pytest.mark.parametrize("method", ["invoke", "stream"])
 def test_call_within_the_callbacks_of_a_call_does_not_take_its_handlers(
@@ -441,7 +464,7 @@ def test_call_beyond_a_limit_is_not_sent(
 
 
 BLIND_LIMITS = [
-    pytest.param({"budget": 0.5}, {}, "neither its price (x-cost) nor", id="budget"),
+    pytest.param({"budget": 0.5}, {}, "neither its price", id="budget"),
     pytest.param({"min_remaining": 1}, {"x_cost": "0.25"}, "(x-remaining-credits)", id="floor"),
 ]
 """A limit, what replies report, and what is said of it."""

@@ -101,6 +101,20 @@ def test_limit_that_sees_no_costs_warns_or_ends_the_run(
         assert ["cannot be kept" in message for message in logged] == [True]
 
 
+def test_an_unknown_cost_ends_later_runs_of_a_thread_budget_only(
+    caller, create_model, gateway, write_answer
+) -> None:
+    """A run's own budget begins anew with each run."""
+    for limit, requests in (("budget", 2), ("thread_budget", 1)):
+        gateway.reset()
+        gateway.script([write_answer("Hi.")] * 2)
+        guard = SegmindCreditsMiddleware(**{limit: 5}, on_unknown_cost="refuse")
+        agent = create_agent(create_model(), middleware=[guard], checkpointer=InMemorySaver())
+        for _ in range(2):
+            caller.invoke(agent, QUESTION, config=THREAD)
+        assert len(gateway.requests) == requests
+
+
 def test_run_continues_while_min_remaining_remains(caller, create_model, gateway, reply) -> None:
     """It ends below the minimum, not at it."""
     gateway.script([reply(CALL, "9.5"), reply("Two.", "9.25")])

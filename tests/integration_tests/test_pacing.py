@@ -298,6 +298,24 @@ def test_a_clock_that_was_set_back_costs_one_window_at_most(caller, client, url)
     assert client.llen(requests) == 1
 
 
+def test_a_clock_that_was_set_back_a_little_costs_nothing(caller, client, url) -> None:
+    """As after the failover to a replica."""
+    limiter = SegmindRateLimiter(2, url)
+    seconds, microseconds = client.time()
+    client.lpush("segmind:{default}:requests", seconds * 1000 + microseconds // 1000 + 500)
+    passed = [caller.acquire(limiter, blocking=False) for _ in range(2)]
+    assert passed == [True, False]
+
+
+def test_a_hold_that_is_not_a_number_ends_all_the_same(caller, client, url) -> None:
+    """Whoever wrote it."""
+    client.set("segmind:{default}:hold", "soon", px=50)
+    limiter = SegmindRateLimiter(2, url)
+    assert not caller.acquire(limiter, blocking=False)
+    caller.hold(limiter, 0.01)
+    assert caller.acquire(limiter)
+
+
 @pytest.mark.parametrize("action", ["acquire", "hold"])
 def test_a_hold_is_not_lengthened_by_a_clock_that_was_set_back(client, url, action) -> None:
     """It ends after the time that it was set for."""

@@ -69,10 +69,12 @@ def test_cost_is_unknown_without_price_and_balance(receipts, is_unknown) -> None
 
 
 def test_cost_of_a_request_without_a_response_is_unknown_without_a_balance() -> None:
-    """The price of the next reply does not contain it."""
-    lost = Spending({}).record_no_response(MODEL)
-    assert lost.add_receipt(succeed(2, 3, cost=0.1)).has_unknown_cost
-    assert not lost.add_receipt(succeed(2, 3, cost=0.1, balance=9.0)).has_unknown_cost
+    """At once: later replies cannot tell it, and there may be none."""
+    assert Spending({}).record_no_response(MODEL).has_unknown_cost
+    known = spend(succeed(0, 1, balance=10.0)).record_no_response(MODEL)
+    assert not known.has_unknown_cost
+    assert known.add_receipt(succeed(2, 3, cost=0.1)).has_unknown_cost
+    assert not known.add_receipt(succeed(2, 3, cost=0.1, balance=9.0)).has_unknown_cost
 
 
 def test_top_up_is_not_a_cost() -> None:
