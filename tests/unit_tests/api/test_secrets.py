@@ -5,10 +5,13 @@ import html
 import json
 import re
 import urllib.parse
+from collections.abc import Callable
+from time import thread_time
 
 import pytest
 
 from langchain_segmind._api.secrets import MASK, mask_secrets, strip_url_credentials
+from tests.support.steps import count_steps
 
 SECRET = 'fake"key&<1>/2'
 
@@ -28,6 +31,9 @@ SECRET = 'fake"key&<1>/2'
         pytest.param(SECRET.upper(), id="capitals"),
         pytest.param("".join(f"%{ord(character):02X}" for character in SECRET), id="all escaped"),
         pytest.param(f"{SECRET[:5]}\n  {SECRET[5:]}", id="two lines"),
+        pytest.param(json.dumps(json.dumps({"error": SECRET})), id="JSON within JSON"),
+        pytest.param(html.escape(json.dumps(SECRET)), id="JSON within HTML"),
+        pytest.param(SECRET.replace("/", "&sol;").replace('"', "&quot;"), id="named HTML entities"),
         pytest.param(SECRET.encode().hex(), id="hex"),
         pytest.param(SECRET.encode().hex().upper(), id="hex in capitals"),
     ],
@@ -50,6 +56,108 @@ def test_a_secret_is_masked_in_base64(before, after, encode, secret) -> None:
         f"Basic {encode(f'{before}{secret}{after}'.encode()).decode()}!", [secret]
     )
     assert re.fullmatch(rf"Basic [\w=+/-]{{0,5}}{re.escape(MASK)}!", masked)
+
+
+def test_a_secret_in_base64_is_masked_over_lines() -> None:
+    """MIME breaks Base64 after 76 characters."""
+    lines = base64.encodebytes(b"x" * 49 + SECRET.encode()).decode().split("\n")
+    masked = mask_secrets("\n".join(lines), [SECRET])
+    assert lines[1]
+    assert masked == f"{lines[0][:65]}{MASK}\n"
+
+
+@pytest.mark.parametrize("secret", ["fäke-pässword", "fake-密码-word", "fake-🔑-word"])
+@pytest.mark.parametrize(
+    "encode",
+    [
+        pytest.param(urllib.parse.quote, id="URL"),
+        pytest.param(lambda text: urllib.parse.quote(text).lower(), id="lower-case URL"),
+        pytest.param(json.dumps, id="JSON"),
+        pytest.param(lambda text: text.encode("ascii", "xmlcharrefreplace").decode(), id="HTML"),
+    ],
+)
+def test_a_secret_beyond_ascii_is_masked(secret: str, encode: Callable[[str], str]) -> None:
+    """A password can be in any language."""
+    assert mask_secrets(f"not {encode(secret)}!", [secret]).strip('"') in {
+        f"not {MASK}!",
+        f'not "{MASK}"!',
+    }
+
+
+@pytest.mark.parametrize("secret", [r"fake\nword", "fake%41word", "fake&amp;word", "fake  word"])
+def test_a_secret_that_looks_escaped_is_masked(secret: str) -> None:
+    """As it is, and escaped itself."""
+    for spelling in (secret, json.dumps(secret)[1:-1], html.escape(secret)):
+        assert mask_secrets(f"not {spelling}!", [secret]) == f"not {MASK}!"
+
+
+def test_text_around_a_secret_stays() -> None:
+    """Its escapes and spaces too, and each of several secrets gets one mask."""
+    text = r"a\n b %20 fake-key-1\n&amp; fake-key-2 \u0066ake-key-1 c"
+    masked = rf"a\n b %20 {MASK}\n&amp; {MASK} {MASK} c"
+    assert mask_secrets(text, ["fake-key-1", "fake-key-2", "fake-key"]) == masked
+
+
+def measure(work: Callable[[], object]) -> float:
+    """Return the time of a work in seconds, the shortest of several."""
+
+    def run() -> float:
+        start = thread_time()
+        work()
+        return thread_time() - start
+
+    return min(run() for _ in range(5))
+
+
+LETTERS = "fake-" + "abcdefgh" * 8
+
+
+@pytest.mark.parametrize("secret", [LETTERS, "x1" * 30, "a" * 60, LETTERS.upper(), "%41" * 20])
+def test_a_long_beginning_of_a_secret_takes_no_longer(secret: str) -> None:
+    """Servers quote the beginning of a key. Here eighteen characters of it, and then four."""
+    few, many = (
+        measure(lambda end=end: mask_secrets(f"bad token: {secret[:end]}{'.' * 100}", [secret]))
+        for end in (4, 18)
+    )
+    assert many < 20 * few
+
+
+def test_many_beginnings_of_a_secret_take_linear_time() -> None:
+    """As long a text without them takes about the same time."""
+    secret = "fake-0f0f0f0f0f0f0f"
+    begins = f"{secret[:-1]}!" * 30
+    other = "." * len(begins)
+    assert measure(lambda: mask_secrets(begins, [secret])) < 50 * measure(
+        lambda: mask_secrets(other, [secret])
+    )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *[
+            " x",
+            r"\u0066",
+            r"\\",
+            r"\\u0066",
+            "%25",
+            "%C3%A4",
+            "&amp;",
+            "&#0038;",
+            "&#000",
+            "&a",
+            "\\",
+        ],
+        *["fake-key-1", "fake-key-", "66616b652d6b65792d31", "ZmFrZS1rZXktMQ=="],
+    ],
+)
+def test_masking_takes_linear_steps(part: str) -> None:
+    """Four times the text takes at most about four times the calls of functions."""
+
+    def count(repeats: int) -> int:
+        return count_steps(lambda: mask_secrets(part * repeats, ["fake-key-1"]))
+
+    assert count(1_200) < 5 * count(300) + 100
 
 
 def test_any_api_key_is_masked() -> None:
