@@ -71,6 +71,9 @@ MAX_KEPT_BODY_CHARS = 2_000
 """How much of the body an error keeps."""
 MAX_SCANNED_BYTES = 100_000
 """How much of the body is read."""
+MAX_SECRET_CHARS = 10_000
+"""How much of a longer body is left out at its end, where a secret can be cut in two and so not be
+masked."""
 MAX_PAGE_CHARS = 4_000
 """How much of an HTML page is searched: its message is at the top."""
 
@@ -90,6 +93,8 @@ def create_error(
         phase: Where the connection failed, if it did.
     """
     masked = response.mask(response.body[:MAX_SCANNED_BYTES].decode(errors="replace"))
+    if len(response.body) > MAX_SCANNED_BYTES:
+        masked = masked[:-MAX_SECRET_CHARS]
     body = LONG_WORD.sub(r"\1...", masked)
     chosen = error_class or get_error_class(response.status_code, body)
     headers = {

@@ -243,7 +243,7 @@ class Attempt:
         self._body.mark_sent()  # a mocked transport need not read the body
         coding = self._headers.get("content-encoding", "identity")
         if not self.has_user_client and coding.lower() not in {"", "identity"}:
-            raise EncodedBodyError(f"content-encoding: {coding:.80}")
+            raise EncodedBodyError(f"content-encoding: {self._mask(coding):.80}")
 
     def _set_response(self, response: httpx.Response) -> None:
         self.response = response

@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError, register_init_chat_model
 from tests.conftest import SECRET, Caller, own_client
-from tests.support.raw_server import Connection, RawServer, answer
+from tests.support.raw_server import ANSWER, Connection, RawServer, answer
 
 TOKEN = "fake-header-token"
 PASSWORD = "fake-url-password"
@@ -144,6 +144,27 @@ def test_secrets_in_an_error_response_are_masked(caller, model, gateway, caplog,
         "".join(traceback.format_exception(error)),
         *(*recorder.texts, *tracer.runs, *logged),
     )
+
+
+CUT_BODY = f"{'a' * 99_989} {SECRET}"
+
+
+@pytest.mark.parametrize(
+    ("reply", "shown"),
+    [
+        pytest.param(answer(ANSWER, f"content-encoding: {'z' * 70}{SECRET}"), "z" * 70, id="header"),
+        pytest.param(answer(CUT_BODY.encode(), status="400 Bad Request"), "a" * 80, id="body"),
+    ],
+)
+def test_a_secret_that_a_limit_cuts_in_two_is_masked(caller, reply, shown) -> None:
+    """At the end of what an error quotes of a header, and of what is read of a body."""
+    with RawServer([reply]) as server:
+        model = ChatSegmindGPT4Turbo(api_key=SECRET, base_url=server.get_url(), max_retries=0)
+        with pytest.raises(SegmindError) as caught:
+            caller.invoke(model, "hi")
+    error = caught.value
+    assert shown in str(error)
+    assert SECRET[:6] not in f"{error!r} {error.body} {error.headers}"
 
 
 def test_what_the_users_own_client_adds_is_masked(caller) -> None:
