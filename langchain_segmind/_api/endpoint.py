@@ -50,7 +50,7 @@ class APIResponse:
         status_code: The HTTP status.
         headers: The headers, names in lower case.
         body: The body, decoded.
-        url: The URL that was requested, without credentials; empty for a success.
+        url: The URL that was requested, without credentials and query; empty for a success.
         mask: Masks the request's secrets in a text.
 
     Servers echo keys in their errors: headers and body are not part of the `repr`.

@@ -278,7 +278,7 @@ class Attempt:
             raise error
         assert self.response is not None  # noqa: S101 - an attempt without a failure has one
         response = self._create_response(with_body=True)
-        logger.debug("%s %s: %d", self.outgoing.method, self.outgoing.url, response.status_code)
+        logger.debug("%s %s: %d", self.outgoing.method, self._url, response.status_code)
         if not self.response.is_success:
             raise create_error(response)
         return response
@@ -287,8 +287,13 @@ class Attempt:
         assert self.response is not None  # noqa: S101 - callers check it
         body = b"".join(self._chunks) if with_body else b""
         self._chunks.clear()
-        url = "" if self.response.is_success else str(self.outgoing.url)
+        url = "" if self.response.is_success else self._url
         return APIResponse(self.response.status_code, self._headers, body, url, self._mask)
+
+    @property
+    def _url(self) -> str:
+        """The URL without the query, which is the user's own client's and can hold a secret."""
+        return str(self.outgoing.url).partition("?")[0]
 
     def _mask(self, text: str) -> str:
         sent, base = self.outgoing, self._request.url

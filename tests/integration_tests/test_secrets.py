@@ -192,6 +192,27 @@ def test_what_the_users_own_client_adds_is_masked(caller) -> None:
     assert [text for text in [*added, basic, "fake-cookie-2", "sid=f"] if text in shown] == []
 
 
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "410 Gone"])
+def test_the_query_of_the_users_own_client_is_not_shown(caller, caplog, status) -> None:
+    """The error for a missing model, and the log, contain the URL."""
+    caplog.set_level(logging.DEBUG, "langchain_segmind")
+    reply = answer(ANSWER, status=status)
+    params = {"k": "fake-query-1", "s": "s3"}
+    with RawServer([reply]) as server, own_client(caller, params=params) as fields:
+        url = server.get_url()
+        model = ChatSegmindGPT4Turbo(api_key=SECRET, base_url=url, max_retries=0, **fields)
+        error = None
+        try:
+            caller.invoke(model, "hi")
+        except SegmindError as raised:
+            error = raised
+    assert status[:3] == "200" or f"{url}/gpt-4-turbo:" in str(error)
+    logged = [one.getMessage() for one in caplog.records if one.name.startswith("langchain_segm")]
+    assert f"POST {url}/gpt-4-turbo: {status[:3]}" in logged
+    shown = f"{error!r} {logged}"
+    assert [secret for secret in params.values() if secret in shown] == []
+
+
 def test_a_token_as_the_user_of_a_base_url_is_masked(caller, gateway, create_model) -> None:
     """It has no password then."""
     gateway.script(lambda request: {"status": 400, "body": {"error": f"no {TOKEN}"}})
