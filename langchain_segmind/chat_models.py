@@ -133,6 +133,15 @@ class ChatSegmind(ModelParameters, BaseChatModel):
                 return
             raise failure  # without the first error as its context
 
+        @classmethod
+        def model_validate_json(cls, *arguments: Any, **options: Any) -> Self:
+            """Return a model of JSON; the error for malformed JSON does not contain it."""
+            try:
+                return super().model_validate_json(*arguments, **options)
+            except ValidationError as error:
+                failure = hide_input(error)
+            raise failure  # without the first error as its context
+
         model_name = property(attrgetter("model"))
         api_key = property(attrgetter("segmind_api_key"))
         base_url = property(attrgetter("segmind_api_base"))

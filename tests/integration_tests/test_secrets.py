@@ -146,13 +146,14 @@ def test_secrets_in_an_error_response_are_masked(caller, model, gateway, caplog,
     )
 
 
+CUT_HEADER = f"content-encoding: {'z' * 70}{SECRET}"
 CUT_BODY = f"{'a' * 99_989} {SECRET}"
 
 
 @pytest.mark.parametrize(
     ("reply", "shown"),
     [
-        pytest.param(answer(ANSWER, f"content-encoding: {'z' * 70}{SECRET}"), "z" * 70, id="header"),
+        pytest.param(answer(ANSWER, CUT_HEADER), "z" * 70, id="header"),
         pytest.param(answer(CUT_BODY.encode(), status="400 Bad Request"), "a" * 80, id="body"),
     ],
 )
@@ -433,6 +434,14 @@ def test_the_error_of_a_whole_model_does_not_show_its_arguments(model_class) -> 
         lambda: Config(model=VALID),
     ):
         assert_refused_without_a_secret(act)
+
+
+@pytest.mark.parametrize("end", [",}", "", '}"', ', "temperature": "x"}'])
+def test_the_error_for_json_does_not_contain_it(end) -> None:
+    """Malformed, such as a file with a trailing comma, or with an invalid value."""
+    text = json.dumps(VALID).removesuffix("}") + end
+    assert_refused_without_a_secret(lambda: ChatSegmindGPT4Turbo.model_validate_json(text))
+    assert ChatSegmindGPT4Turbo.model_validate_json(json.dumps(VALID)).segmind_api_key is not None
 
 
 @pytest.mark.parametrize("wrap", WRONG_TYPES)
