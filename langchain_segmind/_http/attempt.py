@@ -5,7 +5,7 @@ Failures become errors here, whichever transport or client they come from.
 
 import logging
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -296,12 +296,14 @@ class Attempt:
         return str(self.outgoing.url).partition("?")[0]
 
     def _mask(self, text: str) -> str:
-        sent, base = self.outgoing, self._request.url
-        headers = sent.headers.items()
-        values = [value for name, value in headers if name.lower() not in PLAIN_HEADERS]
+        sent = self.outgoing
+        values = [value for name, value in sent.headers.items() if name not in PLAIN_HEADERS]
         words = [word for value in values for word in re.split(r"[\s;=]+", value)]
-        in_url = [base.password or base.username, *sent.url.params.values()]
-        return mask_secrets(text, [*values, *words, *in_url, *get_proxy_secrets(self.proxy)])
+        login = parse_basic_auth(sent.headers.get("authorization", ""))
+        in_url = sent.url.params.values()
+        return mask_secrets(
+            text, [*values, *words, *login, *in_url, *get_proxy_secrets(self.proxy)]
+        )
 
     def _describe_route(self) -> str:
         """Return where the request was sent, such as `https://host:443 via proxy http://p:3128`."""
@@ -351,7 +353,17 @@ def get_proxy_secrets(proxy: str | None) -> list[str]:
     """Return the secret parts of a proxy's URL, which the proxy may echo."""
     if proxy is None or not (url := httpx.URL(proxy)).userinfo:
         return []
-    return [url.password, b64encode(f"{url.username}:{url.password}".encode()).decode()]
+    encoded = b64encode(f"{url.username}:{url.password}".encode()).decode()
+    return [url.username, url.password, encoded]
+
+
+def parse_basic_auth(header: str) -> list[str]:
+    """Return the user and the password in a header; empty for another kind of authentication."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        return b64decode(encoded).decode().split(":", 1) if scheme.lower() == "basic" else []
+    except ValueError:
+        return []
 
 
 def get_phase(error: Exception, response: httpx.Response | None, *, is_sent: bool) -> Phase:

@@ -214,12 +214,23 @@ def test_the_query_of_the_users_own_client_is_not_shown(caller, caplog, status) 
     assert [secret for secret in params.values() if secret in shown] == []
 
 
-def test_a_token_as_the_user_of_a_base_url_is_masked(caller, gateway, create_model) -> None:
-    """It has no password then."""
-    gateway.script(lambda request: {"status": 400, "body": {"error": f"no {TOKEN}"}})
-    model = create_model(base_url=gateway.base_url.replace("http://", f"http://{TOKEN}@"))
-    with pytest.raises(SegmindError) as caught:
+@pytest.mark.parametrize("user", [TOKEN, f"{TOKEN}:{PASSWORD}"])
+def test_the_user_of_a_base_url_is_masked(caller, gateway, create_model, user) -> None:
+    """It can be a token, with a password and without."""
+    gateway.script(lambda request: {"status": 400, "body": {"error": f"no {user}"}})
+    model = create_model(base_url=gateway.base_url.replace("http://", f"http://{user}@"))
+    with pytest.raises(SegmindError, match="'no ") as caught:
         caller.invoke(model, "hi")
+    assert_hidden(repr(caught.value), caught.value.body)
+
+
+def test_the_login_of_the_users_own_client_is_masked(caller) -> None:
+    """A server may name it as it was before it was encoded."""
+    reply = answer(f"no {TOKEN} with {PASSWORD}".encode(), status="401 Unauthorized")
+    with RawServer([reply]) as server, own_client(caller, auth=(TOKEN, PASSWORD)) as fields:
+        model = ChatSegmindGPT4Turbo(api_key=SECRET, base_url=server.get_url(), **fields)
+        with pytest.raises(SegmindError, match="'no ") as caught:
+            caller.invoke(model, "hi")
     assert_hidden(repr(caught.value), caught.value.body)
 
 
@@ -247,22 +258,25 @@ def test_the_password_of_the_users_own_proxy_is_not_shown(caller) -> None:
     assert_hidden(repr(caught.value), *traceback.format_exception(caught.value), repr(model))
 
 
+@pytest.mark.parametrize("user", [f"user:{PASSWORD}", f"{TOKEN}:{PASSWORD}", TOKEN])
 @pytest.mark.filterwarnings("ignore:.*deprecated and will be removed:DeprecationWarning")
-def test_the_password_of_the_environments_proxy_is_masked(caller: Caller, monkeypatch) -> None:
-    """In the body of a proxy that echoes the request."""
+def test_the_login_of_the_environments_proxy_is_masked(caller: Caller, monkeypatch, user) -> None:
+    """In the body of a proxy that echoes the request, and names its user."""
 
     def echo(connection: Connection) -> None:
-        connection.send(answer(connection.server.requests[-1].head, status="407 Log in"))
+        head = connection.server.requests[-1].head
+        connection.send(answer(head + f"no {user}".encode(), status="407 Log in"))
 
     with RawServer([echo]) as server:
-        proxy = server.get_url().replace("://", f"://user:{PASSWORD}@").removesuffix("/v1")
+        proxy = server.get_url().replace("://", f"://{user}@").removesuffix("/v1")
         monkeypatch.setenv("HTTP_PROXY", proxy)
         model = caller.connect(f"http://{server.port}.test/v1", api_key=SECRET, max_retries=0)
         with pytest.raises(SegmindError) as caught:
             caller.invoke(model, "hi")
     assert "roxy-" in str(caught.value.body)
+    assert "**********no " in str(caught.value.body)
     assert_hidden(repr(caught.value), caught.value.body, *traceback.format_exception(caught.value))
-    assert base64.b64encode(f"user:{PASSWORD}".encode()).decode() not in str(caught.value.body)
+    assert base64.b64encode(user.encode()).decode()[:-4] not in str(caught.value.body)
 
 
 ISSUED_KEY = "SG_" + "0f" * 8
