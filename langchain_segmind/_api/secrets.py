@@ -84,7 +84,7 @@ def mask_secrets(text: str, secrets: Iterable[str]) -> str:
     spellings = {spelling for spelling in spellings if len(spelling) >= MIN_SECRET_CHARS}
     if spellings:
         text = _replace(text, sorted(_find_secrets(text, spellings)))
-    return mask_url_credentials(KEY_SHAPE.sub(MASK, text))
+    return URL_CREDENTIALS.sub(f"{MASK}@", KEY_SHAPE.sub(MASK, text))
 
 
 def _replace(text: str, spans: list[tuple[int, int]]) -> str:
@@ -175,11 +175,14 @@ def _decode_escape(escape: str) -> str:
     return ""
 
 
-def mask_url_credentials(text: str) -> str:
-    """Mask `user:password@` in the URLs of a text."""
-    return URL_CREDENTIALS.sub(f"{MASK}@", text)
+def strip_url_credentials(url: str, mask: str = "") -> str:
+    """Remove `user:password@` from a URL without a query, or replace it."""
+    return re.sub(r"(?<=://).*@", mask, url, flags=re.DOTALL)
 
 
-def strip_url_credentials(url: str) -> str:
-    """Remove `user:password@` from a URL."""
-    return re.sub(r"(?<=://)[^/?#]*@", "", url)
+def has_broken_credentials(url: str) -> bool:
+    """Whether an at sign follows the host: a `/`, `?` or `#` in the password was not encoded.
+
+    What follows it would be shown, as the path, and sent to a wrong host.
+    """
+    return re.search(r"://[^/?#]*[/?#].*@", url, re.DOTALL) is not None

@@ -8,6 +8,7 @@ from functools import lru_cache
 import httpx
 
 from langchain_segmind._api.endpoint import API_BASE, API_BASE_ENV
+from langchain_segmind._api.secrets import has_broken_credentials
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +33,15 @@ def create_url(base: str, path: str) -> httpx.URL:
         is_plain = not re.search(
             r"[\\%]", base.partition("//")[2].partition("/")[0].rpartition("@")[2]
         )
+        is_plain &= not has_broken_credentials(base)
         is_host = is_plain and bool(url.host) and 0 < (url.port or 1) < PORTS
         if url.scheme in {"http", "https"} and is_host:
             warn_of_plain_text(url.scheme, url.host)
             return url
     raise ValueError(
         f"base_url (or {API_BASE_ENV}) is not a base URL; it is not shown here, since it may "
-        "contain a password. It needs a scheme and a host, and no spaces and no query, as in "
-        f"{API_BASE}."
+        "contain a password, whose special characters must be percent-encoded (/ as %2F). It needs "
+        f"a scheme and a host, and no spaces and no query, as in {API_BASE}."
     )
 
 

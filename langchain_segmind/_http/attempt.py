@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from langchain_segmind._api.endpoint import API_KEY_HEADER, APIResponse
 from langchain_segmind._api.errors import create_error
-from langchain_segmind._api.secrets import mask_secrets, mask_url_credentials
+from langchain_segmind._api.secrets import MASK, mask_secrets, strip_url_credentials
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.shortages import SHORTAGE_ADVICE, is_shortage
 from langchain_segmind._version import __version__
@@ -310,8 +310,8 @@ class Attempt:
         url = self.outgoing.url
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         host = f"[{url.host}]" if ":" in url.host else url.host
-        via = f" via proxy {mask_url_credentials(self.proxy)}" if self.proxy else ""
-        return f"{url.scheme}://{host}:{port}{via}"
+        proxy = self.proxy and strip_url_credentials(self.proxy, f"{MASK}@")
+        return f"{url.scheme}://{host}:{port}{f' via proxy {proxy}' if proxy else ''}"
 
     def _describe_limit(self) -> str:
         if isinstance(self._timeout, httpx.Timeout):

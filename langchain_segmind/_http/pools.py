@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from langchain_segmind._api.secrets import strip_url_credentials
+from langchain_segmind._api.secrets import has_broken_credentials, strip_url_credentials
 from langchain_segmind._http.addresses import LookUps, run_in_own_thread
 from langchain_segmind._http.deadline import Deadline, get_running_loop
 from langchain_segmind._http.shortages import is_shortage
@@ -322,6 +322,9 @@ def normalize_proxy_url(proxy: str, variable: str) -> str:
         scheme, rest = "http", proxy
     scheme = "socks5" if scheme.lower() == "socks" else scheme.lower()
     prefix = f"{variable} is not a usable proxy URL"
+    hidden = f"{prefix} (it is not shown here, since it may contain a password)."
+    if not scheme.isalnum() or has_broken_credentials(f"{scheme}://{rest}"):
+        raise ValueError(hidden)
     if scheme not in PROXY_SCHEMES:
         raise ValueError(
             f"{prefix}: its scheme is {scheme!r}, not one of {', '.join(PROXY_SCHEMES)}."
@@ -331,7 +334,7 @@ def normalize_proxy_url(proxy: str, variable: str) -> str:
     except Exception:  # noqa: BLE001 - httpx fails in many ways
         has_host = False
     if not has_host:
-        raise ValueError(f"{prefix} (it is not shown here, since it may contain a password).")
+        raise ValueError(hidden)
     if scheme.startswith("socks") and find_spec("socksio") is None:
         shown = strip_url_credentials(f"{scheme}://{rest}")
         raise ValueError(f"{variable}={shown} needs socksio: pip install 'httpx[socks]'.")

@@ -49,6 +49,16 @@ def test_certificates_that_cannot_be_read_are_named(
         pytest.param(
             "all_proxy", "socks://u:fake-password@host", "socks5://host needs", id="SOCKS"
         ),
+        *(
+            pytest.param("http_proxy", url, "is not a usable proxy URL .it is not shown", id=id_)
+            for url, id_ in {
+                "user:fake-password@http://host": "scheme after the login",
+                "http:/u:fake-password@host": "one slash",
+                "http//u:fake-password@host": "no colon",
+                "http://u:/fake-password@host": "slash in the password",
+                "http://u:?fake-password@host": "question mark in the password",
+            }.items()
+        ),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_named(
@@ -72,16 +82,19 @@ def test_socks_is_read_as_socks5(value: str, monkeypatch: pytest.MonkeyPatch) ->
     assert pools.normalize_proxy_url(value, "ALL_PROXY") == "socks5://host:1080"
 
 
-def test_an_error_names_the_proxy(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("password", ["fake-password", "fake password"])
+def test_an_error_names_the_proxy(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
     """Without its password."""
     for name in ("HTTP_PROXY", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", "http://u:fake-password@127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", f"http://u:{password}@127.0.0.1:9")
     model = caller.connect("http://models.test/v1", max_retries=0)
     with pytest.raises(SegmindConnectionError) as caught:
         caller.invoke(model, "hi")
     assert "http://models.test:80 via proxy http://**********@127.0.0.1:9" in str(caught.value)
-    assert "fake-password" not in str(caught.value)
+    assert password not in str(caught.value)
 
 
 async def test_the_first_call_needs_no_thread_of_the_event_loop() -> None:

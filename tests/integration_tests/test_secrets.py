@@ -377,6 +377,7 @@ def assert_refused_without_a_secret(act: Callable[[], Any]) -> None:
         pytest.param({"segmind_api_key": SECRET, "temperature": "x"}, id="invalid temperature"),
         pytest.param({"api_key": SECRET + "\n"}, id="invalid key"),
         pytest.param({"base_url": f"ftp://u:{PASSWORD}@host"}, id="invalid base URL"),
+        pytest.param({"base_url": f"http://u:/{PASSWORD}@host"}, id="slash in a password"),
         pytest.param({"default_headers": {"a": TOKEN + "\n"}}, id="invalid header"),
         pytest.param({"default_headers": {f"a: {TOKEN}": ""}}, id="header in one line"),
         pytest.param({"default_headers": {f"a: {TOKEN}": None}}, id="header without a value"),

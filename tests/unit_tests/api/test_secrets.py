@@ -181,4 +181,5 @@ def test_credentials_are_removed_from_a_url() -> None:
     """Before it is shown or stored."""
     assert strip_url_credentials("https://u:p@host:8080/v1") == "https://host:8080/v1"
     assert strip_url_credentials("https://u:p@ss w@host/v1") == "https://host/v1"
+    assert strip_url_credentials("https://u:/p@host/v1") == "https://host/v1"
     assert strip_url_credentials("https://host/v1") == "https://host/v1"
