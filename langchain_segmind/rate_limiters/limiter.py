@@ -319,7 +319,7 @@ class SegmindRateLimiter(BaseRateLimiter):
     @property
     def _address(self) -> str:
         """The storage's address without user, password and query."""
-        return strip_url_credentials(self.storage).partition("?")[0]
+        return strip_url_credentials(self.storage.partition("?")[0])
 
     def __repr__(self) -> str:
         """Show the limit, and the storage's address without its password."""

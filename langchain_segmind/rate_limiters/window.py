@@ -9,6 +9,8 @@ from collections import deque
 from importlib import import_module
 from typing import Any
 
+from langchain_segmind._api.secrets import has_broken_credentials
+
 __all__ = ["MemoryWindow", "RedisWindow", "StorageError", "Window", "get_share", "open_window"]
 
 MARGIN_SECONDS = 1
@@ -200,7 +202,7 @@ class RedisWindow(Window):
             code = re.match(r"[A-Z]{2,}\b", str(error))
             reason = type(error).__name__ + (f" {code[0]}" if code else "")
             is_refusal = type(error).__name__ in REFUSALS
-            raise StorageError(reason, is_refusal=is_refusal) from None
+        raise StorageError(reason, is_refusal=is_refusal)  # without the error as its context
 
 
 def open_window(uri: str, slots: int, seconds: float, account: str) -> Window:
@@ -238,15 +240,18 @@ def open_storage(uri: str, library: str) -> Any:
             f"The storage needs the package `{library}`, which is missing or too old ({error}): "
             f"pip install --upgrade {library}"
         ) from None
-    try:
-        return storage_from_string(uri, **options)
-    except Exception as error:  # noqa: BLE001 - each library raises its own
-        # `limits` and the client quote the address in their errors.
-        raise ValueError(
-            f"storage cannot be opened ({type(error).__name__}). Check the address, which is not "
-            "shown since it can hold a password: its special characters must be percent-encoded "
-            f"(@ as %40). Check also that the package `{library}` is not too old."
-        ) from None
+    problem = "a character is not encoded"
+    if "#" not in uri and not has_broken_credentials(uri.partition("?")[0]):
+        try:
+            return storage_from_string(uri, **options)
+        except Exception as error:  # noqa: BLE001 - each library raises its own
+            problem = type(error).__name__
+    # `limits` and the client quote the address in their errors: none is the context of this one.
+    raise ValueError(
+        f"storage cannot be opened ({problem}). Check the address, which is not shown since it can "
+        "hold a password: its special characters must be percent-encoded (@ as %40). Check also "
+        f"that the package `{library}` is not too old."
+    )
 
 
 def get_client_options(library: str) -> dict[str, Any]:

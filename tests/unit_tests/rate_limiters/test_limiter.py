@@ -10,9 +10,11 @@ import time
 import pytest
 
 from langchain_segmind import ChatSegmindGPT4Turbo
+from langchain_segmind.exceptions import SegmindRateLimiterStorageError
 from langchain_segmind.rate_limiters import SegmindRateLimiter
 from langchain_segmind.rate_limiters import limiter as limiter_module
 from langchain_segmind.rate_limiters import window as window_module
+from langchain_segmind.rate_limiters.window import StorageError
 from tests.conftest import SECRET
 
 WINDOW = 0.2
@@ -217,6 +219,7 @@ def test_a_pickled_limiter_keeps_its_settings_and_opens_a_new_window() -> None:
         "redis://:fake-password@127.0.0.1:1/0",
         "redis://127.0.0.1:1/0?password=fake-password",
         "rediss://127.0.0.1:1/0?username=me&password=fake-password",
+        "redis://127.0.0.1:1/0?username=me&password=x@fake-password",
     ],
 )
 def test_repr_shows_no_password(storage) -> None:
@@ -226,6 +229,16 @@ def test_repr_shows_no_password(storage) -> None:
     assert "fake-password" not in shown
     assert "127.0.0.1:1/0'" in shown
     assert "requests_per_minute=7" in shown
+
+
+def test_the_error_for_a_storage_that_is_down_follows_none_of_its_library() -> None:
+    """Those can quote what was sent."""
+    pytest.importorskip("limits", reason="the extra limits is not installed")
+    limiter = SegmindRateLimiter(1, "redis://127.0.0.1:1/0", on_storage_error="raise")
+    with pytest.raises(SegmindRateLimiterStorageError) as caught:
+        limiter.acquire()
+    assert isinstance(caught.value.__context__, StorageError)
+    assert caught.value.__context__.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,13 @@ def test_the_shares_of_all_workers_are_within_the_limit(limit, workers, share) -
         pytest.param("redis://:fa/ke@host:1", "cannot be opened", id="slash in password"),
         pytest.param("redis://:fa[ke@host:1", "cannot be opened", id="bracket in password"),
         pytest.param("redis+sentinel://:x@fa@ke", "cannot be opened", id="at sign in password"),
+        pytest.param("redis://:/fa/ke@host:1", "cannot be opened", id="slash before password"),
+        pytest.param("redis://host:1/fa/ke@host:1", "cannot be opened", id="password after slash"),
+        pytest.param("redis://:#fa/ke@host:1", "cannot be opened", id="number sign in password"),
+        pytest.param("redis://host:1#fa/ke", "cannot be opened", id="fragment"),
+        pytest.param("redis://u:fa/ke?x@host:1", "cannot be opened", id="question mark"),
+        pytest.param("redis://host:1?socket_timeout=fa/ke", "cannot be opened", id="query"),
+        pytest.param("redis+cluster://:fa/ke@host:1,host:z", "cannot be opened", id="cluster"),
     ],
 )
 def test_an_unusable_address_is_refused(uri, message) -> None:
@@ -104,6 +111,7 @@ def test_an_unusable_address_is_refused(uri, message) -> None:
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         open_window(uri, 1, 1, "default")
     assert not re.search(r"fa.ke", str(caught.value))
+    assert caught.value.__context__ is None  # an error that quotes the address
 
 
 def test_a_missing_client_is_named() -> None:
