@@ -12,8 +12,15 @@ PROXY_CREDENTIALS = re.compile(r"\bauth=\(.*")
 
 
 def mask_record(record: logging.LogRecord) -> bool:
-    """Mask the credentials of a proxy or URL, and keys of Segmind, in a record of httpcore."""
-    record.msg = mask_secrets(PROXY_CREDENTIALS.sub(f"auth={MASK}", record.getMessage()), ())
+    """Mask the credentials of a proxy or URL, and keys of Segmind, in a record of httpcore.
+
+    The error for a record that cannot be formatted would be raised by the line that logs it.
+    """
+    try:
+        message = record.getMessage()
+    except Exception as error:  # noqa: BLE001 - of the arguments' own methods
+        message = f"This record cannot be formatted ({type(error).__name__})."
+    record.msg = mask_secrets(PROXY_CREDENTIALS.sub(f"auth={MASK}", message), ())
     record.args = ()
     return True
 
