@@ -38,8 +38,8 @@ MAX_HOLD_SECONDS = 300.0
 """The longest time that a rate limiter blocks its callers after a 429. Limits are per minute, so a
 later reset time is wrong or forged."""
 
-KEY_SHAPE = re.compile(r"SG_[0-9a-fA-F]{16}")
-"""The shape of an issued API key. For masking only: other keys are valid too."""
+KEY_SHAPE = re.compile(r"(?:SG|(?<![A-Za-z])sg)_[0-9a-fA-F]{16}")
+"""The shape of an issued API key, in lower case too. For masking only: other keys are valid."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def create_error(
     body = LONG_WORD.sub(r"\1...", masked)
     chosen = error_class or get_error_class(response.status_code, body)
     headers = {
-        name: response.mask(value)
+        response.mask(name): response.mask(value)
         for name, value in response.headers.items()
         if name not in SECRET_HEADERS
     }

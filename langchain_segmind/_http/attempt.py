@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from langchain_segmind._api.endpoint import API_KEY_HEADER, APIResponse
+from langchain_segmind._api.endpoint import API_KEY_HEADER, REQUEST_ID_HEADER, APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.secrets import MASK, mask_secrets, strip_url_credentials
 from langchain_segmind._http.deadline import Deadline
@@ -38,7 +38,7 @@ NO_RESPONSE = "without sending a response"
 PLAIN_HEADERS = frozenset(
     {
         *["accept", "accept-encoding", "connection", "content-length", "content-type", "host"],
-        *["transfer-encoding", "user-agent"],
+        "transfer-encoding",
     }
 )
 """Request headers whose values are not masked in errors; servers may echo all."""
@@ -48,6 +48,9 @@ DEFAULT_HEADERS: Mapping[str, str] = {
     "user-agent": f"langchain-segmind/{__version__}",
 }
 """Sent with every request; a client that the user passed sends its own."""
+
+DEFAULT_AGENTS = (DEFAULT_HEADERS["user-agent"], f"python-httpx/{httpx.__version__}")
+"""Any other user agent can hold a token, and is masked."""
 
 
 class BodyTooLongError(Exception):
@@ -288,7 +291,11 @@ class Attempt:
         body = b"".join(self._chunks) if with_body else b""
         self._chunks.clear()
         url = "" if self.response.is_success else self._url
-        return APIResponse(self.response.status_code, self._headers, body, url, self._mask)
+        headers = self._headers
+        if request_id := headers.get(REQUEST_ID_HEADER):
+            # It becomes part of the message.
+            headers = {**headers, REQUEST_ID_HEADER: self._mask(request_id)}
+        return APIResponse(self.response.status_code, headers, body, url, self._mask)
 
     @property
     def _url(self) -> str:
@@ -297,7 +304,11 @@ class Attempt:
 
     def _mask(self, text: str) -> str:
         sent = self.outgoing
-        values = [value for name, value in sent.headers.items() if name not in PLAIN_HEADERS]
+        values = [
+            value
+            for name, value in sent.headers.items()
+            if name not in PLAIN_HEADERS and value not in DEFAULT_AGENTS
+        ]
         words = [word for value in values for word in re.split(r"[\s;=]+", value)]
         login = parse_basic_auth(sent.headers.get("authorization", ""))
         in_url = sent.url.params.values()

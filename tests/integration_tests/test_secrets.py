@@ -23,6 +23,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError, model_v
 from pydantic_core import PydanticCustomError
 
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError, register_init_chat_model
+from langchain_segmind._http.httpcore_log import LOGGERS
 from tests.conftest import SECRET, Caller, own_client
 from tests.support.raw_server import ANSWER, Connection, RawServer, answer
 
@@ -166,6 +167,42 @@ def test_a_secret_that_a_limit_cuts_in_two_is_masked(caller, reply, shown) -> No
     error = caught.value
     assert shown in str(error)
     assert SECRET[:6] not in f"{error!r} {error.body} {error.headers}"
+
+
+def test_secrets_in_the_names_of_a_responses_headers_are_masked(caller) -> None:
+    """The error keeps the headers."""
+    reply = answer(b"no", f"x-{SECRET}: a", status="400 Bad Request")
+    with RawServer([reply]) as server:
+        model = ChatSegmindGPT4Turbo(api_key=SECRET, base_url=server.get_url())
+        with pytest.raises(SegmindError) as caught:
+            caller.invoke(model, "hi")
+    assert caught.value.headers["x-**********"] == "a"
+    assert_hidden(repr(caught.value), caught.value.headers)
+
+
+def test_a_key_in_the_request_id_of_a_reply_is_masked(caller) -> None:
+    """A server may echo it; the rest of the ID is kept."""
+    with RawServer([answer(ANSWER, f"x-request-id: id {SECRET}")]) as server:
+        model = ChatSegmindGPT4Turbo(api_key=SECRET, base_url=server.get_url())
+        message = caller.invoke(model, "hi")
+    assert message.response_metadata["request_id"] == "id **********"
+
+
+def test_a_user_agent_of_ones_own_is_masked(caller) -> None:
+    """It can hold a token; that of the package is shown."""
+    for headers, shown in (({"user-agent": TOKEN}, "**********"), ({}, "langchain-segmind/")):
+
+        def echo(connection: Connection) -> None:
+            connection.send(answer(connection.server.requests[-1].head, status="400 Bad Request"))
+
+        with RawServer([echo]) as server:
+            model = ChatSegmindGPT4Turbo(
+                api_key=SECRET, base_url=server.get_url(), default_headers=headers
+            )
+            with pytest.raises(SegmindError) as caught:
+                caller.invoke(model, "hi")
+        assert f"user-agent: {shown}" in str(caught.value)
+        assert_hidden(repr(caught.value), caught.value.body)
 
 
 def test_what_the_users_own_client_adds_is_masked(caller) -> None:
@@ -326,6 +363,27 @@ def test_proxy_credentials_with_odd_characters_are_masked_in_the_log_of_httpcore
     auth = (b"user", f"{PASSWORD})',\" {PASSWORD}".encode())
     logging.getLogger("httpcore.socks").debug(f"connect.started port=443 {auth=!r}")  # noqa: G004
     assert caplog.messages == ["connect.started port=443 auth=**********"]
+
+
+class Unprintable:
+    """An object without a text."""
+
+    def __str__(self) -> str:
+        """Raise an error that is no ValueError."""
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "record",
+    [("%d items", "x"), ("%s %s", "x"), ("%(a)s", {"b": 1}), ("%s", Unprintable())],
+    ids=["type", "number", "name", "object"],
+)
+@pytest.mark.parametrize("logger", LOGGERS)
+def test_a_record_that_cannot_be_formatted_is_logged(caplog, logger, record) -> None:
+    """The filter of httpcore's log never raises into the caller."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger(logger).debug(*record)
+    assert "cannot be formatted" in caplog.text
 
 
 class Credentials(BaseModel):

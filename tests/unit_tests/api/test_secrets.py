@@ -163,7 +163,9 @@ def test_masking_takes_linear_steps(part: str) -> None:
 def test_any_api_key_is_masked() -> None:
     """A server's text can contain another account's key."""
     key = "SG_" + "0123456789abcdef"
-    assert mask_secrets(f"not {key}!", []) == f"not {MASK}!"
+    for text in (f"not {key}!", f"not {key.lower()}!"):
+        assert mask_secrets(text, []) == f"not {MASK}!"
+    assert mask_secrets("msg_0123456789abcdef", []) == "msg_0123456789abcdef"
 
 
 def test_credentials_in_a_url_are_masked() -> None:
