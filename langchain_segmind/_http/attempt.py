@@ -309,7 +309,7 @@ class Attempt:
             for name, value in sent.headers.items()
             if name not in PLAIN_HEADERS and value not in DEFAULT_AGENTS
         ]
-        words = [word for value in values for word in re.split(r"[\s;=]+", value)]
+        words = [word for value in values for word in re.split(r"[\s,;=]+", value)]
         login = parse_basic_auth(sent.headers.get("authorization", ""))
         in_url = sent.url.params.values()
         return mask_secrets(

@@ -19,11 +19,13 @@ from langchain_core.load import dumpd, dumps, load
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.tracers import BaseTracer
 from langchain_core.tracers.langchain import LangChainTracer
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError, register_init_chat_model
 from langchain_segmind._http.httpcore_log import LOGGERS
+from langchain_segmind.rate_limiters import SegmindRateLimiter
 from tests.conftest import SECRET, Caller, own_client
 from tests.support.raw_server import ANSWER, Connection, RawServer, answer
 
@@ -186,6 +188,19 @@ def test_a_key_in_the_request_id_of_a_reply_is_masked(caller) -> None:
         model = ChatSegmindGPT4Turbo(api_key=SECRET, base_url=server.get_url())
         message = caller.invoke(model, "hi")
     assert message.response_metadata["request_id"] == "id **********"
+
+
+def test_each_word_of_a_header_is_masked(caller) -> None:
+    """A server can repeat the one that it does not accept."""
+    reply = answer(f"no {TOKEN}".encode(), status="400 Bad Request")
+    for value in (f"id {TOKEN}", f"id,{TOKEN}", f"id={TOKEN}; a=b"):
+        with RawServer([reply]) as server:
+            model = ChatSegmindGPT4Turbo(
+                api_key=SECRET, base_url=server.get_url(), default_headers={"x": value}
+            )
+            with pytest.raises(SegmindError, match="'no ") as caught:
+                caller.invoke(model, "hi")
+        assert_hidden(repr(caught.value), caught.value.body)
 
 
 def test_a_user_agent_of_ones_own_is_masked(caller) -> None:
@@ -609,16 +624,69 @@ def test_the_gateway_keeps_the_headers_of_requests(caller, model, gateway) -> No
     assert gateway.requests[0].headers["x-token"] == TOKEN
 
 
-def test_a_functions_pickle_contains_its_arguments() -> None:
-    """As Python pickles a `partial`."""
-    pickled = pickle.dumps(ChatSegmindGPT4Turbo(api_key=partial(str, SECRET)))
-    assert SECRET.encode() in pickled
-
-
 ALLOWED: dict[str, Any] = {
     "allowed_objects": [ChatSegmindGPT4Turbo],
     "valid_namespaces": ["langchain_segmind"],
 }
+
+
+@pytest.mark.parametrize("name", ["segmind_api_base", "default_headers", "segmind_api_key"])
+def test_a_configurable_field_shows_its_default_unless_it_is_the_key(model, name) -> None:
+    """In LangChain's description of the configuration."""
+    configurable = model.configurable_fields(**{name: ConfigurableField(id="field")})
+    secret = {"segmind_api_base": PASSWORD, "default_headers": TOKEN}.get(name, SECRET)
+    assert_hidden(repr(configurable))
+    for shown in (configurable.config_specs, configurable.get_config_jsonschema()):
+        assert (secret in str(shown)) == (name != "segmind_api_key")
+
+
+def test_the_error_for_an_argument_of_a_call_shows_it(caller, model) -> None:
+    """A call does not take secrets."""
+    with pytest.raises(ValidationError) as caught:
+        caller.invoke(model, "hi", temperature="fake-value")
+    assert caught.value.errors()[0]["input"] == "fake-value"
+
+
+def test_a_type_adapters_error_for_malformed_json_contains_it() -> None:
+    """It is parsed before any code of the model runs."""
+    text = json.dumps(VALID) + ","
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(ChatSegmindGPT4Turbo).validate_json(text)
+    assert caught.value.errors()[0]["input"] == text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_checkpoint_of_langgraph_contains_the_key_of_a_model(monkeypatch) -> None:
+    """One from the environment too, which a pickle does not; the model's other secrets are not."""
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+    url = f"https://user:{PASSWORD}@host.test/v1"
+    model = ChatSegmindGPT4Turbo(default_headers={"x-token": TOKEN}, base_url=url)
+    _, stored = JsonPlusSerializer().dumps_typed({"model": model})
+    assert SECRET.encode() in stored
+    assert b"host.test" in stored
+    assert [secret for secret in (TOKEN, PASSWORD) if secret.encode() in stored] == []
+
+
+def test_a_pickle_contains_a_key_that_load_read(monkeypatch) -> None:
+    """LangChain passes it to the model, as a user would."""
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+    model = ChatSegmindGPT4Turbo()
+    assert SECRET.encode() not in pickle.dumps(model)
+    assert SECRET.encode() in pickle.dumps(load(dumpd(model), secrets_from_env=True, **ALLOWED))
+
+
+def test_a_pickle_contains_the_password_of_a_limiters_redis() -> None:
+    """Another process needs it to share the limit."""
+    pytest.importorskip("limits", reason="the extra limits is not installed")
+    limiter = SegmindRateLimiter(storage=f"redis://:{PASSWORD}@127.0.0.1:1/0")
+    assert PASSWORD.encode() in pickle.dumps(ChatSegmindGPT4Turbo(rate_limiter=limiter))
+    assert_hidden(repr(limiter))
+
+
+def test_a_functions_pickle_contains_its_arguments() -> None:
+    """As Python pickles a `partial`."""
+    pickled = pickle.dumps(ChatSegmindGPT4Turbo(api_key=partial(str, SECRET)))
+    assert SECRET.encode() in pickled
 
 
 @pytest.mark.filterwarnings("ignore:The default value of `allowed_objects` will change")
