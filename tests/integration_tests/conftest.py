@@ -3,6 +3,8 @@
 import gc
 import logging
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ from langchain_segmind import ChatSegmind
 from langchain_segmind.data._profiles import APIFormat
 from tests.conftest import GPT_4_TURBO, SECRET
 from tests.support import scripts
+from tests.support.certificates import create_certificates
 from tests.support.replies import SLUGS
 from tests.support.servers import EchoServer
 
@@ -83,6 +86,37 @@ def run_script(root: Path) -> Callable[..., None]:
         )
 
     return run
+
+
+@pytest.fixture
+def fresh_environment(create_model: Callable[..., ChatSegmind]) -> Iterator[pytest.MonkeyPatch]:
+    """Unset proxies and certificates, and read the environment again before and after the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file"):
+            patch.delenv(name, raising=False)
+            patch.delenv(name.upper(), raising=False)
+        create_model().close()
+        yield patch
+    create_model().close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create an authority (`ca.pem`) and its certificate for 127.0.0.1 (`server.pem`)."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("certificates")
+    create_certificates(openssl, folder)
+    return folder
+
+
+@pytest.fixture
+def server_context(certificates: Path) -> ssl.SSLContext:
+    """Return the certificate of a server."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    return context
 
 
 @pytest.fixture

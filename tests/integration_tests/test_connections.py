@@ -2,15 +2,12 @@
 
 import asyncio
 import gc
-import shutil
 import ssl
-import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -187,18 +184,6 @@ async def test_the_users_own_clients_are_used_and_stay_open(create_model, gatewa
 # --- Proxies ---
 
 
-@pytest.fixture
-def fresh_environment(create_model) -> Iterator[pytest.MonkeyPatch]:
-    """Unset proxies and certificates, and read the environment again before and after the test."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file"):
-            patch.delenv(name, raising=False)
-            patch.delenv(name.upper(), raising=False)
-        create_model().close()
-        yield patch
-    create_model().close()
-
-
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 async def test_requests_go_through_the_environments_proxy(
@@ -232,52 +217,6 @@ async def test_no_proxy_excludes_hosts(
 
 # --- Certificates ---
 
-CA = """
-[req]
-distinguished_name = name
-prompt = no
-[name]
-CN = fake-authority
-[authority]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[server]
-basicConstraints = CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectAltName = IP:127.0.0.1
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-"""
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create an authority (`ca.pem`) and its certificate for 127.0.0.1 (`server.pem`)."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("certificates")
-    (folder / "config").write_text(CA)
-    new_key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -config config"
-    by_authority = "-CA ca.pem -CAkey ca.key -CAcreateserial -extfile config -extensions server"
-    for command in (
-        f"req -x509 {new_key} -extensions authority -days 2 -keyout ca.key -out ca.pem",
-        f"req {new_key} -subj /CN=fake-server -keyout server.key -out server.csr",
-        f"x509 -req -in server.csr {by_authority} -days 2 -out server.pem",
-    ):
-        subprocess.run([openssl, *command.split()], cwd=folder, check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture
-def server_context(certificates: Path) -> ssl.SSLContext:
-    """Return the certificate of a server."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
-    return context
-
 
 @pytest.fixture
 def tls_server(server_context: ssl.SSLContext) -> Iterator[EchoServer]:
@@ -310,6 +249,17 @@ def test_an_unknown_certificate_authority_is_refused(caller, create_model, tls_s
         caller.invoke(model, "hi")
     assert caught.value.phase == "connect"
     assert tls_server.requests == []
+    caller.close(model)
+
+
+def test_long_texts_pass_tls_unchanged(
+    caller, create_model, certificates, tls_server, fresh_environment
+) -> None:
+    """In both directions; TLS divides them into records of 16 KiB."""
+    fresh_environment.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
+    model = create_model(base_url=tls_server.base_url, check_context=False)
+    text = "".join(map(str, range(300_000)))
+    assert caller.invoke(model, text).text == text
     caller.close(model)
 
 

@@ -161,7 +161,12 @@ class RawServer:
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         if self._context:
-            sock = self._context.wrap_socket(sock, server_side=True)
+            with self._lock:  # wrapping makes the socket unusable
+                self._open.discard(sock)
+                sock = self._context.wrap_socket(
+                    sock, server_side=True, do_handshake_on_connect=False
+                )
+                self._open.add(sock)
         connection = Connection(self, sock, number)
         with contextlib.suppress(OSError, EndOfConnectionError):
             self._play(connection, self._greeting)
@@ -198,6 +203,14 @@ def reset(connection: Connection) -> None:
     raise EndOfConnectionError
 
 
+def notify_close(connection: Connection) -> None:
+    """Announce the end of TLS, and leave the connection open until the server stops."""
+    connection.sock.settimeout(0)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        connection.sock.unwrap()
+    ignore(connection)
+
+
 def silence(connection: Connection) -> None:
     """Read, but send nothing, until the client closes the connection."""
     while connection.sock.recv(1 << 20):
@@ -226,6 +239,19 @@ def await_event(event: threading.Event) -> Step:
 
     def step(connection: Connection) -> None:
         event.wait(MAX_WAIT_SECONDS)
+
+    return step
+
+
+def send_together(*parts: bytes) -> Step:
+    """Send parts as TLS records of their own, in one packet where the system can hold them back."""
+
+    def step(connection: Connection) -> None:
+        cork = getattr(socket, "TCP_CORK", None)  # Linux
+        for is_held, data in [*((1, part) for part in parts), (0, b"")]:
+            if cork:
+                connection.sock.setsockopt(socket.IPPROTO_TCP, cork, is_held)
+            connection.send(data)
 
     return step
 
