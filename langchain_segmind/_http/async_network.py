@@ -6,15 +6,22 @@ It knows at once what arrives on a connection that no request uses, and what is 
 import asyncio
 import select
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from math import inf
-from ssl import SSLContext
-from typing import Any, cast
+from ssl import MemoryBIO, SSLContext, SSLEOFError, SSLWantReadError
+from typing import Any, TypeVar, cast
 
 import httpcore
 import httpx
 
 from langchain_segmind._http.addresses import LookUps, remember_answer, share_time
+from langchain_segmind._http.deadline import Deadline
+
+T = TypeVar("T")
+
+MAX_READ_BYTES = 65_536
+"""Encrypted bytes that are read at once."""
 
 
 class LoopTransport(httpx.AsyncHTTPTransport):
@@ -221,23 +228,17 @@ class LoopStream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
     ) -> httpcore.AsyncNetworkStream:
         """Encrypt the connection."""
-        receiver, loop = Receiver(), asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(timeout):
-                transport = await loop.start_tls(
-                    self._transport, receiver, ssl_context, server_hostname=server_hostname
-                )
+            stream = TLSStream(self._transport, self._receiver, self, ssl_context, server_hostname)
+            await stream.shake_hands(timeout)
         except BaseException as error:
             self._transport.abort()
-            if isinstance(error, TimeoutError):
+            if isinstance(error, httpcore.TimeoutException):
                 raise httpcore.ConnectTimeout(str(error)) from None
-            if isinstance(error, OSError):
+            if isinstance(error, httpcore.NetworkError | OSError):
                 raise httpcore.ConnectError(str(error)) from None
             raise
-        if transport is None:
-            raise httpcore.ConnectError("the connection was closed")
-        receiver.connection_made(transport)
-        return LoopStream(transport, receiver)
+        return stream
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection knows about itself."""
@@ -246,6 +247,99 @@ class LoopStream(httpcore.AsyncNetworkStream):
             return is_known or is_readable(self._transport.get_extra_info("socket"))
         names = {"client_addr": "sockname", "server_addr": "peername"}
         return self._transport.get_extra_info(names.get(info, info))
+
+
+class TLSStream(LoopStream):
+    """An encrypted connection of an event loop.
+
+    asyncio's own TLS reads ahead, also while no request uses the connection, and hides what has
+    arrived. This class reads what is awaited only: anything else stays where `is_readable` finds
+    it, and the operating system makes the server wait.
+
+    Args:
+        transport: Sends bytes.
+        receiver: Receives bytes.
+        encrypted: Carries the encrypted bytes: a connection, or one to a proxy with TLS itself.
+        context: Checks the server's certificate.
+        server_hostname: The name that the certificate must have.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        receiver: Receiver,
+        encrypted: LoopStream,
+        context: SSLContext,
+        server_hostname: str | None,
+    ) -> None:
+        super().__init__(transport, receiver)
+        self._encrypted = encrypted
+        self._incoming, self._outgoing = MemoryBIO(), MemoryBIO()
+        self._ssl = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=server_hostname
+        )
+
+    async def shake_hands(self, timeout: float | None) -> None:  # noqa: ASYNC109 - as above
+        """Agree on keys, and check the server's certificate.
+
+        Raises:
+            OSError: TLS failed.
+            httpcore.NetworkError: The connection broke off.
+            httpcore.TimeoutException: It took too long.
+        """
+        await self._run(self._ssl.do_handshake, timeout)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as above
+        """Return what has arrived, or wait for it; nothing at the end."""
+        try:
+            # One record at a time: OpenSSL would hide the beginning of a further one.
+            return await self._run(partial(self._ssl.read, max_bytes), timeout)
+        except SSLEOFError:
+            return b""
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from None
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+        """Write all of a buffer."""
+        deadline = Deadline(timeout)
+        while buffer:
+            try:
+                written = await self._run(partial(self._ssl.write, buffer), get_seconds(deadline))
+            except OSError as error:
+                raise httpcore.WriteError(str(error)) from None
+            buffer = buffer[written:]
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what the connection knows about itself."""
+        if info == "ssl_object":
+            return self._ssl
+        if info == "is_readable" and (self._incoming.pending or self._ssl.pending()):
+            return True
+        return self._encrypted.get_extra_info(info)
+
+    async def _run(self, step: Callable[[], T], timeout: float | None) -> T:  # noqa: ASYNC109 - as above
+        """Return the result of a step of TLS, which can have to receive and send for it."""
+        deadline = Deadline(timeout)
+        while True:
+            try:
+                result = step()
+            except SSLWantReadError:
+                await self._send(deadline)
+            else:
+                await self._send(deadline)
+                return result
+            if data := await self._encrypted.read(MAX_READ_BYTES, get_seconds(deadline)):
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
+
+    async def _send(self, deadline: Deadline) -> None:
+        await self._encrypted.write(self._outgoing.read(), get_seconds(deadline))
+
+
+def get_seconds(deadline: Deadline) -> float | None:
+    """Return the seconds that are left; None without a deadline."""
+    return deadline.remaining if deadline.is_set else None
 
 
 def is_readable(sock: socket.socket) -> bool:
