@@ -115,6 +115,11 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection knows about itself."""
+        if info == "is_readable":
+            # httpcore does not look at what its TLS within a proxy's TLS has read ahead.
+            incoming = getattr(self._stream, "_incoming", None)
+            if incoming is not None and incoming.pending:
+                return True
         return self._stream.get_extra_info(info)
 
     def _get_timeout(self, timeout: float | None, error_class: type[Exception]) -> float | None:

@@ -33,7 +33,7 @@ SECRET = answer(ANSWER.replace(b"pong", b"the answer to the first account"))
 IDLE_SECONDS = 0.05
 """How long a connection is idle: the second answer arrives meanwhile."""
 
-ENCRYPTED = ["TLS", "TLS through a proxy"]
+ENCRYPTED = ["TLS", "TLS through a proxy", "TLS through a proxy with TLS"]
 
 
 @pytest.fixture(params=["plain", *ENCRYPTED])
@@ -50,7 +50,7 @@ def context(
     if "proxy" not in request.param:
         yield context
         return
-    with TunnelProxy() as proxy:
+    with TunnelProxy(context if "proxy with TLS" in request.param else None) as proxy:
         fresh_environment.setenv("HTTPS_PROXY", proxy.url)
         yield context
 
