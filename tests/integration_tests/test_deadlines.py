@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -228,8 +230,15 @@ def test_the_timeout_bounds_a_look_up(monkeypatch) -> None:
             caller.invoke(model, "hi")
 
 
-async def test_an_answer_that_arrived_while_the_process_was_stopped_is_read() -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_an_answer_that_arrived_while_the_process_was_stopped_is_read(
+    scheme: str,
+    certificates: Path,
+    server_context: ssl.SSLContext,
+    fresh_environment: pytest.MonkeyPatch,
+) -> None:
     """The timeout is noticed at the same moment."""
+    fresh_environment.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
     is_asked, is_stopped, is_sent = threading.Event(), threading.Event(), threading.Event()
     whole = answer()
     script = [
@@ -245,12 +254,16 @@ async def test_an_answer_that_arrived_while_the_process_was_stopped_is_read() ->
         is_sent.wait(20)
         time.sleep(TIMEOUT)
 
-    with RawServer(script) as server:
-        model = Caller(None).connect(server.get_url(), timeout=TIMEOUT, max_retries=0)
+    context = server_context if scheme == "https" else None
+    with RawServer([answer()], script, context=context) as server:
+        model = Caller(None).connect(server.get_url(scheme), max_retries=0, timeout=20)
+        await model.ainvoke("hi")  # connecting takes a part of the time
+        model.timeout = TIMEOUT
         call = asyncio.create_task(model.ainvoke("hi"))
         await asyncio.to_thread(is_asked.wait, 20)
         asyncio.get_running_loop().call_soon(stop)
         assert (await call).text == "pong"
+        await model.aclose()
 
 
 def test_a_timeout_on_a_kept_connection_ends_the_other_ones(caller: Caller) -> None:
