@@ -12,6 +12,9 @@ import asyncio
 import gc
 import os
 import random
+import shutil
+import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -21,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -117,6 +121,8 @@ CONDITIONS: dict[str, Damage | None] = {
     "answers in small pieces": trickle,
     "second answers glued on": glue,
     "second answers while idle": follow,
+    "second answers glued on, TLS": glue,
+    "second answers while idle, TLS": follow,
     "slow answers, and cancelled calls": delay,
     "server restarts": None,
 }
@@ -130,6 +136,7 @@ class Proxy:
         port: The server's port on loopback.
         damage: What happens to a part of the answers.
         restarts: Whether it closes all connections every 0.3 s and refuses new ones for 0.1 s.
+        context: Its TLS certificate; None for plain HTTP.
 
     Attributes:
         port: Its own port.
@@ -137,12 +144,20 @@ class Proxy:
         connections: How many connections are open.
     """
 
-    def __init__(self, port: int, damage: Damage | None, *, restarts: bool) -> None:
+    def __init__(
+        self,
+        port: int,
+        damage: Damage | None,
+        *,
+        restarts: bool,
+        context: ssl.SSLContext | None,
+    ) -> None:
         self.port = 0
         self.damaged = self.connections = 0
         self._target = port
         self._damage = damage
         self._restarts = restarts
+        self._context = context
         self._rng = random.Random(7)  # noqa: S311 - not a secret
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_ready = threading.Event()
@@ -166,7 +181,7 @@ class Proxy:
 
     async def _run(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
         self.port = server.sockets[0].getsockname()[1]
         self._is_ready.set()
         while self._restarts:
@@ -332,14 +347,34 @@ def is_more(counts: tuple[int, int], others: tuple[int, int]) -> bool:
     return any(count > other for count, other in zip(counts, others, strict=True))
 
 
-def measure(condition: str, damage: Damage | None, gateway: Gateway) -> list[str]:
+def create_certificate(folder: Path) -> ssl.SSLContext | None:
+    """Return a new certificate, which models trust; None without openssl."""
+    if (openssl := shutil.which("openssl")) is None:
+        return None
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = (
+        f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 1 -keyout {key} -out {certificate} "
+        "-subj /CN=strain -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(command.split(), check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    os.environ["SSL_CERT_FILE"] = str(certificate)
+    return context
+
+
+def measure(
+    condition: str, damage: Damage | None, gateway: Gateway, context: ssl.SSLContext | None
+) -> list[str]:
     """Run a condition, print its row, and return what was wrong."""
     gateway.reset()
     tally, before = Tally(), count_resources()
-    with Proxy(gateway.port, damage, restarts="restarts" in condition) as proxy:
+    scheme = "https" if context else "http"
+    restarts = "restarts" in condition
+    with Proxy(gateway.port, damage, restarts=restarts, context=context) as proxy:
         models = [
             ChatSegmindGPT4Turbo(
-                base_url=f"http://127.0.0.1:{proxy.port}/v1",
+                base_url=f"{scheme}://127.0.0.1:{proxy.port}/v1",
                 api_key=gateway.api_key,
                 timeout=CALL_SECONDS,
                 max_retries=max_retries,
@@ -381,9 +416,12 @@ def main() -> int:
     print("| condition | disturbances | answers | cancelled | errors | requests | slowest, s |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     problems = []
-    with Gateway(replies=repeat, credits=1_000_000) as gateway:
+    with TemporaryDirectory() as folder, Gateway(replies=repeat, credits=1_000_000) as gateway:
+        certificate = create_certificate(Path(folder))
         for condition, damage in CONDITIONS.items():
-            problems += measure(condition, damage, gateway)
+            context = certificate if "TLS" in condition else None
+            if context or "TLS" not in condition:
+                problems += measure(condition, damage, gateway, context)
     watchdog.cancel()
     print(f"\n{CALLS} calls each.", *(problems or ["Every promise was kept."]), sep="\n")
     return int(bool(problems))
