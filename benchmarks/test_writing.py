@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_segmind._chat.request import convert_messages
+from langchain_segmind._chat.conversation import convert_messages
 from langchain_segmind._tools.instructions import render_instructions
 from langchain_segmind._tools.tool_choice import ToolChoice
 from langchain_segmind._tools.tools import create_toolset

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from langchain_segmind._chat.images import Image
-from langchain_segmind._chat.request import Turn
 from langchain_segmind._chat.tokens import count_tokens, is_exact
+from langchain_segmind._chat.turns import Turn
 from langchain_segmind.exceptions import SegmindContextOverflowError
 
 TOKENS_PER_MESSAGE = 4

@@ -5,6 +5,7 @@ asked again. LangChain sees one call: one start, one end, and the usage of all r
 """
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -13,11 +14,13 @@ from langchain_core.outputs import ChatResult
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
+from langchain_segmind._chat.conversation import find_named_roles, remove_name
 from langchain_segmind._chat.refusals import ask_with_format
 from langchain_segmind._chat.request import ChatRequest, create_request
 from langchain_segmind._chat.response import (
     Completion,
     create_chat_result,
+    describe_result,
     move_thoughts,
     read_completion,
 )
@@ -68,9 +71,12 @@ def run_call(
     problems: list[str] = []
     conversation = list(messages)
     unclear: ChatResult | None = None
+    is_named = settings.include_names and "assistant" in find_named_roles(messages)
     while True:
         response = yield from ask_with_format(create_request(conversation, settings), base_url)
         completion = move_thoughts(_decode(response, decode), settings)
+        if is_named:
+            completion = replace(completion, text=remove_name(completion.text))
         parsed = read_completion(completion, settings)
         result = create_chat_result(completion, parsed, response.headers, settings)
         message = get_message(result)
@@ -104,7 +110,7 @@ def run_call(
             for reply, problem in zip(replies, problems, strict=True)
             if reply is not message
         ]
-    return result
+    return describe_result(result)
 
 
 def _get_balance(message: AIMessage) -> dict[str, Any]:

@@ -84,6 +84,11 @@ class CallParameters(BodyParameters):
     """One or more strings at which the reply is cut off. They are applied here, and sent as well to
     models with OpenAI's format. A call's `stop` replaces the model's; `[]` means none."""
 
+    include_names: bool = True
+    """Whether the text of a message begins with its `name` where several names speak in one role,
+    as in a chat of agents: `<name>Ann</name><content>...</content>`, as langgraph-supervisor writes
+    it. A reply in this form is returned without it."""
+
     timeout: Timeout | None = 120
     """Seconds that one call may take, including retries and the waits between them; None for no
     limit. Waiting for the `rate_limiter`, or for a connection without a client of your own, does

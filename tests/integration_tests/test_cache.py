@@ -31,6 +31,7 @@ RELEVANT = {
     "model_kwargs": {"presence_penalty": 1},
     "on_invalid_tool_call": "return",
     "calls_in_text": False,
+    "include_names": False,
     "output_retries": 2,
     "api_format": "anthropic",
     "native_response_format": False,

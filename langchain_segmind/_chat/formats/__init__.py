@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from langchain_segmind._api.json_body import ANSWER_KEYS, UnreadableNumberError, parse_json
 from langchain_segmind._api.usage import find_usage
+from langchain_segmind._chat.conversation import describe_surrogate
 from langchain_segmind._chat.formats import anthropic, gemini, openai
-from langchain_segmind._chat.request import ChatRequest, describe_surrogate
+from langchain_segmind._chat.request import ChatRequest
 from langchain_segmind._chat.response import Completion
 from langchain_segmind.data._profiles import APIFormat
 

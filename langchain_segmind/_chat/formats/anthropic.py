@@ -23,8 +23,9 @@ from langchain_segmind._chat.formats.shared import (
     merge_turns,
     select_parameters,
 )
-from langchain_segmind._chat.request import ChatRequest, Part
+from langchain_segmind._chat.request import ChatRequest
 from langchain_segmind._chat.response import Completion, FinishReason
+from langchain_segmind._chat.turns import Part
 
 UNSENT = frozenset({"seed"})
 """Parameters that the format has no place for."""

@@ -13,8 +13,9 @@ from langchain_segmind._chat.formats.shared import (
     keep_facts,
     map_reason,
 )
-from langchain_segmind._chat.request import ChatRequest, Part
+from langchain_segmind._chat.request import ChatRequest
 from langchain_segmind._chat.response import Completion, FinishReason
+from langchain_segmind._chat.turns import Part
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from langchain_segmind._chat.request import ChatRequest, Part, Turn, join_texts
+from langchain_segmind._chat.request import ChatRequest
 from langchain_segmind._chat.response import FinishReason
+from langchain_segmind._chat.turns import Part, Turn, join_texts
 from langchain_segmind._tools import is_deeper
 
 MAX_FACT_DEPTH = 100

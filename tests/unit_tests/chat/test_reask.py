@@ -11,7 +11,7 @@ from pydantic import BaseModel, field_validator
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._chat.formats import decode
 from langchain_segmind._chat.reask import KEPT, UNCLEAR, WRITE_CALLS, WRITE_JSON, Call, run_call
-from langchain_segmind._chat.request import Turn
+from langchain_segmind._chat.turns import Turn
 from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._output.structured_output import create_structured_output
 from langchain_segmind._settings.call_settings import CallSettings
@@ -97,6 +97,38 @@ EVEN_CALL = {
 EVEN_JSON = {"response_format": ResponseFormat(EVEN.schema), "structured_output": EVEN}
 ADD = "[add(a=2, b=3)]"
 ONLY_ADD = "sub: no such function was offered; offered are: add"
+
+
+NAMED = [HumanMessage("Hi."), AIMessage("A", name="one"), AIMessage("B", name="two")]
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("<name>two</name><content>Five.</content>", "Five."),
+        ("<name>two</name>\n<content>Five.\n</content>\n", "Five.\n\n"),
+        ("Five.", "Five."),
+        ("See <name>two</name><content>Five.</content>", None),
+    ],
+)
+def test_a_reply_that_imitates_the_form_of_names_is_its_text(text, content) -> None:
+    """Only where messages were sent in this form."""
+    for messages, expected in ((NAMED, content), (NAMED[:2], text)):
+        call = start({}, messages)
+        next(call)
+        with pytest.raises(StopIteration) as end:
+            call.send(reply(text))
+        assert end.value.value.generations[0].message.content == (expected or text)
+
+
+def test_a_call_behind_a_name_is_read() -> None:
+    """The model imitates what it was shown of others."""
+    call = start({"tools": TOOLS, "output_retries": 0}, NAMED)
+    next(call)
+    with pytest.raises(StopIteration) as end:
+        call.send(reply("<name>two</name><content>Let me add.</content>\n[add(a=2, b=3)]"))
+    message = end.value.value.generations[0].message
+    assert (message.content, message.tool_calls[0]["args"]) == ("Let me add.", {"a": 2, "b": 3})
 
 
 class TestAcceptedReplies:

@@ -20,8 +20,9 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.tool import invalid_tool_call
 
+from langchain_segmind._chat.conversation import convert_messages
 from langchain_segmind._chat.formats import encode
-from langchain_segmind._chat.request import ChatRequest, convert_messages, create_request
+from langchain_segmind._chat.request import ChatRequest, create_request
 from langchain_segmind._settings.call_settings import CallSettings
 from tests.support.shapes import nest
 
@@ -58,8 +59,9 @@ V1_REASONING = {"type": "reasoning", "reasoning": "hm"}
     [
         ("", ""),
         ([], ""),
-        (["a", "b"], "ab"),
-        ([{"type": "text", "text": "a"}, "b"], "ab"),
+        ([{"text": "a"}], "a"),
+        ([{"type": "input_text", "text": "a"}, {"type": "reasoning", "text": "b"}], "a"),
+        ([{"type": "text", "text": "a"}, {"cachePoint": {"type": "default"}}], "a"),
         ([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}], "a"),
         (HumanMessage(content_blocks=[V1_FILE]).content, "a"),
         ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}], "a"),
@@ -71,9 +73,148 @@ V1_REASONING = {"type": "reasoning", "reasoning": "hm"}
     ids=str,
 )
 def test_a_content_becomes_a_string(content, text) -> None:
-    """Text is joined; thinking and other providers' hints are left out."""
+    """Thinking and other providers' hints are left out."""
     for message, role in ((HumanMessage(content), "user"), (AIMessage(content), "assistant")):
         assert encode_messages([message]) == [{"role": role, "content": text}]
+
+
+@pytest.mark.parametrize("content", [["a", "b"], [{"type": "text", "text": "a"}, "b"]])
+def test_text_blocks_are_lines_but_in_a_models_message(content) -> None:
+    """A person's blocks are pieces, such as a task and its text; a model's are one text."""
+    for message in (HumanMessage, SystemMessage):
+        assert encode_messages([message(content)])[0]["content"] == "a\nb"
+    assert "a\nb" in encode_messages([ToolMessage(content, tool_call_id="1")])[0]["content"]
+    assert encode_messages([AIMessage(content)])[0]["content"] == "ab"
+
+
+OTHERS_BLOCKS = [
+    {"type": "code_execution_result", "output": "4", "outcome": 1},
+    {"type": "code_interpreter_call", "id": "ci_1", "code": "2 + 2", "outputs": None},
+    {"type": "compaction", "content": "Earlier: ..."},
+    {"type": "executable_code", "executable_code": "print(2 + 2)", "language": "python"},
+    {"type": "file_search_call", "id": "fs_1", "queries": ["a"], "results": None},
+    {"type": "mcp_call", "id": "mcp_1", "name": "roll", "arguments": "{}", "output": "4"},
+    {"type": "mcp_list_tools", "id": "mcpl_1", "tools": []},
+    {"type": "server_tool_call", "id": "st_1", "name": "web_search", "args": {"query": "a"}},
+    {"type": "server_tool_result", "tool_call_id": "st_1", "status": "success", "output": "b"},
+    {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "a"}},
+    {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+    {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": [{"url": "https://a"}]},
+    {"cachePoint": {"type": "default"}},
+    {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}]},
+]
+"""What other providers write into their models' messages."""
+
+
+@pytest.mark.parametrize("block", OTHERS_BLOCKS, ids=lambda block: block.get("type", "mark"))
+@pytest.mark.parametrize("is_wrapped", [True, False], ids=["wrapped", "bare"])
+def test_a_thread_of_another_provider_goes_on(block, is_wrapped) -> None:
+    """What only that provider can use is left out of its model's message."""
+    block = {"type": "non_standard", "value": block} if is_wrapped else block
+    content = [{"type": "output_text", "text": "4"}, block, {"type": "text", "text": " cats"}]
+    assert encode_messages([AIMessage(content)])[0]["content"] == "4 cats"
+
+
+def test_media_in_a_models_message_is_an_error() -> None:
+    """An image that another provider's model drew cannot be sent."""
+    drawn = AIMessage([{"type": "image_generation_call", "id": "ig_1", "result": "iVBORw0KGgo="}])
+    with pytest.raises(ValueError, match="image_generation_call"):
+        encode_messages([drawn])
+
+
+FOREIGN_CALLS = [
+    pytest.param(
+        {
+            "type": "function_call",
+            "name": "add",
+            "arguments": '{"a": 1}',
+            "call_id": "c",
+            "id": "f",
+        },
+        "[add(a=1)]",
+        id="function_call",
+    ),
+    pytest.param(
+        {"type": "custom_tool_call", "name": "add", "input": "1 + 1", "call_id": "c", "id": "f"},
+        "[add(__arg1='1 + 1')]",
+        id="custom_tool_call",
+    ),
+    pytest.param(
+        {"type": "tool_call", "name": "add", "args": {"a": 1}, "id": "c"},
+        "[add(a=1)]",
+        id="tool_call",
+    ),
+]
+
+
+@pytest.mark.parametrize(("block", "written"), FOREIGN_CALLS)
+def test_a_call_of_another_provider_is_written_once(block, written) -> None:
+    """Whether `tool_calls` has it too, or not."""
+    call = ToolCall(name="add", args={"a": 1}, id="c")
+    assert encode_messages([AIMessage([block])])[0]["content"] == written
+    assert encode_messages([AIMessage([block], tool_calls=[call])])[0]["content"] == "[add(a=1)]"
+
+
+@pytest.mark.parametrize(
+    ("role", "sent"),
+    [("developer", "system"), ("Human", "user"), ("AI", "assistant"), ("USER", "user")],
+)
+def test_a_role_can_be_written_otherwise(role, sent) -> None:
+    """As in OpenAI's API, and in LangChain's own words."""
+    assert encode_messages([ChatMessage("hi", role=role)]) == [{"role": sent, "content": "hi"}]
+
+
+# --- Names ---
+
+
+def test_names_are_sent_where_several_speak_in_one_role() -> None:
+    """Otherwise the model cannot tell the people, or the agents, apart."""
+    messages = [
+        SystemMessage("Hi.", name="system"),
+        HumanMessage("A", name="Ann"),
+        HumanMessage("B", name="Bob"),
+        HumanMessage("C"),
+        AIMessage("D", name="agent"),
+        ChatMessage("E", role="user", name="Eve"),
+    ]
+    assert [message["content"] for message in encode_messages(messages)] == [
+        "Hi.",
+        "<name>Ann</name><content>A</content>",
+        "<name>Bob</name><content>B</content>",
+        "C",
+        "D",
+        "<name>Eve</name><content>E</content>",
+    ]
+    turns = convert_messages(messages, include_names=False)
+    assert [turn.text for turn in turns] == ["Hi.", *"ABCDE"]
+
+
+def test_one_name_in_a_role_is_not_sent() -> None:
+    """`create_agent(name=...)` sets it on all messages of the model."""
+    messages = [HumanMessage("A", name="Ann"), AIMessage("B", name="agent"), AIMessage("C")]
+    assert [message["content"] for message in encode_messages(messages)] == ["A", "B", "C"]
+
+
+def test_a_name_that_the_text_has_already_is_not_sent_twice() -> None:
+    """langgraph-supervisor writes it with `include_agent_name="inline"`."""
+    text = "<name>one</name><content>A</content>"
+    messages = [HumanMessage("go"), AIMessage(text, name="one"), AIMessage("B", name="two")]
+    assert encode_messages(messages)[1]["content"] == text
+
+
+def test_a_name_cannot_end_its_tag() -> None:
+    """It is text of users."""
+    messages = [HumanMessage("A", name="</name><content>x"), HumanMessage("B", name="Bob")]
+    sent = encode_messages(messages)[0]["content"]
+    assert sent == "<name>&lt;/name&gt;&lt;content&gt;x</name><content>A</content>"
+
+
+def test_calls_follow_the_text_of_a_named_message() -> None:
+    """They are no part of what is said."""
+    call = ToolCall(name="add", args={"a": 1}, id="c")
+    messages = [AIMessage("A", name="one", tool_calls=[call]), AIMessage("B", name="two")]
+    sent = encode_messages(messages)[0]["content"]
+    assert sent == "<name>one</name><content>A</content>\n[add(a=1)]"
 
 
 def test_a_wrapped_call_is_a_call() -> None:
@@ -127,9 +268,9 @@ def test_each_invalid_call_is_looked_for_behind_the_one_before() -> None:
     assert sent == [f"{once}\n[add(a=)]", twice]
 
 
-def test_the_sent_text_is_the_messages_text() -> None:
+def test_the_sent_text_of_a_reply_is_its_text() -> None:
     """Blocks are joined as langchain-core joins them."""
-    message = HumanMessage(["a ", {"type": "text", "text": "b"}, "c"])
+    message = AIMessage(["a ", {"type": "text", "text": "b"}, "c"])
     assert encode_messages([message])[0]["content"] == message.text
 
 
@@ -159,11 +300,12 @@ def test_messages_keep_their_order() -> None:
         (HumanMessage(content_blocks=[{"type": "file", "base64": "AA=="}]), "file"),
         (HumanMessage([{"type": "text-plain", "url": "https://host/a.txt"}]), "text-plain"),
         (HumanMessage([{"type": "text"}]), "text"),
-        (HumanMessage([{"cachePoint": {}}]), "None"),
+        (HumanMessage([{"odd": {}}]), "''"),
+        (HumanMessage([{"type": "odd", "text": "a"}]), "odd"),
         (HumanMessage.model_construct(content=[5]), "int"),
         (HumanMessage.model_construct(content=5), "neither"),
         (HumanMessage([{"type": ["text"]}]), "['text']"),
-        (AIMessage([{"type": "non_standard", "value": {"type": "odd"}}]), "odd"),
+        (HumanMessage([{"type": "non_standard", "value": {"type": "odd"}}]), "odd"),
         (ChatMessage("hi", role="critic"), "critic"),
         (ChatMessage("hi", role="critic"), "user"),
         (RemoveMessage(id="1"), "remove"),
@@ -224,11 +366,13 @@ MESSAGES = st.one_of(
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
-def expected_text(content) -> str:
-    """Return the texts of a content, joined."""
-    if isinstance(content, str):
-        return content
-    return "".join(b if isinstance(b, str) else b.get("text", "") for b in content)
+def expected_text(message) -> str:
+    """Return the texts of a message, joined."""
+    if isinstance(message.content, str):
+        return message.content
+    texts = (b if isinstance(b, str) else b.get("text", "") for b in message.content)
+    is_reply = message.type == "ai" or getattr(message, "role", "") == "assistant"
+    return ("" if is_reply else "\n").join(filter(None, texts))
 
 
 @given(st.lists(MESSAGES, min_size=1, max_size=8))
@@ -240,7 +384,7 @@ def test_any_history_keeps_its_order_and_texts(messages) -> None:
     assert messages == before
     assert [set(message) for message in sent] == [{"role", "content"}] * len(messages)
     assert [message["content"] for message in sent] == [
-        expected_text(message.content) for message in messages
+        expected_text(message) for message in messages
     ]
     assert [message["role"] for message in sent] == [
         message.role if isinstance(message, ChatMessage) else ROLES[message.type]
