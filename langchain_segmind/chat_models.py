@@ -39,6 +39,7 @@ from langchain_segmind._chat.context import check_context, count_turn_tokens
 from langchain_segmind._chat.reask import run_call
 from langchain_segmind._chat.request import ChatRequest, create_request, explain_image_urls
 from langchain_segmind._chat.response import (
+    combine_outputs,
     convert_result_to_chunks,
     copy_cached_message,
     remove_response_facts,
@@ -677,6 +678,9 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         # Not JSON; `ls_structured_output_format` describes it.
         params.pop("structured_output", None)
         return params
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        return combine_outputs(llm_outputs)
 
     @property
     def _has_cache(self) -> bool:

@@ -30,6 +30,10 @@ from langchain_segmind._tools import (
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 """Why a reply ended, in OpenAI's words."""
 
+GENERATION_KEYS = ("finish_reason", "logprobs")
+OUTPUT_KEYS = ("id", "model_name", "system_fingerprint", "token_usage")
+"""What is in `generation_info` and `llm_output`, beside the metadata."""
+
 CUT_REASONS = frozenset({"length", "content_filter"})
 """Finish reasons of replies that may end within thoughts."""
 
@@ -180,37 +184,61 @@ def _extract_json(text: str, settings: CallSettings) -> str:
         return text
 
 
+def describe_result(result: ChatResult) -> ChatResult:
+    """Return a result with what callbacks and evaluators read beside the message."""
+    message = cast("AIMessage", result.generations[0].message)
+    facts = message.response_metadata
+    if usage := message.usage_metadata:
+        facts["token_usage"] = {
+            "prompt_tokens": usage["input_tokens"],
+            "completion_tokens": usage["output_tokens"],
+            "total_tokens": usage["total_tokens"],
+        }
+    info, output = (
+        {name: facts[name] for name in names if name in facts}
+        for names in (GENERATION_KEYS, OUTPUT_KEYS)
+    )
+    generation = ChatGeneration(message=message, generation_info=info)
+    return ChatResult(generations=[generation], llm_output=output)
+
+
+def combine_outputs(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Return the `llm_output` of several results: the sum of their tokens."""
+    known = [output for output in outputs if output]
+    usages = [output["token_usage"] for output in known if "token_usage" in output]
+    combined = {name: value for output in reversed(known) for name, value in output.items()}
+    combined.pop("id", None)
+    if usages:
+        combined["token_usage"] = {name: sum(one[name] for one in usages) for name in usages[0]}
+    return combined
+
+
 def convert_result_to_chunks(result: ChatResult) -> list[ChatGenerationChunk]:
-    """Return a complete reply as a stream: its text, its calls if there are any, its end.
+    """Return a complete reply as a stream in OpenAI's layout.
+
+    The text comes first. Each call has a chunk with its name and id, and one with its arguments.
+    The last chunk has all that is known at the end only.
 
     Merging chunks parses the arguments of calls again and repairs what is cut off
-    (langchain-ai/langchain#39275). So a call that cannot be run keeps its own text, which is not
-    JSON, in a chunk that does not end the message.
+    (langchain-ai/langchain#39275). A call that cannot be run stays so: its arguments are its own
+    text, which is not JSON.
     """
-    message = cast("AIMessage", result.generations[0].message)
-    calls = [
-        tool_call_chunk(
-            name=call["name"],
-            args=json.dumps(call["args"], ensure_ascii=False),
-            id=call["id"],
-        )
-        for call in message.tool_calls
-    ]
-    calls += [
-        tool_call_chunk(name=call["name"], args=call["args"], id=call["id"])
-        for call in message.invalid_tool_calls
-    ]
-    text = AIMessageChunk(
-        content=message.content,
-        id=message.id,
-        name=message.name,
-        additional_kwargs=message.additional_kwargs,
+    generation = result.generations[0]
+    message = cast("AIMessage", generation.message)
+    chunks = [AIMessageChunk(content=message.content, additional_kwargs=message.additional_kwargs)]
+    for index, call in enumerate([*message.tool_calls, *message.invalid_tool_calls]):
+        args = call["args"]
+        text = json.dumps(args, ensure_ascii=False) if isinstance(args, dict) else args
+        start = tool_call_chunk(name=call["name"], args="", id=call["id"], index=index)
+        rest = tool_call_chunk(args=text, index=index)
+        chunks += [AIMessageChunk(content="", tool_call_chunks=[part]) for part in (start, rest)]
+    last = AIMessageChunk(
+        content="",
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
-        chunk_position=None if calls else "last",
+        chunk_position="last",
     )
-    chunks = [text]
-    if calls:
-        chunks.append(AIMessageChunk(content="", tool_call_chunks=calls))
-        chunks.append(AIMessageChunk(content="", chunk_position="last"))
-    return [ChatGenerationChunk(message=chunk) for chunk in chunks]
+    return [
+        *(ChatGenerationChunk(message=chunk) for chunk in chunks),
+        ChatGenerationChunk(message=last, generation_info=generation.generation_info),
+    ]

@@ -1,4 +1,4 @@
-"""All methods return the same text, usage and metadata; a stream is one chunk."""
+"""All methods return the same text, usage and metadata; a stream has OpenAI's layout."""
 
 import asyncio
 from typing import Any
@@ -10,6 +10,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
 from tests.support.replies import NATIVE_REASONS
+from tests.support.scripts import add
 
 pytestmark = pytest.mark.every_format
 
@@ -64,6 +65,7 @@ async def collect_v2(model) -> AIMessage:
     assert [event["event"] for event in events] == [
         "on_chat_model_start",
         "on_chat_model_stream",
+        "on_chat_model_stream",
         "on_chat_model_end",
     ]
     return events[-1]["data"]["output"]
@@ -92,6 +94,7 @@ def test_all_methods_return_the_same_message(
         "remaining_credits": 4.5,
         "cost": 0.01,
         "request_id": "r-1",
+        "token_usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
     }
 
     async def astream() -> AIMessageChunk:
@@ -115,11 +118,49 @@ def test_all_methods_return_the_same_message(
     )
 
 
-def test_a_stream_is_one_chunk_marked_as_the_last(caller, create_model) -> None:
-    """The endpoint does not stream."""
-    (chunk,) = caller.stream(create_model(), "hi")
-    assert isinstance(chunk, AIMessageChunk)
-    assert (chunk.text, chunk.chunk_position) == ("one two", "last")
+def test_a_stream_is_a_text_and_an_end(caller, create_model) -> None:
+    """As OpenAI's: clients take a chunk with a finish reason for the end."""
+    text, end = caller.stream(create_model(), "hi")
+    assert isinstance(text, AIMessageChunk)
+    assert (text.text, text.response_metadata, text.usage_metadata) == ("one two", {}, None)
+    assert (end.text, end.chunk_position) == ("", "last")
+    assert end.response_metadata["finish_reason"] == "stop"
+    assert end.usage_metadata["total_tokens"] == 5
+
+
+def test_each_call_of_a_stream_is_a_start_and_its_arguments(caller, create_model, gateway) -> None:
+    """Clients such as AG-UI's begin a call at its name, and show the arguments that follow."""
+    gateway.script(["Let me see.\n[add(a=1, b=2), add(a=3, b=4)]"])
+    model = create_model(output_retries=0).bind_tools([add])
+    first, *middle, end = caller.stream(model, "hi")
+    assert (first.text, first.tool_call_chunks) == ("Let me see.", [])
+    assert (end.tool_call_chunks, end.response_metadata["finish_reason"]) == ([], "tool_calls")
+    parts = [chunk.tool_call_chunks[0] for chunk in middle]
+    assert [(part["index"], part["name"], part["args"]) for part in parts] == [
+        (0, "add", ""),
+        (0, None, '{"a": 1, "b": 2}'),
+        (1, "add", ""),
+        (1, None, '{"a": 3, "b": 4}'),
+    ]
+    assert [bool(part["id"]) for part in parts] == [True, False] * 2
+
+
+CUT_CALLS = ["[add(a=1, b=", '{"name": "add", "arguments": {"a": 1, "b"', '[add({"a": 1, "b": ']
+
+
+@pytest.mark.parametrize("text", CUT_CALLS)
+def test_a_call_that_cannot_be_run_stays_so_when_chunks_are_merged(
+    caller, create_model, gateway, text
+) -> None:
+    """LangChain repairs arguments that look like JSON that was cut off."""
+    gateway.script([text, text])
+    model = create_model(on_invalid_tool_call="return", output_retries=0).bind_tools([add])
+    message, merged = caller.invoke(model, "hi"), merge(caller.stream(model, "hi"))
+    assert (merged.content, merged.tool_calls) == (message.content, [])
+    assert [call["args"] for call in merged.invalid_tool_calls] == [
+        call["args"] for call in message.invalid_tool_calls
+    ]
+    assert message.invalid_tool_calls
 
 
 class Tokens(BaseCallbackHandler):
@@ -133,10 +174,10 @@ class Tokens(BaseCallbackHandler):
 
 
 def test_on_llm_new_token_fires_once_with_the_reply(caller, create_model) -> None:
-    """As it does for a stream of one chunk."""
+    """And with an empty text at the end, as OpenAI's."""
     tokens = Tokens()
     caller.stream(create_model(), "hi", config={"callbacks": [tokens]})
-    assert tokens.tokens == ["one two"]
+    assert tokens.tokens == ["one two", ""]
 
 
 def test_on_llm_new_token_fires_under_v3_events(create_model) -> None:
@@ -145,7 +186,7 @@ def test_on_llm_new_token_fires_under_v3_events(create_model) -> None:
     model = create_model(callbacks=[tokens])
     assert model.stream_events("hi", version="v3").output.text == "one two"
     asyncio.run(collect_v3(model))
-    assert tokens.tokens == ["one two"] * 2
+    assert tokens.tokens == ["one two", ""] * 2
 
 
 def test_usage_callbacks_count_each_call_once(caller, create_model, slug) -> None:

@@ -15,6 +15,7 @@ from langchain_segmind._chat.formats import decode
 from langchain_segmind._chat.reask import run_call
 from langchain_segmind._chat.response import (
     Completion,
+    combine_outputs,
     convert_result_to_chunks,
     create_chat_result,
     read_completion,
@@ -99,6 +100,7 @@ def test_all_fields_of_a_response_are_kept() -> None:
         "request_id": "r-1",
         "generation_time": 1.25,
         "system_fingerprint": "fp_1",
+        "token_usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
         "logprobs": {"content": []},
     }
     assert message.usage_metadata == {
@@ -329,14 +331,45 @@ def test_requested_json_has_no_fence_or_lone_surrogate(text: str, content: str) 
     assert message.text.encode()
 
 
-def test_a_streams_chunk_has_all_of_the_message() -> None:
-    """And is marked as the last."""
+def test_a_streams_chunks_have_all_of_the_message() -> None:
+    """The text first, the metadata last."""
     settings, completion_ = CallSettings(model="slug"), Completion(text="hi")
     parsed = read_completion(completion_, settings)
     result = create_chat_result(completion_, parsed, {}, settings)
-    message, chunk = result.generations[0].message, convert_result_to_chunks(result)[0].message
-    assert chunk.chunk_position == "last"
-    assert (chunk.content, chunk.response_metadata) == (message.content, message.response_metadata)
+    message = result.generations[0].message
+    text, end = (chunk.message for chunk in convert_result_to_chunks(result))
+    assert (text.content, text.chunk_position) == (message.content, None)
+    assert (end.response_metadata, end.chunk_position) == (message.response_metadata, "last")
+
+
+def test_callbacks_find_tokens_and_finish_reason() -> None:
+    """In `llm_output` and `generation_info`, where ChatOpenAI has them."""
+    body = completion(usage={"prompt_tokens": 3, "completion_tokens": 2}, id="chat-1")
+    body["choices"][0] |= {"finish_reason": "stop", "logprobs": {"content": []}}
+    call = run_call([HumanMessage("hi")], CallSettings(model="slug"), decode)
+    next(call)
+    with pytest.raises(StopIteration) as end:
+        call.send(APIResponse(200, {}, json.dumps(body).encode()))
+    result = end.value.value
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    assert result.llm_output == {"id": "chat-1", "model_name": "slug", "token_usage": usage}
+    assert result.generations[0].generation_info == {
+        "finish_reason": "stop",
+        "logprobs": {"content": []},
+    }
+
+
+def test_the_outputs_of_several_prompts_are_added_up() -> None:
+    """A reply without a usage adds nothing."""
+    outputs = [
+        {"id": "1", "model_name": "slug", "token_usage": {"prompt_tokens": 3, "total_tokens": 5}},
+        {"id": "2", "model_name": "slug", "token_usage": {"prompt_tokens": 1, "total_tokens": 2}},
+        {"id": "3", "model_name": "slug"},
+        None,
+    ]
+    usage = {"prompt_tokens": 4, "total_tokens": 7}
+    assert combine_outputs(outputs) == {"model_name": "slug", "token_usage": usage}
+    assert combine_outputs([None]) == {}
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,7 @@ def test_all_parts_of_a_reply_are_read() -> None:
         "finish_reason": "stop",
         "native_finish_reason": "end_turn",
         "remaining_credits": None,
+        "token_usage": {"prompt_tokens": 127, "completion_tokens": 5, "total_tokens": 132},
     }
     assert message.usage_metadata == {
         "input_tokens": 127,

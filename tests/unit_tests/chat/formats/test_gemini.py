@@ -137,6 +137,7 @@ def test_all_parts_of_a_reply_are_read() -> None:
         "finish_reason": "stop",
         "native_finish_reason": "STOP",
         "remaining_credits": None,
+        "token_usage": {"prompt_tokens": 103, "completion_tokens": 25, "total_tokens": 128},
     }
     assert message.usage_metadata == {
         "input_tokens": 103,
