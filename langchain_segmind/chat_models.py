@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -18,7 +19,8 @@ from langchain_core.language_models import (
 )
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.tools import BaseTool
 from pydantic import (
     ConfigDict,
@@ -47,6 +49,10 @@ from langchain_segmind._chat.response import (
 from langchain_segmind._chat.tokens import count_image_tokens, count_tokens, encode
 from langchain_segmind._http import APIRequest, Sender, aclose, close, get_running_loop
 from langchain_segmind._output.structured_output import (
+    Answer,
+    OutputMethod,
+    OutputOptions,
+    RawAnswer,
     create_parser,
     create_requirement,
     create_structured_output,
@@ -162,6 +168,17 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             super().__setattr__(name, value)
             if follows:
                 self.profile = self._resolve_model_profile()
+
+    def configurable_fields(
+        self, **kwargs: AnyConfigurableField
+    ) -> RunnableSerializable[LanguageModelInput, AIMessage]:
+        """Return a model whose fields, by either name, can be set in a call's `configurable`.
+
+        Args:
+            kwargs: Fields by name, such as `model_name=ConfigurableField(id="model")`.
+        """
+        fields = {OTHER_NAMES.get(name, name): field for name, field in kwargs.items()}
+        return super().configurable_fields(**fields)
 
     @model_validator(mode="before")
     @classmethod
@@ -377,7 +394,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         return Sender(
             api_key=self.segmind_api_key,
             timeout=settings.timeout,
-            max_retries=self.max_retries,
+            max_retries=cast("int", self.max_retries),
             retry_read_timeouts=self.retry_read_timeouts,
             client=client,
             rate_limiter=self.rate_limiter,
@@ -468,16 +485,58 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         chosen = {name: value for name, value in given.items() if value is not None}
         return self.bind(tools=converted, **chosen, **kwargs)
 
+    @overload  # type: ignore[override] # core's own type knows pydantic's classes only
+    def with_structured_output(
+        self,
+        schema: type[Answer],
+        *,
+        include_raw: Literal[False] = False,
+        **options: Unpack[OutputOptions],
+    ) -> Runnable[LanguageModelInput, Answer]: ...
+
+    @overload
+    def with_structured_output(
+        self, schema: type[Answer], *, include_raw: Literal[True], **options: Unpack[OutputOptions]
+    ) -> Runnable[LanguageModelInput, RawAnswer[Answer]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        include_raw: Literal[False] = False,
+        **options: Unpack[OutputOptions],
+    ) -> Runnable[LanguageModelInput, dict[str, Any]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        include_raw: Literal[True],
+        **options: Unpack[OutputOptions],
+    ) -> Runnable[LanguageModelInput, RawAnswer[dict[str, Any]]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None,
+        *,
+        include_raw: bool,
+        **options: Unpack[OutputOptions],
+    ) -> Runnable[LanguageModelInput, Any]: ...
+
     def with_structured_output(
         self,
         schema: dict[str, Any] | type | None = None,
         *,
-        method: Literal["function_calling", "json_schema", "json_mode"] | None = None,
+        method: OutputMethod | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Return a runnable that replies with objects of a schema, never None.
+        """Return a runnable that replies with objects of a schema; without tools, never None.
 
         A reply that does not match, or that a class's validators refuse, is shown to the model
         with the reason, and the model is asked again (`output_retries`).
@@ -493,6 +552,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
                 "parsing_error": Exception | None}` and not raise if no reply matches.
             strict: OpenAI's `strict` of a schema that is sent to the model. By default True where
                 that changes no property to a required one. Replies are always checked.
+            tools: Tools that the model can call before it answers. A reply that calls them is
+                returned as None, so pass `include_raw` as well. Not with "function_calling".
             kwargs: Not supported; raises TypeError.
 
         Returns:
@@ -527,10 +588,16 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             )
         output = None if schema is None else create_structured_output(schema)
         if method is None:
-            is_native = self._get_settings().takes_format("json_schema")
+            is_native = bool(tools) or self._get_settings().takes_format("json_schema")
             method = "json_schema" if is_native else "function_calling"
+        requirement = create_requirement(output, method, strict=strict)
+        if tools:
+            if output is None or method == "function_calling":
+                raise ValueError("tools need a schema and method='json_schema' or 'json_mode'.")
+            output = replace(output, has_tools=True)
+            requirement["tools"] = convert_tools(tools)
         model = self.bind(
-            **create_requirement(output, method, strict=strict),
+            **requirement,
             structured_output=output,
             # With the raw reply, `parsing_error` reports an unmet requirement.
             on_unmet_requirement="return" if include_raw else "raise",
@@ -581,7 +648,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         sender = Sender(
             api_key=self.segmind_api_key,
             timeout=self.timeout,
-            max_retries=self.max_retries,
+            max_retries=cast("int", self.max_retries),
             retry_read_timeouts=self.retry_read_timeouts,
             client=client,
             observer=UsageTracker(CREDITS_PATH),

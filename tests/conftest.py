@@ -35,7 +35,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def running_gateway() -> Iterator[Gateway]:
     """Run one strict gateway for all tests: it rejects any request that breaks the contract."""
-    body_keys = ["presence_penalty", "frequency_penalty"]
+    body_keys = ["min_p", "top_k"]
     with Gateway(
         api_key=SECRET,
         credits=1_000,

@@ -102,7 +102,11 @@ def find_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
     calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]
     known = {call["id"] for call in calls}
     blocks = message.content if isinstance(message.content, list) else []
-    return [*calls, *(call for call in _read_calls(blocks) if call["id"] not in known)]
+    calls += (call for call in _read_calls(blocks) if call["id"] not in known)
+    function = message.additional_kwargs.get("function_call")  # OpenAI's older form
+    if not calls and isinstance(function, dict):
+        calls += _read_calls([{**function, "type": "function_call"}])
+    return calls
 
 
 def _read_calls(blocks: list[Any]) -> Iterator[ToolCall | InvalidToolCall]:

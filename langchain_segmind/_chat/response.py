@@ -119,10 +119,16 @@ def create_chat_result(
         "request_id": headers.get(REQUEST_ID_HEADER),
         "generation_time": parse_amount(headers.get(GENERATION_TIME_HEADER)),
     }
-    texts = {"refusal": completion.refusal, "reasoning_content": completion.reasoning}
+    extras: dict[str, Any] = {
+        "refusal": completion.refusal,
+        "reasoning_content": completion.reasoning,
+    }
+    if calls and settings.fills_function_call:
+        arguments = json.dumps(calls[0]["args"], ensure_ascii=False)
+        extras["function_call"] = {"name": calls[0]["name"], "arguments": arguments}
     message = AIMessage(
         content=_get_content(parsed, settings),
-        additional_kwargs={name: value for name, value in texts.items() if value},
+        additional_kwargs={name: value for name, value in extras.items() if value},
         response_metadata={
             "model_name": completion.model or settings.model,
             "model_provider": PROVIDER,

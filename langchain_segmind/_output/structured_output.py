@@ -2,10 +2,10 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property, lru_cache, partial
-from typing import Any
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
@@ -49,6 +49,27 @@ class QuietJsonSchema(GenerateJsonSchema):
         return decimal
 
 
+OutputMethod = Literal["function_calling", "json_schema", "json_mode"]
+
+Answer = TypeVar("Answer")
+
+
+class OutputOptions(TypedDict, total=False):
+    """Arguments of `with_structured_output` that do not change the type of its result."""
+
+    method: OutputMethod | None
+    strict: bool | None
+    tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None
+
+
+class RawAnswer(TypedDict, Generic[Answer]):
+    """A reply, the object in it if it has one, and why it has none."""
+
+    raw: AIMessage
+    parsed: Answer | None
+    parsing_error: Exception | None
+
+
 @dataclass(frozen=True)
 class StructuredOutput:
     """What a reply is converted to.
@@ -59,6 +80,7 @@ class StructuredOutput:
         schema: The JSON schema.
         validate_json: Converts JSON text to an object, or raises; None for plain JSON values.
         class_name: The full name of the objects' class; empty for dicts.
+        has_tools: Whether calls in a reply are those of tools, and no answer yet.
     """
 
     name: str
@@ -66,6 +88,7 @@ class StructuredOutput:
     schema: Mapping[str, Any]
     validate_json: Callable[[str], Any] | None = None
     class_name: str = ""
+    has_tools: bool = False
 
     @property
     def identity(self) -> str:
@@ -250,7 +273,7 @@ def create_requirement(
 
 
 def read_structured_output(message: AIMessage, output: StructuredOutput | None) -> Any:
-    """Return the object in a reply: the arguments of a call, or JSON.
+    """Return the object in a reply: the arguments of a call, or JSON; None if it calls tools.
 
     Args:
         message: The reply.
@@ -261,6 +284,8 @@ def read_structured_output(message: AIMessage, output: StructuredOutput | None) 
         ValueError: If it cannot be used, or two different objects match; the message says why.
     """
     wanted = output.wanted if output else Wanted(schemas=None, name="", convert=check_object)
+    if message.tool_calls and output and output.has_tools:
+        return None
     if message.tool_calls:
         dropped = message.response_metadata.get("dropped_tool_calls", [])
         return choose([call["args"] for call in [*message.tool_calls, *dropped]], wanted).converted
@@ -304,7 +329,7 @@ def parse_structured_output(message: AIMessage, output: StructuredOutput | None)
         raise OutputParserException(problem, llm_output=text) from error
 
 
-def parse_beside_raw(message: AIMessage, output: StructuredOutput | None) -> dict[str, Any]:
+def parse_beside_raw(message: AIMessage, output: StructuredOutput | None) -> RawAnswer[Any]:
     """Return a reply as `raw`, with its object as `parsed` or the `parsing_error`."""
     try:
         parsed = parse_structured_output(message, output)

@@ -35,6 +35,8 @@ RESERVED_HEADERS: Mapping[str, str] = {
 
 MAX_TIMEOUT_SECONDS = 86_400
 
+DEFAULT_RETRIES = 2
+
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110."""
 
@@ -42,9 +44,6 @@ FOREIGN_NAMES: Mapping[str, str] = {
     "api_base": "base_url",
     "endpoint_url": "base_url",
     "extra_body": "model_kwargs",
-    "function_call": "tool_choice",
-    "functions": "tools",
-    "max_completion_tokens": "max_tokens",
     "max_new_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
     "max_tokens_to_sample": "max_tokens",
@@ -56,20 +55,7 @@ FOREIGN_NAMES: Mapping[str, str] = {
 }
 """What other packages call an argument -> its name here."""
 
-BODY_KEYS = frozenset(
-    {
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "min_p",
-        "presence_penalty",
-        "reasoning_effort",
-        "repetition_penalty",
-        "top_k",
-        "top_logprobs",
-        "user",
-    }
-)
+BODY_KEYS = frozenset({"min_p", "repetition_penalty", "top_k"})
 """Keys of the request's body that other packages take as arguments."""
 
 
@@ -166,6 +152,10 @@ def _default_base(base: Any) -> Any:
     return read_api_base_env() if base is None else base
 
 
+def _default_retries(retries: Any) -> Any:
+    return DEFAULT_RETRIES if retries is None else retries
+
+
 def _as_list(stop: Any) -> Any:
     return [stop] if isinstance(stop, str) else stop
 
@@ -175,7 +165,9 @@ ApiKey = Annotated[ApiKeySource, BeforeValidator(hide_api_key), AfterValidator(c
 Slug = Annotated[str, AfterValidator(check_slug)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 MaxTokens = Annotated[int, Field(ge=1)]
+MaxRetries = Annotated[int | None, BeforeValidator(_default_retries), Field(ge=0)]
 Stop = Annotated[str | list[str], BeforeValidator(_as_list), AfterValidator(check_stop)]
 Timeout = Annotated[float | httpx.Timeout, BeforeValidator(check_timeout)]
 BodyKeys = Annotated[dict[str, Any], AfterValidator(check_json)]

@@ -50,6 +50,9 @@ class CallSettings(CallParameters):
     structured_output: InstanceOf[StructuredOutput] | None = None
     """What every answer is parsed as; None for a message."""
 
+    fills_function_call: bool = False
+    """Whether the call is in `additional_kwargs` too, where code for `functions` reads it."""
+
     on_unmet_requirement: Literal["raise", "return"] = "raise"
     """Whether a reply that lacks what was required raises an error."""
 
@@ -173,13 +176,16 @@ INTERNAL_ARGUMENTS = frozenset({"structured_output", "on_unmet_requirement"})
 
 CALL_ARGUMENTS = {
     *CallSettings.model_fields,
+    "function_call",
+    "functions",
     "model_name",
+    "n",
     "strict",
-} - {*INTERNAL_ARGUMENTS, "profile"}
+} - {*INTERNAL_ARGUMENTS, "fills_function_call", "profile"}
 """What a user can pass to a call."""
 
-IGNORED_ARGUMENTS = frozenset({"stream"})
-"""What LangChain passes that changes nothing here."""
+IGNORED_ARGUMENTS = frozenset({"stream", "stream_options", "stream_usage"})
+"""What LangChain, or code for ChatOpenAI, passes that changes nothing here."""
 
 
 def check_call_arguments(arguments: Mapping[str, Any], fields: Iterable[str]) -> None:
@@ -211,6 +217,25 @@ def find_own_profile(fields: Mapping[str, Any]) -> ModelProfile | None:
     return None if is_known else profile
 
 
+def translate_arguments(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a call's arguments with those that ChatOpenAI takes under their names here.
+
+    Raises:
+        ValueError: Several replies are asked for.
+    """
+    given = {**given}
+    if given.pop("n", 1) != 1:
+        raise ValueError("n must be 1: a call has one reply. Use batch for several.")
+    if "model_name" in given:
+        given["model"] = given.pop("model_name")
+    if "function_call" in given:
+        given.setdefault("tool_choice", given.pop("function_call"))
+    if functions := given.pop("functions", None):
+        given["tools"] = [*given.get("tools", ()), *functions]
+        given |= {"parallel_tool_calls": False, "fills_function_call": True}
+    return given
+
+
 def create_call_settings(
     fields: Mapping[str, Any], stop: str | Sequence[str] | None, arguments: Mapping[str, Any]
 ) -> CallSettings:
@@ -230,8 +255,7 @@ def create_call_settings(
     chosen["profile"] = find_own_profile(fields)
     if not given:
         return CallSettings.model_validate(chosen)
-    if "model_name" in given:
-        given["model"] = given.pop("model_name")
+    given = translate_arguments(given)
     if given.get("model", chosen["model"]) != chosen["model"]:
         chosen |= {"api_format": None, "profile": None}
         if chosen["native_response_format"]:

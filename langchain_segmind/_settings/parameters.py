@@ -15,13 +15,16 @@ from pydantic import (
 from langchain_segmind._api.api_key import read_api_key_env
 from langchain_segmind._api.url import read_api_base_env
 from langchain_segmind._settings.arguments import (
+    DEFAULT_RETRIES,
     ApiBase,
     ApiKey,
     BodyKeys,
     Headers,
+    MaxRetries,
     MaxTokens,
     OnInvalidToolCall,
     OutputRetries,
+    Penalty,
     Slug,
     Stop,
     Temperature,
@@ -64,6 +67,39 @@ class BodyParameters(BaseModel):
     seed: int | None = None
     """A seed for sampling, where the model supports it."""
 
+    presence_penalty: Penalty | None = None
+    """A penalty for tokens that occur in the text so far, -2 to 2. Defaults to the model's own."""
+
+    frequency_penalty: Penalty | None = None
+    """A penalty for tokens by how often they occur in the text so far, -2 to 2. Defaults to the
+    model's own."""
+
+    logit_bias: dict[str | int, float] | None = None
+    """A bias for the probability of tokens, by their ID."""
+
+    logprobs: bool | None = None
+    """Whether the reply reports the probabilities of its tokens, where the model supports it; they
+    are in `response_metadata["logprobs"]`."""
+
+    top_logprobs: NonNegativeInt | None = None
+    """How many tokens `logprobs` reports at each position."""
+
+    max_completion_tokens: MaxTokens | None = None
+    """The maximum number of tokens in the reply with the reasoning before it, for OpenAI's models
+    that reason."""
+
+    reasoning_effort: str | None = None
+    """How long a model reasons, such as "low", where the model supports it."""
+
+    service_tier: str | None = None
+    """The tier that serves the request, where the provider has several."""
+
+    store: bool | None = None
+    """Whether the provider stores the request, where it can."""
+
+    user: str | None = None
+    """An identifier of your user, for the provider."""
+
 
 class CallParameters(BodyParameters):
     """What can be set on the model and in a call."""
@@ -96,7 +132,7 @@ class CallParameters(BodyParameters):
     average and sometimes a minute."""
 
     model_kwargs: BodyKeys = Field(default_factory=dict)
-    """Further keys of the request's body, such as `{"presence_penalty": 0.5}`."""
+    """Further keys of the request's body, such as `{"top_k": 40}`."""
 
     on_invalid_tool_call: OnInvalidToolCall = "retry"
     """What happens with a tool call that cannot be run: "retry" shows it to the model with the
@@ -142,11 +178,11 @@ class ModelParameters(CallParameters):
     """The URL before `/{slug}`, also `base_url`. Defaults to the environment variable
     `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
 
-    max_retries: NonNegativeInt = 2
+    max_retries: MaxRetries = DEFAULT_RETRIES
     """How many times a failed request is sent again, at most. Rate limits, 5xx, 408 and lost
     connections are retried; a response that breaks off in its body, and a call that times out after
     its request was sent, are not. 408, 504, 524 and late disconnects may have been billed; 0 avoids
-    a second bill."""
+    a second bill. None is the default."""
 
     retry_read_timeouts: bool = False
     """Whether a request that timed out after it was sent is sent again. It may have been billed,

@@ -140,6 +140,8 @@ def convert_tools(
     Raises:
         ValueError: If a tool is built into another provider, or two different ones share a name.
     """
+    if isinstance(tools, Mapping) and not tools:
+        return []
     if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
         raise ValueError(f"Pass a list of tools, not {tools!r:.200}.")
     converted: dict[str, dict[str, Any]] = {}

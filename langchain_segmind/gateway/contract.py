@@ -203,11 +203,42 @@ def _is_response_format(value: Any) -> bool:
     )
 
 
+def _is_whole_number(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_positive(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 _PARAMETER_RULES = {
     "temperature": (_is_number, "a number"),
     "top_p": (_is_number, "a number"),
-    "max_tokens": (lambda value: type(value) is int and value > 0, "a whole number above 0"),
-    "seed": (lambda value: type(value) is int, "a whole number"),
+    "presence_penalty": (_is_number, "a number"),
+    "frequency_penalty": (_is_number, "a number"),
+    "max_tokens": (_is_positive, "a whole number above 0"),
+    "max_completion_tokens": (_is_positive, "a whole number above 0"),
+    "seed": (_is_whole_number, "a whole number"),
+    "top_logprobs": (_is_whole_number, "a whole number"),
+    "logprobs": (_is_flag, "true or false"),
+    "store": (_is_flag, "true or false"),
+    "logit_bias": (_is_object, "an object"),
+    "metadata": (_is_object, "an object"),
+    "reasoning_effort": (_is_text, "a string"),
+    "service_tier": (_is_text, "a string"),
+    "user": (_is_text, "a string"),
     "stop": (_is_stop, "a string or a list of strings"),
     "response_format": (
         _is_response_format,

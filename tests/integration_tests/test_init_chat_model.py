@@ -3,6 +3,7 @@
 import pytest
 from langchain.agents import create_agent
 from langchain.chat_models import init_chat_model
+from langchain_core.runnables import ConfigurableField
 
 from langchain_segmind import register_init_chat_model
 from tests.conftest import SECRET
@@ -62,6 +63,15 @@ def test_a_calls_config_chooses_the_model(caller, gateway, slug) -> None:
         (slug, None if slug == "gemini-3-flash" else 0),
         ("gpt-4o", 1),
     ]
+
+
+@pytest.mark.parametrize("name", ["model", "model_name"])
+def test_a_models_own_configurable_field_has_either_name(name, caller, create_model, gateway):
+    """`model_name` is ChatOpenAI's."""
+    field = ConfigurableField(id="slug")
+    model = create_model().configurable_fields(**{name: field})
+    caller.invoke(model, "hi", config={"configurable": {"slug": "gpt-4o"}})
+    assert gateway.requests[0].slug == "gpt-4o"
 
 
 def test_a_configurable_model_needs_no_default(caller, gateway, slug) -> None:

@@ -27,7 +27,7 @@ from tests.conftest import SECRET
 from tests.support.bodies import check_body
 from tests.support.limiters import CountingLimiter
 from tests.support.schemas import JSON_SCHEMA, OSLO, Even, Node, Numbers
-from tests.support.scripts import Starts
+from tests.support.scripts import Starts, add
 
 pytestmark = pytest.mark.every_format
 
@@ -297,7 +297,9 @@ class TestArguments:
             pytest.param({"schema": None}, ValueError, "needs a schema", id="no schema"),
             pytest.param({"schema": 5}, ValueError, "cannot be used as a schema", id="number"),
             pytest.param({"include_row": True}, TypeError, "'include_row'", id="misspelt name"),
-            pytest.param({"tools": []}, TypeError, "'tools'", id="tools"),
+            pytest.param(
+                {"tools": [add], "method": "function_calling"}, ValueError, "tools need", id="tools"
+            ),
         ],
     )
     def test_a_wrong_argument_is_an_error_before_any_request(
@@ -307,6 +309,22 @@ class TestArguments:
         with pytest.raises(error, match=words):
             create_model().with_structured_output(**{"schema": City, **arguments})
         assert gateway.requests == []
+
+    def test_the_model_can_call_tools_before_it_answers(self, caller, create_model, gateway):
+        """A reply that calls them has no object yet, which is no error."""
+        gateway.script(["[add(a=1, b=2)]", '{"name": "Oslo", "people": 700000}'] * 2)
+        for include_raw in (True, False):
+            structured = create_model().with_structured_output(
+                City, tools=[add], include_raw=include_raw
+            )
+            first, second = caller.invoke(structured, "hi"), caller.invoke(structured, "hi")
+            if include_raw:
+                assert (first["parsed"], first["parsing_error"]) == (None, None)
+                assert first["raw"].tool_calls[0]["args"] == {"a": 1, "b": 2}
+                first, second = first["parsed"], second["parsed"]
+            assert first is None
+            assert isinstance(second, City)
+        assert "add" in str(gateway.requests[0].messages)
 
     @pytest.mark.openai_only("other formats have no place for a seed")
     def test_the_models_parameters_are_sent(self, caller, create_model, gateway) -> None:

@@ -3,11 +3,11 @@
 Every comment that ignores an error is needed: one that ignores nothing is an error itself.
 """
 
-from typing import assert_type
+from typing import Any, TypedDict, assert_type
 
 import httpx
 from langchain_core.messages import AIMessage
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 import langchain_segmind
 from langchain_segmind import (
@@ -36,9 +36,10 @@ full = ChatSegmindGPT4Turbo(
     max_retries=0,
     default_headers={"x": "y"},
     http_client=httpx.Client(),
-    model_kwargs={"presence_penalty": 1},
+    model_kwargs={"top_k": 1},
     tags=["a"],
 )
+foreign = ChatSegmindGPT4Turbo(presence_penalty=1, reasoning_effort="low", max_retries=None)
 optional = ChatSegmindGPT4Turbo(stop=["END"], base_url=None, api_key=lambda: "fake")
 
 # A misspelt name and a wrong type are errors.
@@ -60,6 +61,33 @@ TenantModel(tenant=3)  # type: ignore[arg-type] # pyright: ignore[reportArgument
 TenantModel(tenant="a", temprature=0)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 # So is a name that another module holds.
 langchain_segmind.SegmindRateLimiter()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    punchline: str
+
+
+class Pun(TypedDict):
+    """A pun."""
+
+    text: str
+
+
+def use_structured_output() -> None:
+    """Get objects."""
+    assert_type(plain.with_structured_output(Joke).invoke("hi"), Joke)
+    assert_type(own.with_structured_output(Joke, method="json_schema").invoke("hi"), Joke)
+    assert_type(plain.with_structured_output(Pun).invoke("hi")["text"], str)
+    assert_type(plain.with_structured_output({"title": "A"}).invoke("hi"), dict[str, Any])
+    assert_type(plain.with_structured_output(method="json_mode").invoke("hi"), dict[str, Any])
+    both = plain.with_structured_output(Joke, include_raw=True, tools=[print]).invoke("hi")
+    assert_type(both["raw"], AIMessage)
+    assert_type(both["parsed"], Joke | None)
+    assert_type(both["parsing_error"], Exception | None)
+    plain.with_structured_output(Joke, include_raw=len("a") > 0).invoke("hi").anything()
+    plain.with_structured_output(Joke, strictly=True)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
 
 
 async def use() -> None:

@@ -6,12 +6,13 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
+from typing import ClassVar
 
 import httpx
 import pytest
 from langchain_core.language_models import BaseChatModel, ModelProfile
 from langchain_core.load import dumpd, dumps, load
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import FunctionMessage, HumanMessage
 from langchain_core.runnables import ConfigurableField
 from pydantic import SecretStr, ValidationError
 
@@ -78,6 +79,7 @@ class TestFields:
         assert model.model == "gpt-4-turbo"
         assert model.segmind_api_base == "https://api.segmind.com/v1"
         assert (model.timeout, model.max_retries) == (120, 2)
+        assert ChatSegmindGPT4Turbo(max_retries=None).max_retries == 2
 
     @pytest.mark.parametrize(
         "timeout", [pytest.param(t, id=str(t)) for t in (1, 1.5, None, httpx.Timeout(5, read=60))]
@@ -93,7 +95,7 @@ class TestFields:
             pytest.param({"apikey": SECRET}, "api_key", id="apikey"),
             pytest.param({"max_token": 5}, "max_tokens", id="max_token"),
             pytest.param({"request_timeout": 5}, "timeout", id="request_timeout"),
-            pytest.param({"frequency_penalty": 1}, "model_kwargs", id="body key"),
+            pytest.param({"top_k": 1}, "model_kwargs", id="body key"),
         ],
     )
     def test_the_error_for_an_unknown_argument_names_the_right_one(self, fields, name) -> None:
@@ -267,12 +269,64 @@ class TestRequest:
         ]
         assert [r.slug for r in gateway.requests] == ["gpt-4o", "gpt-4", "gpt-4-turbo"]
 
+    OPENAI_ARGUMENTS: ClassVar = {
+        "presence_penalty": 0.5,
+        "frequency_penalty": -0.5,
+        "logit_bias": {"50256": -100},
+        "logprobs": True,
+        "top_logprobs": 2,
+        "max_completion_tokens": 9,
+        "reasoning_effort": "low",
+        "service_tier": "flex",
+        "store": False,
+        "user": "Ann",
+    }
+
+    def test_arguments_of_chatopenai_are_sent_as_they_are(
+        self, caller, create_model, gateway
+    ) -> None:
+        """From the constructor, a call and `bind`."""
+        names = {"messages", *self.OPENAI_ARGUMENTS}
+        caller.invoke(create_model(**self.OPENAI_ARGUMENTS), "hi")
+        caller.invoke(create_model(), "hi", **self.OPENAI_ARGUMENTS, n=1)
+        caller.invoke(create_model().bind(**self.OPENAI_ARGUMENTS), "hi", stream_usage=True)
+        bodies = [request.json for request in gateway.requests]
+        assert [body.keys() for body in bodies] == [names] * 3
+        for body in bodies:
+            assert {name: body[name] for name in self.OPENAI_ARGUMENTS} == self.OPENAI_ARGUMENTS
+
+    def test_several_replies_are_refused(self, caller, create_model, gateway) -> None:
+        """A call has one; nothing is sent."""
+        with pytest.raises(ValueError, match="n must be 1.*batch"):
+            caller.invoke(create_model(), "hi", n=2)
+        assert gateway.requests == []
+
+    def test_functions_are_tools(self, caller, create_model, gateway) -> None:
+        """As older chains and agents pass them, and read the call."""
+        function = {"name": "add", "description": "Add.", "parameters": {"properties": {"a": {}}}}
+        gateway.script(["[add(a=1)]", "Two.", "[add(a=1)]"])
+        bound = create_model().bind(functions=[function], function_call={"name": "add"})
+        message = caller.invoke(bound, "hi")
+        expected = {"name": "add", "arguments": '{"a": 1}'}
+        assert message.additional_kwargs["function_call"] == expected
+        assert [call["args"] for call in message.tool_calls] == [{"a": 1}]
+        result = FunctionMessage("2", name="add")
+        free = create_model().bind(functions=[function], function_call="auto")
+        without_calls = message.model_copy(update={"tool_calls": []})
+        answer = caller.invoke(free, [HumanMessage("hi"), without_calls, result])
+        assert (answer.text, answer.additional_kwargs) == ("Two.", {})
+        sent = [message["content"] for message in gateway.requests[1].messages]
+        assert sent[-2] == "[add(a=1)]"
+        assert "add" in sent[-1]
+        streamed = caller.stream(free, "hi")
+        assert streamed[0].additional_kwargs["function_call"] == expected
+
     def test_the_model_kwargs_of_a_call_are_merged(self, caller, create_model, gateway) -> None:
         """They are added to the constructor's, and override them."""
-        model = create_model(model_kwargs={"presence_penalty": 1, "frequency_penalty": 1})
-        caller.invoke(model, "hi", model_kwargs={"frequency_penalty": 2})
+        model = create_model(model_kwargs={"top_k": 1, "min_p": 1})
+        caller.invoke(model, "hi", model_kwargs={"min_p": 2})
         sent = gateway.requests[0].json
-        assert (sent["presence_penalty"], sent["frequency_penalty"]) == (1, 2)
+        assert (sent["top_k"], sent["min_p"]) == (1, 2)
 
     @pytest.mark.parametrize(
         ("arguments", "error", "words"),
@@ -556,14 +610,14 @@ class TestLangChainHooks:
     def test_identifying_params_are_those_that_change_a_reply(self) -> None:
         """Neither keys nor clients nor timeouts are among them."""
         model = ChatSegmindGPT4Turbo(
-            api_key=SECRET, seed=1, timeout=5, stop="END", model_kwargs={"presence_penalty": 1}
+            api_key=SECRET, seed=1, timeout=5, stop="END", model_kwargs={"top_k": 1}
         )
         assert model.asdict() == {
             "_type": "segmind-chat",
             "model": "gpt-4-turbo",
             "segmind_api_base": "https://api.segmind.com/v1",
             "seed": 1,
-            "presence_penalty": 1,
+            "top_k": 1,
             "stop": ["END"],
         }
 

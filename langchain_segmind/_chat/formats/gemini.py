@@ -23,8 +23,9 @@ from langchain_segmind._chat.formats.shared import (
 from langchain_segmind._chat.request import ChatRequest
 from langchain_segmind._chat.response import Completion, FinishReason
 from langchain_segmind._chat.turns import Part
+from langchain_segmind._settings.call_settings import BODY_FIELDS
 
-UNSENT = frozenset({"temperature", "max_tokens", "top_p", "seed"})
+UNSENT = frozenset(BODY_FIELDS)
 """Parameters that the format has no place for."""
 
 FINISH_REASONS: Mapping[str, FinishReason] = {

@@ -20,7 +20,27 @@ from langchain_segmind.gateway.formats.common import (
 )
 
 MESSAGE_KEYS = frozenset({"messages"})
-PARAMETERS = frozenset({"temperature", "top_p", "max_tokens", "seed", "stop", "response_format"})
+PARAMETERS = frozenset(
+    {
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "temperature",
+        "top_logprobs",
+        "top_p",
+        "user",
+    }
+)
 
 _DATA_URI = re.compile(r"data:([^;,]*);base64,(.*)", re.DOTALL)
 

@@ -342,7 +342,7 @@ def test_the_error_for_a_lone_surrogate_shows_the_place() -> None:
     for message in (HumanMessage(text), HumanMessage([image]), ToolMessage(text, tool_call_id="a")):
         with pytest.raises(ValueError, match="^Message 1 .*cut here ' contains half .*surrogate"):
             encode_messages([HumanMessage("Hi."), message])
-    settings = CallSettings(model="slug", model_kwargs={"user": text})
+    settings = CallSettings(model="slug", user=text)
     with pytest.raises(ValueError, match="^The body .*cut here ' contains half .*lone surrogate"):
         encode(create_request([HumanMessage("Hi.")], settings), "openai")
 

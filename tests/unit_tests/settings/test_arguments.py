@@ -18,10 +18,10 @@ def test_every_field_has_a_description(cls: type[ChatSegmind]) -> None:
     ("name", "hint"),
     [
         pytest.param("request_timeout", "did you mean 'timeout'?", id="another package's name"),
-        pytest.param("max_completion_tokens", "did you mean 'max_tokens'?", id="OpenAI's new name"),
+        pytest.param("max_output_tokens", "did you mean 'max_tokens'?", id="Gemini's name"),
+        pytest.param("reasoning_efort", "did you mean 'reasoning_effort'?", id="misspelt effort"),
         pytest.param("temprature", "did you mean 'temperature'?", id="misspelling"),
         pytest.param("top_k", "pass model_kwargs={'top_k': ...}.", id="body key"),
-        pytest.param("presence_penalty", "pass model_kwargs={'presence_penalty'", id="penalty"),
         pytest.param("qwerty", "to send it in the request's body", id="unknown word"),
     ],
 )

@@ -70,7 +70,7 @@ def test_the_cache_key_changes_with_each_parameter_of_a_reply() -> None:
     model = ChatSegmindGPT4Turbo(api_key="fake")
     others = {
         "temperature": 1, "max_tokens": 5, "top_p": 0.5, "seed": 1, "model": "other", "stop": "x",
-        "model_kwargs": {"user": "a"}, "on_invalid_tool_call": "return", "output_retries": 3,
+        "model_kwargs": {"top_k": 1}, "on_invalid_tool_call": "return", "output_retries": 3,
         "calls_in_text": False,
     }  # fmt: skip
     keys = {model._get_llm_string(**{name: value}) for name, value in others.items()}
