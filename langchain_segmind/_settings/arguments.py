@@ -35,6 +35,8 @@ RESERVED_HEADERS: Mapping[str, str] = {
 
 MAX_TIMEOUT_SECONDS = 86_400
 
+TIMEOUT_PHASES = ("connect", "read", "write", "pool")
+
 DEFAULT_RETRIES = 2
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -139,6 +141,8 @@ def check_timeout(timeout: Any) -> Any:
     Raises:
         ValueError: It is not.
     """
+    if _is_of_httpx2(timeout):
+        return httpx.Timeout(**{name: getattr(timeout, name) for name in TIMEOUT_PHASES})
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if isinstance(timeout, httpx.Timeout) or (is_number and 0 < timeout <= MAX_TIMEOUT_SECONDS):
         return timeout
@@ -146,6 +150,22 @@ def check_timeout(timeout: Any) -> Any:
         f"a timeout is a number of seconds above 0 and up to {MAX_TIMEOUT_SECONDS:,}, an "
         "httpx.Timeout, or None for no limit."
     )
+
+
+def check_client(client: Any) -> Any:
+    """Return an HTTP client if it is not one of the package httpx2, whose errors are others.
+
+    Raises:
+        ValueError: It is.
+    """
+    if _is_of_httpx2(client):
+        name = type(client).__name__
+        raise ValueError(f"an httpx2.{name} cannot be used here: pass an httpx.{name}.")
+    return client
+
+
+def _is_of_httpx2(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "httpx2"
 
 
 def _default_base(base: Any) -> Any:
@@ -172,6 +192,8 @@ Stop = Annotated[str | list[str], BeforeValidator(_as_list), AfterValidator(chec
 Timeout = Annotated[float | httpx.Timeout, BeforeValidator(check_timeout)]
 BodyKeys = Annotated[dict[str, Any], AfterValidator(check_json)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
+HTTPClient = Annotated[httpx.Client | None, BeforeValidator(check_client)]
+HTTPAsyncClient = Annotated[httpx.AsyncClient | None, BeforeValidator(check_client)]
 OnInvalidToolCall = Literal["return", "retry"]
 OutputRetries = Annotated[int, Field(ge=0, le=10)]
 ApiBase = Annotated[str | None, BeforeValidator(_default_base), AfterValidator(check_api_base)]

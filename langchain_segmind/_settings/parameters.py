@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,6 +19,8 @@ from langchain_segmind._settings.arguments import (
     ApiKey,
     BodyKeys,
     Headers,
+    HTTPAsyncClient,
+    HTTPClient,
     MaxRetries,
     MaxTokens,
     OnInvalidToolCall,
@@ -192,11 +193,11 @@ class ModelParameters(CallParameters):
     default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
     """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
 
-    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
+    http_client: HTTPClient = Field(default=None, exclude=True, repr=False)
     """Your own httpx client for synchronous calls: proxies, certificates, limits. It is used, but
     never closed."""
 
-    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
+    http_async_client: HTTPAsyncClient = Field(default=None, exclude=True, repr=False)
     """Your own httpx client for asynchronous calls; it belongs to one event loop."""
 
     check_context: bool = True

@@ -1,5 +1,6 @@
 """Fields describe themselves, and an unknown argument gets a hint."""
 
+import httpx
 import pytest
 
 from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
@@ -41,3 +42,20 @@ def test_a_field_passed_to_a_call_names_the_constructor(name: str) -> None:
     """It exists, but not for one call."""
     with pytest.raises(TypeError, match=rf"set it on the model: ChatSegmind\({name}=\.\.\.\)"):
         ChatSegmindGPT4Turbo(api_key=SECRET).invoke("hi", **{name: 1})
+
+
+def test_a_timeout_of_httpx2_is_taken() -> None:
+    """The SDKs of OpenAI and Anthropic use that package."""
+    httpx2 = pytest.importorskip("httpx2", reason="a dependency of other packages")
+    model = ChatSegmindGPT4Turbo(timeout=httpx2.Timeout(5, read=60))
+    assert model.timeout == httpx.Timeout(5, read=60)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("Client", "http_client"), ("AsyncClient", "http_async_client")]
+)
+def test_the_error_for_a_client_of_httpx2_names_the_right_one(name: str, field: str) -> None:
+    """Its errors are not those of httpx, which decide what is sent again."""
+    httpx2 = pytest.importorskip("httpx2", reason="a dependency of other packages")
+    with pytest.raises(ValueError, match=rf"an httpx2\.{name} cannot be used.*httpx\.{name}\."):
+        ChatSegmindGPT4Turbo(**{field: getattr(httpx2, name)()})
