@@ -119,6 +119,7 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
                 "errors",
                 "models",
                 "moving",
+                "moving-from-chatopenai",
                 "recipes",
                 "reliability",
                 "security",
