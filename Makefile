@@ -25,7 +25,7 @@ WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
 # On small matrices, one thread is faster than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo examples test test_scale soak strain fuzz mutate test_live lint format coverage benchmark \
+.PHONY: help demo examples test test_clients test_scale soak strain fuzz mutate test_live lint format coverage benchmark \
 	benchmark_micro probe_peers models_page wheel freeze clean
 
 help: ## Show this list
@@ -41,6 +41,10 @@ examples: $(VENV)/.dev $(VENV)/.embedding ## Run the other examples against a lo
 
 test: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all offline tests (T=path::name: one of them)
 	$(BIN)/python -m pytest $(WORKERS) $(T)
+
+test_clients: ## Run the package with other packages, such as deepagents, ragas and Langfuse
+	@$(MAKE) --no-print-directory PINS=requirements/clients.txt VENV=$(VENV)-clients $(VENV)-clients/.clients
+	$(VENV)-clients/bin/python -m pytest tests/clients -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true
 
 test_scale: ## Run the Ray example with two workers and kill one (needs redis-server)
 	@$(MAKE) --no-print-directory PINS=requirements/scale.txt VENV=$(VENV)-scale $(VENV)-scale/.scale
@@ -141,6 +145,11 @@ $(VENV)/.lint: $(VENV)/.base pyproject.toml $(PINS)
 
 $(VENV)/.peers: $(VENV)/.base pyproject.toml $(PINS)
 	$(PIP) --build-constraint requirements/pins.txt --editable . --group peers
+	@touch $@
+
+$(VENV)/.clients: $(VENV)/.base pyproject.toml $(PINS)
+	@$(PIP) --no-deps --only-binary :all: --requirement $(PINS)
+	@$(PIP) --no-deps --build-constraint requirements/pins.txt --editable .
 	@touch $@
 
 $(VENV)/.scale: $(VENV)/.base pyproject.toml $(PINS)
