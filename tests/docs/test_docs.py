@@ -1,10 +1,7 @@
 """The code in the README, the docs, the docstrings and the examples runs as shown."""
 
-import ast
-import asyncio
 import contextlib
 import inspect
-import io
 import re
 import runpy
 import subprocess
@@ -23,16 +20,18 @@ import langchain_segmind.rate_limiters
 import langchain_segmind.testing
 from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.gateway.backends.llama import find_bundled_model
+from tests.support.pages import BLOCK, check_output, run_block, run_page
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [ROOT, *(ROOT / name for name in ("benchmarks", "docs", "examples", "requirements"))]
 PAGES = [path for folder in FOLDERS for path in sorted(folder.glob("*.md"))]
-BLOCK = re.compile(
-    r"^ *```python\n(?P<code>.*?)^ *```(?:\s*^ *```text\n(?P<output>.*?)^ *```)?",
-    re.DOTALL | re.MULTILINE,
-)
-"""A block of Python and what it prints: the block of text directly after it."""
-WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
+NEEDS_CLIENTS = {ROOT / "docs" / "observe.md"}
+"""Run by tests/clients instead."""
+WITH_CODE = [
+    page
+    for page in PAGES
+    if BLOCK.search(page.read_text(encoding="utf-8")) and page not in NEEDS_CLIENTS
+]
 MODULES = [
     langchain_segmind,
     langchain_segmind.gateway,
@@ -77,34 +76,13 @@ def name_page(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def run_block(code: str, name: str, namespace: dict[str, Any]) -> str:
-    """Run a block, which can use `await` as in a notebook, and return what it prints."""
-    compiled = compile(code, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        result = eval(compiled, namespace)  # noqa: S307 - the project's own docs
-        if inspect.iscoroutine(result):
-            asyncio.run(result)
-    return printed.getvalue()
-
-
-def check_output(shown: str, printed: str) -> None:
-    """Compare what a page shows with what its block prints; `...` matches any text."""
-    pattern = re.escape(shown).replace(re.escape("..."), ".*?")
-    if not re.fullmatch(pattern, printed, re.DOTALL):
-        assert printed == shown
-
-
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_page)
 def test_blocks_of_a_page_run_and_print_what_it_shows(
     page: Path, served, tmp_path, monkeypatch
 ) -> None:
     """A reader who pastes one block after the other gets no error, and the output shown."""
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, Any] = {"__name__": page.stem}
-    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
-        printed = run_block(textwrap.dedent(block["code"]), page.name, namespace)
-        if block["output"] is not None:
-            check_output(textwrap.dedent(block["output"]), printed)
+    run_page(page)
 
 
 @pytest.mark.parametrize(

@@ -68,3 +68,12 @@ async def test_a_notebooks_cell_can_await_the_model() -> None:
     namespace: dict[str, object] = {}
     await asyncio.wait_for(eval(code, namespace), 60)  # noqa: S307 - our own docs
     assert "Say hello" in namespace["message"].text
+
+
+def test_the_page_on_other_packages_names_the_versions_that_are_tested() -> None:
+    """Each row has the version that `make test_clients` installs."""
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\w.]+) \|", read_page("clients.md"), re.MULTILINE)
+    pins = (ROOT / "requirements" / "clients.txt").read_text(encoding="utf-8").splitlines()
+    named = {f"{name}=={version}" for name, version in rows}
+    assert len(named) > 15
+    assert named - set(pins) == set()
