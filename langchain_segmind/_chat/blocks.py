@@ -1,7 +1,7 @@
 """Blocks in the content of messages, in the spellings of LangChain and of other providers."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -33,23 +33,26 @@ MEDIA_BLOCKS = frozenset(
 )
 """Block types that Segmind documents no way to send, beside images."""
 
-CALL_BLOCKS: Mapping[str, tuple[str, str]] = {
-    "tool_call": ("id", "args"),
-    "tool_use": ("id", "input"),
-    "function_call": ("call_id", "arguments"),
-    "custom_tool_call": ("call_id", "input"),
+CALL_BLOCKS: Mapping[str, tuple[str, ...]] = {
+    "tool_call": ("args",),
+    "tool_use": ("input",),
+    "function_call": ("arguments", "args"),
+    "custom_tool_call": ("input",),
+    "invalid_tool_call": ("args",),
 }
-"""Block types of a call of the application's tools, and the keys of its id and arguments."""
+"""Block types of a call of the application's tools, and the keys that its arguments can have."""
+
+ID_KEYS = ("call_id", "id")
+"""Keys of a call's id; in OpenAI's Responses API, `id` is that of the block."""
 
 CACHE_KEYS = frozenset({"cachePoint", "cache_point"})
 """Keys, or types, of marks where Bedrock's models cache a prompt."""
 
-LEFT_OUT = frozenset(
+BOOKKEEPING = frozenset(
     {
         *CALL_BLOCKS,
         *CACHE_KEYS,
         "input_json_delta",
-        "invalid_tool_call",
         "reasoning",
         "reasoning_content",
         "redacted_thinking",
@@ -57,8 +60,7 @@ LEFT_OUT = frozenset(
         "tool_call_chunk",
     }
 )
-"""Block types that are no part of a message's text: calls, which `find_calls` reads, and a model's
-reasoning, which no provider takes back from another."""
+"""Block types that are no part of a person's text: a message can be made from a model's."""
 
 
 def get_kind(block: Any) -> str:
@@ -69,8 +71,9 @@ def get_kind(block: Any) -> str:
 
 def unwrap(block: Any) -> Any:
     """Return what is in a block that LangChain wraps since it does not know it."""
-    inner = block.get("value") if get_kind(block) == "non_standard" else None
-    return inner if isinstance(inner, dict) else block
+    while get_kind(block) == "non_standard" and isinstance(block.get("value"), dict):
+        block = block["value"]
+    return block
 
 
 def is_media(block: Any) -> bool:
@@ -78,54 +81,67 @@ def is_media(block: Any) -> bool:
     return is_image(block) or get_kind(block) in MEDIA_BLOCKS
 
 
-def read_text(block: Any, *, is_reply: bool = False) -> str | None:
-    """Return the text in a block, or None.
-
-    Args:
-        block: A string or a block; one of Bedrock's has no type.
-        is_reply: Whether it is in a model's message. What else its provider put there, such as a
-            search of its own, is of no use to another model; calls are read by `find_calls`.
-    """
+def read_text(block: Any) -> str | None:
+    """Return the text that a block consists of; None if it is another one."""
     if isinstance(block, str):
         return block
     kind = get_kind(block)
-    if kind in LEFT_OUT or not CACHE_KEYS.isdisjoint(block):
-        return ""
-    text = block.get(TEXT_KEYS.get(kind, "text" if is_reply or not kind else ""))
-    return text if isinstance(text, str) else "" if is_reply else None
+    # A block of Bedrock's has no type.
+    key = TEXT_KEYS.get(kind) if kind else "text" if block.keys() == {"text"} else None
+    text = None if key is None else block.get(key)
+    return text if isinstance(text, str) else None
+
+
+def is_bookkeeping(block: Any) -> bool:
+    """Whether a block without text is of use to one provider only."""
+    return get_kind(block) in BOOKKEEPING or (bool(block) and CACHE_KEYS.issuperset(block))
 
 
 def find_calls(message: BaseMessage) -> list[ToolCall | InvalidToolCall]:
-    """Return a message's calls, including those that are only in its content."""
-    if not isinstance(message, AIMessage):
-        return []
-    calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]
-    known = {call["id"] for call in calls}
+    """Return the calls in a model's message, including those that are only in its content."""
+    known: list[ToolCall | InvalidToolCall] = []
+    if isinstance(message, AIMessage):
+        known += [*message.tool_calls, *message.invalid_tool_calls]
     blocks = message.content if isinstance(message.content, list) else []
-    calls += (call for call in _read_calls(blocks) if call["id"] not in known)
+    found = [*known]
+    ids = {call["id"] for call in known if call["id"] is not None}
+    for call in _read_calls(blocks):
+        # One without an id is the same as a known one that says the same.
+        call_id = call["id"]
+        if _is_among(call, known) if call_id is None else call_id in ids:
+            continue
+        found.append(call)
+        if call_id is not None:
+            ids.add(call_id)
     function = message.additional_kwargs.get("function_call")  # OpenAI's older form
-    if not calls and isinstance(function, dict):
-        calls += _read_calls([{**function, "type": "function_call"}])
-    return calls
+    if not found and isinstance(function, dict):
+        found += _read_calls([{**function, "type": "function_call"}])
+    return found
 
 
-def _read_calls(blocks: list[Any]) -> Iterator[ToolCall | InvalidToolCall]:
+def _is_among(
+    call: ToolCall | InvalidToolCall, calls: Iterable[ToolCall | InvalidToolCall]
+) -> bool:
+    return any((call["name"], call["args"]) == (other["name"], other["args"]) for other in calls)
+
+
+def _read_calls(blocks: Iterable[Any]) -> Iterator[ToolCall | InvalidToolCall]:
     for block in map(unwrap, blocks):
         kind = get_kind(block)
         if kind not in CALL_BLOCKS or not isinstance(name := block.get("name"), str):
             continue
-        id_key, args_key = CALL_BLOCKS[kind]
-        call_id = next(
-            (each for key in (id_key, "id") if isinstance(each := block.get(key), str)), None
-        )
-        args = block.get(args_key)
+        ids = (block.get(key) for key in ID_KEYS)
+        call_id = next((each for each in ids if isinstance(each, str)), None)
+        given = (block.get(key) for key in CALL_BLOCKS[kind])
+        args = next((each for each in given if each is not None), None)
         if kind == "custom_tool_call" and isinstance(args, str):
             args = {"__arg1": args}  # as langchain-openai names it
         if isinstance(args, str):
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 args = json.loads(args)
-        if isinstance(args, dict):
+        if isinstance(args, dict) and kind != "invalid_tool_call":
             yield tool_call(name=name, args=args, id=call_id)
         elif args is not None:
-            text = f"{name}({args if isinstance(args, str) else json.dumps(args, default=str)})"
+            text = args if isinstance(args, str) else json.dumps(args, default=str)
+            text = text if kind == "invalid_tool_call" else f"{name}({text})"
             yield invalid_tool_call(name=name, args=text, id=call_id)

@@ -1,9 +1,6 @@
 """LangChain messages to turns."""
 
-import html
 import json
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,13 +18,19 @@ from langchain_core.messages import (
 )
 
 from langchain_segmind._api.endpoint import ROLES, Role
-from langchain_segmind._chat.blocks import find_calls, get_kind, is_media, read_text, unwrap
+from langchain_segmind._chat.blocks import (
+    find_calls,
+    get_kind,
+    is_bookkeeping,
+    is_media,
+    read_text,
+    unwrap,
+)
 from langchain_segmind._chat.images import Image, has_url, is_image, read_image
+from langchain_segmind._chat.names import add_name, find_named_roles
 from langchain_segmind._chat.thoughts import split_thoughts
 from langchain_segmind._chat.turns import Part, Turn, join_texts
 from langchain_segmind._tools import escape_tags, render_calls, render_result
-
-NAMED_TEXT = re.compile(r"\s*<name>[^<]*</name>\s*<content>(?P<text>.*?)</content>", re.DOTALL)
 
 ROLE_NAMES: Mapping[str, Role] = {
     **{role: role for role in ROLES},
@@ -77,7 +80,9 @@ def convert_messages(
         raise ValueError("There are no messages to send; pass at least one.")
     writer = _TurnWriter(
         has_tools=bool(instructions) or any(map(_has_calls, messages)),
-        named_roles=find_named_roles(messages) if include_names else frozenset(),
+        named_roles=find_named_roles([(_find_role(each), each.name) for each in messages])
+        if include_names
+        else frozenset(),
         model=model,
         takes_images=takes_images,
         takes_image_urls=takes_image_urls,
@@ -121,8 +126,8 @@ class _TurnWriter:
         if isinstance(message, ToolMessage | FunctionMessage):
             self._add_result(message, index)
             return
-        calls = find_calls(message)
         turn = Turn(_get_role(message, index), [], index)
+        calls = find_calls(message) if turn.role == "assistant" else []
         self._end_results()
         is_reply = turn.role == "assistant"
         converted = (
@@ -131,14 +136,15 @@ class _TurnWriter:
         turn.parts = join_texts((part for part in converted if part), "" if is_reply else "\n")
         if is_reply:
             turn.parts = _leave_out_thoughts(turn.parts)
-        if message.name and turn.parts and turn.role in self.named_roles:
-            turn.parts = add_name(message.name, turn.parts)
+        if turn.role in self.named_roles:
+            add_name(turn, message.name)
         if self.has_tools:
             turn.parts = [escape_tags(p) if isinstance(p, str) else p for p in turn.parts]
         if calls:
             self._remember_call_ids(calls)
             # A reply without a call that can be run has its whole text as content.
-            if unwritten := _find_unwritten(calls, str(message.text)):
+            text = str(message.text) if getattr(message, "invalid_tool_calls", None) else ""
+            if unwritten := _find_unwritten(calls, text):
                 turn.add(render_calls(unwritten), "\n")
         if not turn.parts:
             turn.parts.append("")
@@ -205,7 +211,7 @@ class _TurnWriter:
                 raise _create_media_error(block, index, self.model)
             elif (text := read_text(block)) is not None:
                 texts.append(text)
-            else:
+            else:  # whatever its type: it is what the tool returned
                 texts.append(_write_json(block, index))
         return "\n".join(texts) or (ONLY_IMAGES if images else ""), images
 
@@ -218,10 +224,11 @@ class _TurnWriter:
     def _convert(self, block: Any, index: int, role: Role) -> Part:
         """Return the text or the image in a block; empty for what is not sent."""
         if not is_image(block):
-            text = None if is_media(block) else read_text(block, is_reply=role == "assistant")
-            if text is None:
+            text = read_text(block)
+            is_reply = role == "assistant"
+            if text is None and (is_media(block) or not (is_reply or is_bookkeeping(block))):
                 raise _create_media_error(block, index, self.model)
-            return text
+            return text or ""
         kind = get_kind(block)
         if role != "user":
             raise ValueError(
@@ -247,30 +254,6 @@ class _TurnWriter:
         if problem:
             raise ValueError(f"Message {index} {problem} (a block of type {get_kind(block)!r}).")
         return image
-
-
-def find_named_roles(messages: Sequence[BaseMessage]) -> frozenset[Role]:
-    """Return the roles in which messages of several names speak, as in a chat of agents."""
-    names: dict[Role, set[str]] = defaultdict(set)
-    for message in messages:
-        role = _find_role(message) if message.name else None
-        if role is not None:
-            names[role].add(str(message.name))
-    return frozenset(role for role, found in names.items() if len(found) > 1)
-
-
-def add_name(name: str, parts: Sequence[Part]) -> list[Part]:
-    """Return parts with the name of who speaks, as langgraph-supervisor writes it."""
-    tag = f"<name>{html.escape(name, quote=False)}</name>"
-    if isinstance(parts[0], str) and parts[0].startswith(tag):
-        return [*parts]
-    return join_texts([f"{tag}<content>", *parts, "</content>"])
-
-
-def remove_name(text: str) -> str:
-    """Return a reply without the name that it begins with, as `add_name` writes it."""
-    named = NAMED_TEXT.match(text)
-    return text if named is None else named["text"] + text[named.end() :]
 
 
 def _leave_out_thoughts(parts: list[Part]) -> list[Part]:

@@ -14,7 +14,7 @@ from langchain_core.outputs import ChatResult
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
-from langchain_segmind._chat.conversation import find_named_roles, remove_name
+from langchain_segmind._chat.names import remove_name
 from langchain_segmind._chat.refusals import ask_with_format
 from langchain_segmind._chat.request import ChatRequest, create_request
 from langchain_segmind._chat.response import (
@@ -71,12 +71,12 @@ def run_call(
     problems: list[str] = []
     conversation = list(messages)
     unclear: ChatResult | None = None
-    is_named = settings.include_names and "assistant" in find_named_roles(messages)
     while True:
-        response = yield from ask_with_format(create_request(conversation, settings), base_url)
+        request = create_request(conversation, settings)
+        response = yield from ask_with_format(request, base_url)
         completion = move_thoughts(_decode(response, decode), settings)
-        if is_named:
-            completion = replace(completion, text=remove_name(completion.text))
+        if speakers := request.speakers:
+            completion = replace(completion, text=remove_name(completion.text, speakers))
         parsed = read_completion(completion, settings)
         result = create_chat_result(completion, parsed, response.headers, settings)
         message = get_message(result)

@@ -41,6 +41,12 @@ class ChatRequest:
     model: str = ""
     response_format: Mapping[str, Any] | None = None
 
+    @property
+    def speakers(self) -> frozenset[str]:
+        """The names that replies of the model begin with."""
+        names = (turn.name for turn in self.turns if turn.role == "assistant")
+        return frozenset(filter(None, names))
+
 
 @contextmanager
 def explain_image_urls(request: ChatRequest) -> Iterator[None]:

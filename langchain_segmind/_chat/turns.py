@@ -18,11 +18,13 @@ class Turn:
         role: Who speaks. System text stays where it was: only some providers have one place for it.
         parts: What is said and shown, in order: at least one part, no two texts in a row.
         index: The index of the first message in it; None for instructions.
+        name: The name that its text begins with; None for none.
     """
 
     role: Role
     parts: list[Part]
     index: int | None = field(default=None, compare=False)
+    name: str | None = field(default=None, compare=False)
 
     @property
     def text(self) -> str:

@@ -102,33 +102,56 @@ ONLY_ADD = "sub: no such function was offered; offered are: add"
 NAMED = [HumanMessage("Hi."), AIMessage("A", name="one"), AIMessage("B", name="two")]
 
 
+TWO = "<name>two</name><content>"
+
+
 @pytest.mark.parametrize(
     ("text", "content"),
     [
-        ("<name>two</name><content>Five.</content>", "Five."),
-        ("<name>two</name>\n<content>Five.\n</content>\n", "Five.\n\n"),
-        ("Five.", "Five."),
-        ("See <name>two</name><content>Five.</content>", None),
+        pytest.param(f"{TWO}Five.</content>", "Five.", id="form"),
+        pytest.param("<name>two</name>\n<content>Five.\n</content>\n", "Five.\n", id="line feeds"),
+        pytest.param(
+            f"{TWO}Use <content>x</content> here.</content>",
+            "Use <content>x</content> here.",
+            id="tags within",
+        ),
+        pytest.param(f"{TWO}Five, cut o", "Five, cut o", id="cut off"),
+        pytest.param(f"{TWO}Five.</content> Six.", "Five.\nSix.", id="more behind"),
+        pytest.param(
+            "<name>Widget</name><content>A widget</content>",
+            "<name>Widget</name><content>A widget</content>",
+            id="no speaker",
+        ),
+        pytest.param("Five.", "Five.", id="no form"),
+        pytest.param(f"See {TWO}Five.</content>", f"See {TWO}Five.</content>", id="within"),
     ],
 )
 def test_a_reply_that_imitates_the_form_of_names_is_its_text(text, content) -> None:
-    """Only where messages were sent in this form."""
+    """Only where the model was shown its speaker in this form."""
     for messages, expected in ((NAMED, content), (NAMED[:2], text)):
         call = start({}, messages)
         next(call)
         with pytest.raises(StopIteration) as end:
             call.send(reply(text))
-        assert end.value.value.generations[0].message.content == (expected or text)
+        assert end.value.value.generations[0].message.content == expected
 
 
-def test_a_call_behind_a_name_is_read() -> None:
+@pytest.mark.parametrize(
+    ("text", "content", "argument"),
+    [
+        (f"{TWO}Let me add.</content>\n[add(a=2, b=3)]", "Let me add.", 2),
+        (f"{TWO}Let me add.</content>[add(a=2, b=3)]", "Let me add.", 2),
+        (f"{TWO}[add(a='</content>', b=3)]</content>", "", "</content>"),
+    ],
+)
+def test_a_call_in_the_form_of_names_is_read(text, content, argument) -> None:
     """The model imitates what it was shown of others."""
     call = start({"tools": TOOLS, "output_retries": 0}, NAMED)
     next(call)
     with pytest.raises(StopIteration) as end:
-        call.send(reply("<name>two</name><content>Let me add.</content>\n[add(a=2, b=3)]"))
+        call.send(reply(text))
     message = end.value.value.generations[0].message
-    assert (message.content, message.tool_calls[0]["args"]) == ("Let me add.", {"a": 2, "b": 3})
+    assert (message.content, message.tool_calls[0]["args"]["a"]) == (content, argument)
 
 
 class TestAcceptedReplies:
