@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
@@ -50,6 +50,7 @@ from langchain_segmind._chat.tokens import count_image_tokens, count_tokens, enc
 from langchain_segmind._http import APIRequest, Sender, aclose, close, get_running_loop
 from langchain_segmind._output.structured_output import (
     Answer,
+    AnyTool,
     OutputMethod,
     OutputOptions,
     RawAnswer,
@@ -178,6 +179,8 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             kwargs: Fields by name, such as `model_name=ConfigurableField(id="model")`.
         """
         fields = {OTHER_NAMES.get(name, name): field for name, field in kwargs.items()}
+        if len(fields) < len(kwargs):
+            raise ValueError("configurable_fields names one field twice.")
         return super().configurable_fields(**fields)
 
     @model_validator(mode="before")
@@ -367,7 +370,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         result = self._generate(messages, stop, run_manager, **kwargs)
-        for chunk in convert_result_to_chunks(result):
+        for chunk in convert_result_to_chunks(result, self.output_version):
             if run_manager:
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
@@ -380,7 +383,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         result = await self._agenerate(messages, stop, run_manager, **kwargs)
-        for chunk in convert_result_to_chunks(result):
+        for chunk in convert_result_to_chunks(result, self.output_version):
             if run_manager:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
@@ -394,7 +397,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         return Sender(
             api_key=self.segmind_api_key,
             timeout=settings.timeout,
-            max_retries=cast("int", self.max_retries),
+            max_retries=self.max_retries,
             retry_read_timeouts=self.retry_read_timeouts,
             client=client,
             rate_limiter=self.rate_limiter,
@@ -429,7 +432,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
 
     def bind_tools(
         self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        tools: Iterable[AnyTool],
         *,
         tool_choice: str | bool | dict[str, Any] | None = None,
         parallel_tool_calls: bool | None = None,
@@ -491,12 +494,28 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         schema: type[Answer],
         *,
         include_raw: Literal[False] = False,
+        tools: None = None,
         **options: Unpack[OutputOptions],
     ) -> Runnable[LanguageModelInput, Answer]: ...
 
     @overload
     def with_structured_output(
-        self, schema: type[Answer], *, include_raw: Literal[True], **options: Unpack[OutputOptions]
+        self,
+        schema: type[Answer],
+        *,
+        include_raw: Literal[False] = False,
+        tools: Sequence[AnyTool],
+        **options: Unpack[OutputOptions],
+    ) -> Runnable[LanguageModelInput, Answer | None]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[Answer],
+        *,
+        include_raw: Literal[True],
+        tools: Sequence[AnyTool] | None = None,
+        **options: Unpack[OutputOptions],
     ) -> Runnable[LanguageModelInput, RawAnswer[Answer]]: ...
 
     @overload
@@ -505,6 +524,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         schema: dict[str, Any] | None = None,
         *,
         include_raw: Literal[False] = False,
+        tools: None = None,
         **options: Unpack[OutputOptions],
     ) -> Runnable[LanguageModelInput, dict[str, Any]]: ...
 
@@ -513,7 +533,18 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         self,
         schema: dict[str, Any] | None = None,
         *,
+        include_raw: Literal[False] = False,
+        tools: Sequence[AnyTool],
+        **options: Unpack[OutputOptions],
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | None]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
         include_raw: Literal[True],
+        tools: Sequence[AnyTool] | None = None,
         **options: Unpack[OutputOptions],
     ) -> Runnable[LanguageModelInput, RawAnswer[dict[str, Any]]]: ...
 
@@ -523,6 +554,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         schema: dict[str, Any] | type | None,
         *,
         include_raw: bool,
+        tools: Sequence[AnyTool] | None = None,
         **options: Unpack[OutputOptions],
     ) -> Runnable[LanguageModelInput, Any]: ...
 
@@ -533,7 +565,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         method: OutputMethod | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        tools: Sequence[AnyTool] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """Return a runnable that replies with objects of a schema; without tools, never None.
@@ -648,7 +680,7 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         sender = Sender(
             api_key=self.segmind_api_key,
             timeout=self.timeout,
-            max_retries=cast("int", self.max_retries),
+            max_retries=self.max_retries,
             retry_read_timeouts=self.retry_read_timeouts,
             client=client,
             observer=UsageTracker(CREDITS_PATH),

@@ -219,7 +219,9 @@ def combine_outputs(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, An
     return combined
 
 
-def convert_result_to_chunks(result: ChatResult) -> list[ChatGenerationChunk]:
+def convert_result_to_chunks(
+    result: ChatResult, output_version: str | None = None
+) -> list[ChatGenerationChunk]:
     """Return a complete reply as a stream in OpenAI's layout.
 
     The text comes first. Each call has a chunk with its name and id, and one with its arguments.
@@ -232,12 +234,15 @@ def convert_result_to_chunks(result: ChatResult) -> list[ChatGenerationChunk]:
     generation = result.generations[0]
     message = cast("AIMessage", generation.message)
     chunks = [AIMessageChunk(content=message.content, additional_kwargs=message.additional_kwargs)]
-    for index, call in enumerate([*message.tool_calls, *message.invalid_tool_calls]):
+    # In LangChain's v1, text and reasoning are blocks, which core counts from 0.
+    blocks = [message.content, message.additional_kwargs.get("reasoning_content")]
+    start = len([*filter(None, blocks)]) if output_version == "v1" else 0
+    for index, call in enumerate([*message.tool_calls, *message.invalid_tool_calls], start):
         args = call["args"]
         text = json.dumps(args, ensure_ascii=False) if isinstance(args, dict) else args
-        start = tool_call_chunk(name=call["name"], args="", id=call["id"], index=index)
+        head = tool_call_chunk(name=call["name"], args="", id=call["id"], index=index)
         rest = tool_call_chunk(args=text, index=index)
-        chunks += [AIMessageChunk(content="", tool_call_chunks=[part]) for part in (start, rest)]
+        chunks += [AIMessageChunk(content="", tool_call_chunks=[part]) for part in (head, rest)]
     last = AIMessageChunk(
         content="",
         response_metadata=message.response_metadata,

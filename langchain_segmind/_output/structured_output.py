@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any, Generic, Literal, TypedDict, TypeVar
@@ -54,12 +54,14 @@ OutputMethod = Literal["function_calling", "json_schema", "json_mode"]
 Answer = TypeVar("Answer")
 
 
+AnyTool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+
+
 class OutputOptions(TypedDict, total=False):
     """Arguments of `with_structured_output` that do not change the type of its result."""
 
     method: OutputMethod | None
     strict: bool | None
-    tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None
 
 
 class RawAnswer(TypedDict, Generic[Answer]):

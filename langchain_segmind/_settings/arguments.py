@@ -6,7 +6,9 @@ those of the models behind it (https://platform.openai.com/docs/api-reference/ch
 
 import difflib
 import json
+import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
@@ -41,6 +43,15 @@ DEFAULT_RETRIES = 2
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110."""
+
+NO_EQUIVALENT: Mapping[str, str] = {
+    "default_query": "there is no equivalent; a query can be set by an http_client of your own.",
+    "n": "a call has one reply. Use batch for several.",
+    "organization": "there is no equivalent.",
+    "stream_usage": "leave it out: streams always have the usage.",
+    "use_responses_api": "there is no equivalent: Segmind has one kind of endpoint.",
+}
+"""Arguments of ChatOpenAI's constructor that nothing here corresponds to."""
 
 FOREIGN_NAMES: Mapping[str, str] = {
     "api_base": "base_url",
@@ -113,6 +124,17 @@ def check_json(body_keys: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"model_kwargs cannot be written as JSON: {error}.") from None
 
 
+def check_logit_bias(biases: dict[str, float]) -> dict[str, float]:
+    """Return biases by token, as JSON writes their keys.
+
+    Raises:
+        ValueError: One is not a finite number.
+    """
+    if not all(map(math.isfinite, biases.values())):
+        raise ValueError("logit_bias must be finite numbers.")
+    return {str(token): bias for token, bias in biases.items()}
+
+
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
     """Return additional headers if they can be sent; errors do not show their values.
 
@@ -141,7 +163,7 @@ def check_timeout(timeout: Any) -> Any:
     Raises:
         ValueError: It is not.
     """
-    if _is_of_httpx2(timeout):
+    if _find_httpx2_class(timeout, "Timeout"):
         return httpx.Timeout(**{name: getattr(timeout, name) for name in TIMEOUT_PHASES})
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if isinstance(timeout, httpx.Timeout) or (is_number and 0 < timeout <= MAX_TIMEOUT_SECONDS):
@@ -158,14 +180,18 @@ def check_client(client: Any) -> Any:
     Raises:
         ValueError: It is.
     """
-    if _is_of_httpx2(client):
-        name = type(client).__name__
+    if name := _find_httpx2_class(client, "Client", "AsyncClient"):
         raise ValueError(f"an httpx2.{name} cannot be used here: pass an httpx.{name}.")
     return client
 
 
-def _is_of_httpx2(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "httpx2"
+def _find_httpx2_class(value: Any, *names: str) -> str:
+    """Return which of these classes of httpx2 a value is; empty for none."""
+    # By the classes, if that package is imported: other packages rename those that they export.
+    httpx2 = sys.modules.get("httpx2")
+    classes = ((name, getattr(httpx2, name, None)) for name in names)
+    found = (name for name, cls in classes if isinstance(cls, type) and isinstance(value, cls))
+    return next(found, "")
 
 
 def _default_base(base: Any) -> Any:
@@ -187,7 +213,8 @@ Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 MaxTokens = Annotated[int, Field(ge=1)]
-MaxRetries = Annotated[int | None, BeforeValidator(_default_retries), Field(ge=0)]
+LogitBias = Annotated[dict[str | int, float], AfterValidator(check_logit_bias)]
+MaxRetries = Annotated[int, BeforeValidator(_default_retries), Field(ge=0)]
 Stop = Annotated[str | list[str], BeforeValidator(_as_list), AfterValidator(check_stop)]
 Timeout = Annotated[float | httpx.Timeout, BeforeValidator(check_timeout)]
 BodyKeys = Annotated[dict[str, Any], AfterValidator(check_json)]
@@ -220,6 +247,8 @@ def check_names(
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         if name in elsewhere:
             hint = f"set it on the model: ChatSegmind({name}=...)."
+        elif name in NO_EQUIVALENT:
+            hint = NO_EQUIVALENT[name]
         elif name in BODY_KEYS:
             hint = f"pass model_kwargs={{{name!r}: ...}}."
         elif FOREIGN_NAMES.get(name) in known:

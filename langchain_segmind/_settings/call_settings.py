@@ -1,6 +1,6 @@
 """What one call uses: the model's fields, overlaid by the call's arguments and validated once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -154,6 +154,7 @@ class CallSettings(CallParameters):
             "structured_output": self.structured_output and self.structured_output.identity,
             "native_format": self.native_format,
             "on_unmet_requirement": self.on_unmet_requirement,
+            "fills_function_call": self.fills_function_call,
         }
 
     @property
@@ -221,6 +222,7 @@ def translate_arguments(given: dict[str, Any]) -> dict[str, Any]:
     """Return a call's arguments with those that ChatOpenAI takes under their names here.
 
     Raises:
+        TypeError: The tools are an iterator, or the choice of one is given twice.
         ValueError: Several replies are asked for.
     """
     given = {**given}
@@ -228,8 +230,12 @@ def translate_arguments(given: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("n must be 1: a call has one reply. Use batch for several.")
     if "model_name" in given:
         given["model"] = given.pop("model_name")
+    if given.keys() >= {"function_call", "tool_choice"}:
+        raise TypeError("This call takes 'tool_choice' or 'function_call', not both.")
     if "function_call" in given:
-        given.setdefault("tool_choice", given.pop("function_call"))
+        given["tool_choice"] = given.pop("function_call")
+    if isinstance(given.get("tools"), Iterator):
+        raise TypeError("tools of a call must be a list: an iterator can be read only once.")
     if functions := given.pop("functions", None):
         given["tools"] = [*given.get("tools", ()), *functions]
         given |= {"parallel_tool_calls": False, "fills_function_call": True}

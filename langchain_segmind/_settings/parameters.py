@@ -21,6 +21,7 @@ from langchain_segmind._settings.arguments import (
     Headers,
     HTTPAsyncClient,
     HTTPClient,
+    LogitBias,
     MaxRetries,
     MaxTokens,
     OnInvalidToolCall,
@@ -75,7 +76,7 @@ class BodyParameters(BaseModel):
     """A penalty for tokens by how often they occur in the text so far, -2 to 2. Defaults to the
     model's own."""
 
-    logit_bias: dict[str | int, float] | None = None
+    logit_bias: LogitBias | None = None
     """A bias for the probability of tokens, by their ID."""
 
     logprobs: bool | None = None

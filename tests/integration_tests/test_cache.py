@@ -202,6 +202,27 @@ def test_a_repeated_conversation_sends_no_request(
     ]
 
 
+def test_a_call_with_functions_has_a_key_of_its_own(caller, create_model, gateway) -> None:
+    """Its reply has the call in `additional_kwargs` too."""
+    function = {"name": "add", "description": "Add.", "parameters": {"properties": {"a": {}}}}
+    gateway.script(["[add(a=1)]"] * 2)
+    model = create_model(cache=InMemoryCache())
+    caller.invoke(model, "hi", tools=[function], parallel_tool_calls=False)
+    reply = caller.invoke(model, "hi", functions=[function])
+    assert reply.additional_kwargs["function_call"]["name"] == "add"
+
+
+def test_an_iterator_of_tools_is_refused_in_a_call(caller, create_model, gateway) -> None:
+    """Whoever reads it first, such as a cache, uses it up; `bind_tools` makes it a list."""
+    tool = {"name": "add", "description": "Add.", "parameters": {"properties": {"a": {}}}}
+    with pytest.raises(TypeError, match="must be a list"):
+        caller.invoke(create_model(), "hi", tools=iter([tool]))
+    assert gateway.requests == []
+    bound = create_model(cache=InMemoryCache()).bind_tools(iter([tool]))
+    caller.invoke(bound, "hi")
+    assert "add(" in str(gateway.requests[0].messages) + str(gateway.requests[0].json)
+
+
 def test_a_hit_has_no_price_balance_or_request_id(caller, create_model) -> None:
     """They are true of the first call only, which another tenant may have paid for."""
     facts = {"cost", "request_id", "generation_time", "remaining_credits"}

@@ -145,6 +145,29 @@ def test_each_call_of_a_stream_is_a_start_and_its_arguments(caller, create_model
     assert [bool(part["id"]) for part in parts] == [True, False] * 2
 
 
+@pytest.mark.parametrize("output_version", [None, "v1"])
+@pytest.mark.parametrize(
+    "text", ["[add(a=1, b=2)]\nhi", "<think>hm</think>[add(a=1, b=2), add(a=3, b=4)]", "Hello."]
+)
+def test_a_merged_stream_has_the_content_of_the_reply(
+    caller, create_model, gateway, output_version, text
+) -> None:
+    """With text, reasoning and calls, in both versions of LangChain's content."""
+    gateway.script([text, text])
+    model = create_model(output_retries=0, output_version=output_version).bind_tools([add])
+    message, merged = caller.invoke(model, "hi"), merge(caller.stream(model, "hi"))
+
+    def get_blocks(message: AIMessage) -> list[dict[str, Any]]:
+        own = {"id", "index"}
+        return [
+            {name: value for name, value in block.items() if name not in own}
+            for block in message.content_blocks
+        ]
+
+    assert get_blocks(merged) == get_blocks(message)
+    assert type(merged.content) is type(message.content)
+
+
 CUT_CALLS = ["[add(a=1, b=", '{"name": "add", "arguments": {"a": 1, "b"', '[add({"a": 1, "b": ']
 
 

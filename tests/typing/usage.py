@@ -39,7 +39,7 @@ full = ChatSegmindGPT4Turbo(
     model_kwargs={"top_k": 1},
     tags=["a"],
 )
-foreign = ChatSegmindGPT4Turbo(presence_penalty=1, reasoning_effort="low", max_retries=None)
+foreign = ChatSegmindGPT4Turbo(presence_penalty=1, reasoning_effort="low")
 optional = ChatSegmindGPT4Turbo(stop=["END"], base_url=None, api_key=lambda: "fake")
 
 # A misspelt name and a wrong type are errors.
@@ -86,6 +86,8 @@ def use_structured_output() -> None:
     assert_type(both["raw"], AIMessage)
     assert_type(both["parsed"], Joke | None)
     assert_type(both["parsing_error"], Exception | None)
+    assert_type(plain.with_structured_output(Joke, tools=[print]).invoke("hi"), Joke | None)
+    plain.bind_tools(iter([print])).invoke("hi")
     plain.with_structured_output(Joke, include_raw=len("a") > 0).invoke("hi").anything()
     plain.with_structured_output(Joke, strictly=True)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
 

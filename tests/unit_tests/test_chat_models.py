@@ -301,6 +301,11 @@ class TestRequest:
             caller.invoke(create_model(), "hi", n=2)
         assert gateway.requests == []
 
+    def test_a_choice_that_is_given_twice_is_refused(self, create_model) -> None:
+        """Nothing is silently ignored."""
+        with pytest.raises(TypeError, match="not both"):
+            create_model().invoke("hi", function_call="auto", tool_choice="none")
+
     def test_functions_are_tools(self, caller, create_model, gateway) -> None:
         """As older chains and agents pass them, and read the call."""
         function = {"name": "add", "description": "Add.", "parameters": {"properties": {"a": {}}}}

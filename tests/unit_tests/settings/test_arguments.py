@@ -23,6 +23,7 @@ def test_every_field_has_a_description(cls: type[ChatSegmind]) -> None:
         pytest.param("reasoning_efort", "did you mean 'reasoning_effort'?", id="misspelt effort"),
         pytest.param("temprature", "did you mean 'temperature'?", id="misspelling"),
         pytest.param("top_k", "pass model_kwargs={'top_k': ...}.", id="body key"),
+        pytest.param("use_responses_api", "there is no equivalent", id="OpenAI only"),
         pytest.param("qwerty", "to send it in the request's body", id="unknown word"),
     ],
 )
@@ -37,6 +38,12 @@ def test_an_unknown_argument_gets_a_hint(name: str, hint: str) -> None:
     assert len(str(caught.value)) < 150
 
 
+def test_the_constructor_takes_no_number_of_replies() -> None:
+    """A call takes 1, for code that was written for ChatOpenAI."""
+    with pytest.raises(TypeError, match="'n'; a call has one reply. Use batch"):
+        ChatSegmindGPT4Turbo(n=1)
+
+
 @pytest.mark.parametrize("name", ["max_retries", "default_headers", "api_key", "check_context"])
 def test_a_field_passed_to_a_call_names_the_constructor(name: str) -> None:
     """It exists, but not for one call."""
@@ -44,9 +51,10 @@ def test_a_field_passed_to_a_call_names_the_constructor(name: str) -> None:
         ChatSegmindGPT4Turbo(api_key=SECRET).invoke("hi", **{name: 1})
 
 
-def test_a_timeout_of_httpx2_is_taken() -> None:
-    """The SDKs of OpenAI and Anthropic use that package."""
+def test_a_timeout_of_httpx2_is_taken(monkeypatch) -> None:
+    """The SDKs of OpenAI and Anthropic use that package, and rename what they export."""
     httpx2 = pytest.importorskip("httpx2", reason="a dependency of other packages")
+    monkeypatch.setattr(httpx2.Timeout, "__module__", "openai")
     model = ChatSegmindGPT4Turbo(timeout=httpx2.Timeout(5, read=60))
     assert model.timeout == httpx.Timeout(5, read=60)
 
@@ -59,3 +67,17 @@ def test_the_error_for_a_client_of_httpx2_names_the_right_one(name: str, field: 
     httpx2 = pytest.importorskip("httpx2", reason="a dependency of other packages")
     with pytest.raises(ValueError, match=rf"an httpx2\.{name} cannot be used.*httpx\.{name}\."):
         ChatSegmindGPT4Turbo(**{field: getattr(httpx2, name)()})
+    default = type("DefaultHttpxClient", (getattr(httpx2, name),), {"__module__": "openai"})
+    with pytest.raises(ValueError, match="cannot be used"):
+        ChatSegmindGPT4Turbo(**{field: default()})
+    with pytest.raises(ValueError, match="a timeout is a number"):
+        ChatSegmindGPT4Turbo(timeout=default())
+
+
+def test_a_logit_bias_has_one_spelling() -> None:
+    """Of its tokens; a bias is a number that JSON can write."""
+    biased = ChatSegmindGPT4Turbo(logit_bias={"5": 1, 6: 2}, api_key="fake")
+    assert biased.logit_bias == {"5": 1.0, "6": 2.0}
+    assert biased._get_llm_string()
+    with pytest.raises(ValueError, match="logit_bias must be finite"):
+        ChatSegmindGPT4Turbo(logit_bias={"5": float("nan")})
