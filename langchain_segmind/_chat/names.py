@@ -35,14 +35,11 @@ def find_named_roles(speakers: Sequence[tuple[Role | None, str | None]]) -> froz
 
 def add_name(turn: Turn, name: str | None) -> None:
     """Write who speaks into a turn of a role in which several do; nobody can pose as another."""
-    if not turn.parts:
-        return
-    if name and turn.role == "assistant" and _has_name(turn.parts, name):
-        turn.name = name
+    turn.name = name
+    if not turn.parts or (name and turn.role == "assistant" and _has_name(turn.parts, name)):
         return
     parts = [TAG.sub("&lt;", part) if isinstance(part, str) else part for part in turn.parts]
     if name:
-        turn.name = name
         parts = [f"<name>{html.escape(name, quote=False)}</name><content>", *parts, END]
     turn.parts = join_texts(parts)
 
@@ -59,7 +56,7 @@ def remove_name(text: str, speakers: Collection[str]) -> str:
 
     Args:
         text: The reply. It can be cut off, or go on behind the form with calls.
-        speakers: The names that the model was shown in it.
+        speakers: The names of the model's messages.
     """
     beginning = BEGINNING.match(text)
     if beginning is None or html.unescape(beginning["name"]) not in speakers:

@@ -43,7 +43,7 @@ class ChatRequest:
 
     @property
     def speakers(self) -> frozenset[str]:
-        """The names that replies of the model begin with."""
+        """The names of the model's messages, where several speak."""
         names = (turn.name for turn in self.turns if turn.role == "assistant")
         return frozenset(filter(None, names))
 

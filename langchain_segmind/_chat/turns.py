@@ -18,7 +18,7 @@ class Turn:
         role: Who speaks. System text stays where it was: only some providers have one place for it.
         parts: What is said and shown, in order: at least one part, no two texts in a row.
         index: The index of the first message in it; None for instructions.
-        name: The name that its text begins with; None for none.
+        name: Who speaks, where several do in the role; its text, if any, begins with it.
     """
 
     role: Role

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages.tool import tool_call
 from pydantic import BaseModel, field_validator
 
 from langchain_segmind._api.endpoint import APIResponse
@@ -99,7 +100,8 @@ ADD = "[add(a=2, b=3)]"
 ONLY_ADD = "sub: no such function was offered; offered are: add"
 
 
-NAMED = [HumanMessage("Hi."), AIMessage("A", name="one"), AIMessage("B", name="two")]
+CALLING = AIMessage("", name="three", tool_calls=[tool_call(name="add", args={}, id="c")])
+NAMED = [HumanMessage("Hi."), CALLING, AIMessage("A", name="one"), AIMessage("B", name="two")]
 
 
 TWO = "<name>two</name><content>"
@@ -109,6 +111,9 @@ TWO = "<name>two</name><content>"
     ("text", "content"),
     [
         pytest.param(f"{TWO}Five.</content>", "Five.", id="form"),
+        pytest.param(
+            "<name>three</name><content>Five.</content>", "Five.", id="speaker without a text"
+        ),
         pytest.param("<name>two</name>\n<content>Five.\n</content>\n", "Five.\n", id="line feeds"),
         pytest.param(
             f"{TWO}Use <content>x</content> here.</content>",
@@ -128,7 +133,7 @@ TWO = "<name>two</name><content>"
 )
 def test_a_reply_that_imitates_the_form_of_names_is_its_text(text, content) -> None:
     """Only where the model was shown its speaker in this form."""
-    for messages, expected in ((NAMED, content), (NAMED[:2], text)):
+    for messages, expected in ((NAMED, content), ([NAMED[0], NAMED[2]], text)):
         call = start({}, messages)
         next(call)
         with pytest.raises(StopIteration) as end:
