@@ -6,7 +6,7 @@ Replies come from a script, a small local model or any OpenAI-compatible server.
 
 ```
 __main__ -> server -> app -> service -> options -> backends -> contract -> request -> formats
-                             service -> faults, ledger, pricing, rate_limit
+                             service -> faults, ledger, pricing, queue, rate_limit
 ```
 """
 

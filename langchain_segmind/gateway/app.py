@@ -65,6 +65,7 @@ def wrap_service(service: Service, host: str | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        await service.queue.stop()
         service.close()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +95,8 @@ def wrap_service(service: Service, host: str | None = None) -> Starlette:
 def _read_head(request: HTTPRequest) -> Request:
     client = (request.client.host, request.client.port) if request.client else None
     headers = dict(request.headers)
-    return Request(request.method, request.scope["path"], headers, client=client)
+    origin = f"{request.scope['scheme']}://{headers.get('host', '')}"
+    return Request(request.method, request.scope["path"], headers, client=client, origin=origin)
 
 
 async def _read_body(request: HTTPRequest, *, discard: bool) -> tuple[bytes, bool]:

@@ -1,5 +1,6 @@
 """What a model replies, before it is written in a format."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +21,11 @@ class Completion:
         model: The model's name in the response; defaults to the slug of the request.
         reasoning: What the model thought before it replied.
         tool_calls: Native calls: `name`, `args`, and an `id` unless any will do.
+        result: Keys that replace or extend those of a job's result in the queue, such as `output`.
 
     Raises:
         ValueError: `usage` is not a mapping, or its token counts are not whole numbers from 0;
-            or `reasoning` or `tool_calls` are malformed.
+            or `reasoning`, `tool_calls` or `result` are malformed.
     """
 
     content: Any = None
@@ -32,6 +34,7 @@ class Completion:
     model: str | None = None
     reasoning: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the token counts: a negative one would add credits."""
@@ -45,6 +48,8 @@ class Completion:
         calls = self.tool_calls if isinstance(self.tool_calls, list | tuple) else [None]
         if not all(_is_call(call) for call in calls):
             raise ValueError(f"tool_calls must be a list of name and args, not {calls!r}")
+        if not _is_json_object(self.result):
+            raise ValueError(f"result must be an object of JSON, not {self.result!r}")
         if calls and self.finish_reason == "stop":
             object.__setattr__(self, "finish_reason", "tool_calls")
 
@@ -59,6 +64,14 @@ class Completion:
         details = self.usage.get(name)
         count = details.get(detail) if isinstance(details, Mapping) else None
         return count if type(count) is int else 0
+
+
+def _is_json_object(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (ValueError, TypeError):
+        return False
+    return isinstance(value, dict)
 
 
 def _is_call(value: Any) -> bool:

@@ -66,9 +66,11 @@ def check_route(request: Request) -> None:
         RefusedError: 404 for an unknown path, 405 for a wrong method.
     """
     prefix, _, name = request.path.rpartition("/")
-    if prefix != "/v1" or not SLUG.fullmatch(name):
+    is_get = request.job_id is not None or request.path == f"/v1/{CREDITS_PATH}"
+    is_model = prefix in {"/v1", "/v2"} and name != CREDITS_PATH and SLUG.fullmatch(name)
+    if not (is_get or is_model):
         raise RefusedError(404, f"No such path: {request.path}")
-    allowed = "GET" if name == CREDITS_PATH else "POST"
+    allowed = "GET" if is_get else "POST"
     if request.method != allowed:
         raise RefusedError(405, headers={"allow": allowed})
 
@@ -117,8 +119,8 @@ def is_local_name(name: str, host: str) -> bool:
         return False
 
 
-def check_chat(request: Request) -> None:
-    """Check the content type and body of a chat request.
+def check_body(request: Request) -> None:
+    """Check the content type of a chat request, and the form of its body and messages.
 
     Raises:
         RefusedError: 406 if the content type is not JSON.
@@ -134,6 +136,14 @@ def check_chat(request: Request) -> None:
         require(isinstance(body["prompt"], str), "prompt must be a string")
     else:
         FORMATS[request.api_format].check_messages(body)
+
+
+def check_parameters(request: Request) -> None:
+    """Check the parameters of a chat request whose body has the right form.
+
+    Raises:
+        InvalidBodyError: A parameter is not valid, or the model does not take it.
+    """
     for name, value in request.parameters.items():
         is_valid, expected = _PARAMETER_RULES[name]
         require(value is None or is_valid(value), f"{name} must be {expected}")

@@ -37,19 +37,23 @@ _BROKEN_RESPONSES = {
     ),
     "empty": APIResponse(200, {"content-type": JSON_TYPE}, b""),
 }
-_NAMES = sorted({"ok", "drop", "cut", *_BROKEN_RESPONSES})
+_NAMES = sorted({"ok", "drop", "late-drop", "cut", *_BROKEN_RESPONSES})
 _STATUS = re.compile(r"[345]\d\d", re.ASCII)
 _LATENCY = re.compile(r"latency:(\d+(?:\.\d+)?)", re.ASCII)
+_POLL_PREFIX = "poll:"
 _RATE = re.compile(r"\d*\.?\d+", re.ASCII)
 
 
 def parse_fault(spec: str) -> tuple[list[str], float | None]:
     """Return the actions of a fault, and the probability if it has the form `action@rate`.
 
+    The prefix `poll:`, which says that it is for polls, makes no difference here.
+
     Raises:
         ValueError: An action or the rate is not valid.
     """
-    body, at, rate = (part.strip() for part in spec.partition("@"))
+    unprefixed = spec.lstrip().removeprefix(_POLL_PREFIX)
+    body, at, rate = (part.strip() for part in unprefixed.partition("@"))
     actions = [body] if at else [action.strip() for action in body.split(",")]
     for action in actions:
         if not (_STATUS.fullmatch(action) or _LATENCY.fullmatch(action) or action in _NAMES):
@@ -89,11 +93,17 @@ class Faults:
             ValueError: A fault is malformed.
         """
         random = Random(self._seed)  # noqa: S311 - chance, not secrecy
-        self._schedules = [_play(*parse_fault(spec), random) for spec in specs]
+        schedules: list[tuple[bool, Iterator[str]]] = []
+        for spec in specs:
+            is_for_polls = spec.lstrip().startswith(_POLL_PREFIX)
+            schedules.append((is_for_polls, _play(*parse_fault(spec), random)))
+        self._schedules = schedules
 
-    def next(self) -> tuple[float, str]:
-        """Return the seconds of latency and the other action for the next request."""
-        actions = [next(schedule) for schedule in self._schedules]
+    def next(self, *, is_poll: bool = False) -> tuple[float, str]:
+        """Return the seconds of latency and the other action for the next request or poll."""
+        actions = [
+            next(schedule) for is_for_polls, schedule in self._schedules if is_for_polls == is_poll
+        ]
         latencies = [match for action in actions if (match := _LATENCY.fullmatch(action))]
         others = (each for each in actions if each != "ok" and not _LATENCY.fullmatch(each))
         return sum(float(match[1]) for match in latencies), next(others, "ok")

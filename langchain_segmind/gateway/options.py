@@ -88,6 +88,12 @@ class Options:
         metavar="SPEC",
     )
     fault_seed: int | None = _option("makes faults with a rate repeatable", type=int, metavar="N")
+    queue_delay: float = _option(
+        "seconds until a job of the queue (/v2) is complete", 0.0, type=float, metavar="N"
+    )
+    queue_retention: float = _option(
+        "seconds after its submit until a job is forgotten", 3600.0, type=float, metavar="N"
+    )
     api_format: APIFormat | None = _option(
         "JSON format of every model (default: by the model)", choices=API_FORMATS
     )

@@ -1,6 +1,7 @@
 """Requests as the gateway received them: recorded for tests, answered by backends."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from langchain_segmind.data._profiles import APIFormat
 from langchain_segmind.gateway.formats import FORMATS
 from langchain_segmind.gateway.formats.common import InvalidBodyError, get_text
 
+_POLL = re.compile(r"/v2/requests/(?P<id>[A-Za-z0-9-]{1,64})(/status)?", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -16,12 +19,13 @@ class Request:
 
     Attributes:
         method: The HTTP method, in capitals.
-        path: The path, percent-decoded.
+        path: The path, percent-decoded: `/v1/{slug}` for a call, `/v2/{slug}` for the queue.
         headers: The headers, names in lower case.
         body: The raw body.
         json: The parsed body; None if it is not valid JSON.
         client: The client's host and port; differs between connections.
         api_format: The JSON format of the body and of the reply.
+        origin: The scheme, host and port that the client used, as in a URL.
     """
 
     method: str
@@ -31,6 +35,18 @@ class Request:
     json: Any = None
     client: tuple[str, int] | None = None
     api_format: APIFormat = "openai"
+    origin: str = ""
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it is for the queue: it submits a job, or polls for one."""
+        return self.path.startswith("/v2/")
+
+    @property
+    def job_id(self) -> str | None:
+        """The id of the job that it polls for; None if it is not a poll."""
+        match = _POLL.fullmatch(self.path)
+        return match["id"] if match else None
 
     @property
     def slug(self) -> str:

@@ -83,8 +83,13 @@ class Gateway:
 
     @property
     def requests(self) -> list[Request]:
-        """The last 10,000 requests, oldest first (a copy)."""
+        """The last 10,000 requests but polls, oldest first (a copy)."""
         return list(self._service.requests)
+
+    @property
+    def polls(self) -> list[Request]:
+        """The last 10,000 polls of the queue, oldest first and without bodies (a copy)."""
+        return list(self._service.polls)
 
     def credits(self, api_key: str | None = None) -> Decimal:
         """Return the remaining credits of a key; defaults to the first key."""
@@ -105,7 +110,8 @@ class Gateway:
         """Inject these faults from now on; without arguments, stop.
 
         Args:
-            specs: Faults as in the option `fault`, for example `503,503,ok` or `drop@0.1`.
+            specs: Faults as in the option `fault`, for example `503,503,ok`, `drop@0.1` or
+                `poll:503`.
 
         Raises:
             ValueError: A fault is malformed.
@@ -113,7 +119,7 @@ class Gateway:
         self._service.faults.set(specs)
 
     def reset(self) -> None:
-        """Restore the initial balances, script, faults and rate limits; forget all requests."""
+        """Restore the initial balances, script, faults and limits; forget requests and jobs."""
         self._service.reset()
 
     def start(self) -> Self:

@@ -5,8 +5,11 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
 from typing import Literal
 from urllib.parse import quote
 
@@ -35,6 +38,7 @@ from langchain_segmind.gateway.formats.common import InvalidBodyError
 from langchain_segmind.gateway.ledger import Ledger
 from langchain_segmind.gateway.options import Options, as_list, create_backend
 from langchain_segmind.gateway.pricing import compute_cost, count_usage, estimate_cost
+from langchain_segmind.gateway.queue import Answer, JobQueue
 from langchain_segmind.gateway.rate_limit import RateLimiter
 from langchain_segmind.gateway.request import Request
 
@@ -42,6 +46,12 @@ logger = logging.getLogger(__name__)
 
 MAX_RECORDED_REQUESTS = 10_000
 MAX_RECORDED_BYTES = 256 * 1024 * 1024
+
+JOB_FAILURES = frozenset({400, 422, 500})
+"""Scripted statuses that make a job fail. Any other error refuses its submit."""
+
+MAX_ADMISSION_SECONDS = 0.2
+"""How long a submit waits for a response of the script that refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +68,12 @@ class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
         self.requests: deque[Request] = deque()
+        self.polls: deque[Request] = deque(maxlen=MAX_RECORDED_REQUESTS)
         self._recorded_bytes = 0
         self.ledger = Ledger(as_list(options.api_key), options.credits)
         self.faults = Faults(as_list(options.fault), options.fault_seed)
         self._limiter = RateLimiter(options.rpm, options.rate_window)
+        self.queue = JobQueue(options.queue_delay, options.queue_retention)
         # Last: it can load a model, so errors in the options must surface first.
         self.backend: Backend = create_backend(options)
         self._initial_backend = self.backend
@@ -71,12 +83,14 @@ class Service:
         self.backend = ScriptedBackend(replies)
 
     def reset(self) -> None:
-        """Restore the initial balances, script, faults and rate limits; forget all requests."""
+        """Restore the initial balances, script, faults and limits; forget requests and jobs."""
         self.requests.clear()
+        self.polls.clear()
         self._recorded_bytes = 0
         self.ledger.reset()
         self.faults.set(as_list(self._options.fault))
         self._limiter.reset()
+        self.queue.reset()
         self.backend = self._initial_backend
         self.backend.reset()
 
@@ -109,6 +123,9 @@ class Service:
 
     def _record(self, request: Request) -> None:
         """Keep a request for tests, and drop the oldest ones beyond the limits."""
+        if request.job_id is not None:
+            self.polls.append(replace(request, body=b"", json=None))
+            return
         self.requests.append(request)
         self._recorded_bytes += len(request.body)
         while (
@@ -121,20 +138,14 @@ class Service:
             return Delivery(_add_headers(refusal.response))
         try:
             return await self._answer(request)
-        except RefusedError as refused:
-            response = refused.response
-        except InvalidBodyError as error:
-            response = create_error_response(400, str(error))
-        except BackendError as error:
-            response = create_error_response(500, str(error))
-        except Exception:
-            logger.exception("The gateway failed")
-            response = create_error_response(500, "Internal server error")
-        return Delivery(_add_headers(response))
+        except Exception as error:  # noqa: BLE001 - logged if it is unexpected
+            return Delivery(_add_headers(_create_failure(error)))
 
     async def _answer(self, request: Request) -> Delivery:
         contract.check_route(request)
         api_key = contract.check_key(request, self.ledger.api_keys)
+        if request.job_id is not None:
+            return await self._deliver(partial(self._poll, request, api_key), is_poll=True)
         if request.slug == CREDITS_PATH:
             balance = float(self.ledger.balance(api_key))
             body = {"credits": balance, "free-credits": 0.0}
@@ -142,37 +153,110 @@ class Service:
         if resets_at := self._limiter.hit(api_key, time.time()):
             headers = {RATE_LIMIT_RESET_HEADER: str(resets_at)}
             raise RefusedError(429, contract.RATE_LIMITED, headers)
-        contract.check_chat(request)
+        contract.check_body(request)
+        if request.is_queued:
+            return await self._deliver(partial(self._submit, request, api_key))
+        self._check_parameters(request)
+        return await self._deliver(partial(self._run, request, api_key))
+
+    def _check_parameters(self, request: Request) -> None:
+        contract.check_parameters(request)
         if self._options.strict:
             contract.check_strictly(request, as_list(self._options.extra_body_keys))
-        latency, action = self.faults.next()
+
+    async def _deliver(
+        self, respond: Callable[[], Awaitable[APIResponse]], *, is_poll: bool = False
+    ) -> Delivery:
+        """Return a response, or what the next fault makes of it."""
+        latency, action = self.faults.next(is_poll=is_poll)
         await asyncio.sleep(latency)
         if response := create_fault_response(action, time.time()):
             return Delivery(_add_headers(response))
         if action == "drop":
             return Delivery(APIResponse(200, {}, b""), "drop")
-        response = await self._run(request, api_key)
-        return Delivery(response, "cut" if action == "cut" else "whole")
+        response = await respond()
+        mode: Literal["whole", "cut", "drop"] = "whole"
+        if action in {"cut", "late-drop"}:
+            mode = "cut" if action == "cut" else "drop"
+        return Delivery(response, mode)
 
     async def _run(self, request: Request, api_key: str) -> APIResponse:
-        estimate = estimate_cost(request.messages, request.parameters.get("max_tokens"))
-        with self.ledger.reserve(api_key, estimate) as charge:
+        with self.ledger.reserve(api_key, _estimate(request)) as charge:
             began = time.perf_counter()
-            reply = await self.backend.reply(request)
+            answer = await self._compute(request)
             seconds = time.perf_counter() - began
-            if isinstance(reply, APIResponse):
-                # A scripted raw response is not billed.
-                return reply
-            usage = count_usage(request.messages, reply)
-            completion = replace(reply, usage=usage, model=reply.model or request.slug)
-            response = create_json_response(FORMATS[request.api_format].render(completion))
-            cost = compute_cost(usage["prompt_tokens"], usage["completion_tokens"])
+            if answer.cost is None:
+                return answer.response
             headers = {
-                REMAINING_CREDITS_HEADER: str(charge(cost)),
-                COST_HEADER: str(cost),
+                REMAINING_CREDITS_HEADER: str(charge(answer.cost)),
+                COST_HEADER: str(answer.cost),
                 GENERATION_TIME_HEADER: f"{seconds:.3f}",
             }
-        return _add_headers(response, headers)
+        return _add_headers(answer.response, headers)
+
+    async def _compute(self, request: Request) -> Answer:
+        reply = await self.backend.reply(request)
+        if isinstance(reply, APIResponse):
+            # A scripted raw response is not billed.
+            return Answer(reply)
+        usage = count_usage(request.messages, reply)
+        completion = replace(reply, usage=usage, model=reply.model or request.slug)
+        response = create_json_response(FORMATS[request.api_format].render(completion))
+        cost = compute_cost(usage["prompt_tokens"], usage["completion_tokens"])
+        return Answer(response, cost, reply.result)
+
+    async def _submit(self, request: Request, api_key: str) -> APIResponse:
+        reservation = ExitStack()
+        charge = reservation.enter_context(self.ledger.reserve(api_key, _estimate(request)))
+        work = partial(self._compute_for_job, request)
+        job = self.queue.submit(api_key, len(request.body), work, charge)
+        job.task.add_done_callback(lambda _task: reservation.close())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(job.answered.wait(), MAX_ADMISSION_SECONDS)
+        answer = job.answer
+        if answer and not answer.is_success and answer.response.status_code not in JOB_FAILURES:
+            self.queue.remove(job)
+            return answer.response
+        url = f"{request.origin}/v2/requests/{job.request_id}"
+        body = {
+            "request_id": job.request_id,
+            "status": "QUEUED",
+            "poll_url": f"{request.origin}/v1/requests/{job.request_id}",
+            "status_url": f"{url}/status",
+            "response_url": url,
+        }
+        return _add_headers(create_json_response(body))
+
+    async def _compute_for_job(self, request: Request) -> Answer:
+        try:
+            self._check_parameters(request)
+            return await self._compute(request)
+        except Exception as error:  # noqa: BLE001 - logged if it is unexpected
+            return Answer(_create_failure(error))
+
+    async def _poll(self, request: Request, api_key: str) -> APIResponse:
+        job = self.queue.find(api_key, request.job_id or "")
+        is_status = request.path.endswith("/status")
+        return _add_headers(job.get_status() if is_status else job.get_result())
+
+
+def _estimate(request: Request) -> Decimal:
+    max_tokens = request.parameters.get("max_tokens")
+    # The parameters of a job are checked only when it runs.
+    is_valid = type(max_tokens) is int and max_tokens > 0
+    return estimate_cost(request.messages, max_tokens if is_valid else None)
+
+
+def _create_failure(error: Exception) -> APIResponse:
+    """Return the response to a request that raised an error."""
+    if isinstance(error, RefusedError):
+        return error.response
+    if isinstance(error, InvalidBodyError):
+        return create_error_response(400, str(error))
+    if isinstance(error, BackendError):
+        return create_error_response(500, str(error))
+    logger.error("The gateway failed", exc_info=error)
+    return create_error_response(500, "Internal server error")
 
 
 def _add_headers(response: APIResponse, headers: Mapping[str, str] | None = None) -> APIResponse:

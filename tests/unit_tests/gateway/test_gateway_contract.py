@@ -55,7 +55,16 @@ def test_wrong_keys_are_refused(gateway, client, headers, text):
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1", "/", "/v2/gpt-4-turbo", "/v1/a/b", "/v1/-a", "/v1/a%20b", "/v1/gpt-4-turbo/"],
+    [
+        "/v1",
+        "/",
+        "/v3/gpt-4-turbo",
+        "/v2/get-user-credits",
+        "/v1/a/b",
+        "/v1/-a",
+        "/v1/a%20b",
+        "/v1/gpt-4-turbo/",
+    ],
 )
 def test_unknown_paths_are_404_in_json(gateway, client, path):
     """Only `/v1/` and a well-formed slug exist; the error is JSON."""

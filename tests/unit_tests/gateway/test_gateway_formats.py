@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_segmind.gateway import Completion, Request
-from langchain_segmind.gateway.contract import check_chat, check_strictly
+from langchain_segmind.gateway.contract import check_body, check_parameters, check_strictly
 from langchain_segmind.gateway.formats.common import InvalidBodyError
 from langchain_segmind.gateway.pricing import estimate_cost
 from tests.support.raw_server import RawServer, answer
@@ -285,7 +285,8 @@ def test_any_json_is_read_or_refused(body, api_format):
     request = Request("POST", path, headers, json=body, api_format=api_format)
     assert isinstance(request.last_message, str)
     try:
-        check_chat(request)
+        check_body(request)
+        check_parameters(request)
         assert estimate_cost(request.messages, request.parameters.get("max_tokens")) > 0
         assert all(m["role"] in {"system", "user", "assistant"} for m in request.messages)
         check_strictly(request, [])

@@ -51,7 +51,8 @@ def check_acceptance(body, api_format) -> None:
     headers = {"content-type": "application/json"}
     path = f"/v1/{SLUGS[api_format]}"
     request = Request("POST", path, headers, json=body, api_format=api_format)
-    contract.check_chat(request)
+    contract.check_body(request)
+    contract.check_parameters(request)
     contract.check_strictly(request, ())
 
 
