@@ -83,6 +83,80 @@ def test_client_reads_every_format(serve, connect, *, slug, messages, finish_rea
     assert held.json() == {}
 
 
+@pytest.mark.parametrize(
+    ("slug", "messages"),
+    [
+        pytest.param("gpt-5", MESSAGES, id="openai"),
+        pytest.param("claude-4.5-sonnet", MESSAGES, id="anthropic"),
+        pytest.param("gemini-3-flash", CONTENTS, id="gemini"),
+    ],
+)
+def test_client_uses_the_queue(serve, connect, slug, messages):
+    """`chat` and `submit_chat` submit, poll and read the result of each format."""
+    gateway = serve(strict=True)
+    client = connect(gateway)
+    response = client.chat(slug, messages=messages)
+    assert response.text == "Hello"
+    assert response.raw == {**client.chat_sync(slug, messages=messages).raw, **_changing(response)}
+    paid = 1 - gateway.credits()
+
+    job = client.submit_chat(slug, messages=messages)
+    assert job.job.submit_response["status"] == "QUEUED"
+    assert job.wait(interval=0.01).text == job.result().text == "Hello"
+    assert job.status()["status"] == "COMPLETED"
+    assert 1 - gateway.credits() == paid * 3 / 2
+    assert [request.is_queued for request in gateway.requests] == [True, False, True]
+
+
+def _changing(response):
+    """Return the keys of a reply that differ between two calls."""
+    return {
+        key: response.raw[key] for key in ("id", "created", "responseId") if key in response.raw
+    }
+
+
+def test_client_waits_for_a_slow_job(serve, connect):
+    """It polls until the job is complete, or until its own deadline."""
+    gateway = serve(queue_delay=0.2)
+    job = connect(gateway).submit_chat("gpt-5", messages=MESSAGES)
+    with pytest.raises(segmind.InferenceTimeout, match="did not complete"):
+        job.wait(timeout=0.01, interval=0.02)
+    assert job.status()["status"] in {"QUEUED", "PROCESSING"}
+    assert job.wait(interval=0.02).text == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        pytest.param({"choices": [{"message": {"content": "Hi"}}]}, "Hi", id="object"),
+        pytest.param("Hi", "Hi", id="text"),
+    ],
+)
+def test_client_reads_other_outputs(serve, connect, output, text):
+    """An output that is an object or plain text is read too."""
+    gateway = serve(replies=[{"content": "Hi", "result": {"output": output}}])
+    assert connect(gateway).chat("gpt-5", messages=MESSAGES).text == text
+
+
+def test_client_reads_failed_jobs(serve, connect):
+    """The error of a failed job is the client's own, and nothing is charged."""
+    gateway = serve(replies=[{"status": 500, "body": {"error": "The model failed"}}])
+    with pytest.raises(segmind.InferenceFailed, match="The model failed") as caught:
+        connect(gateway).chat("gpt-5", messages=MESSAGES)
+    assert caught.value.status_body["status"] == "FAILED"
+    assert gateway.credits() == 1
+
+
+def test_client_reads_expired_jobs(serve, connect):
+    """A poll for a job that is forgotten is a 404."""
+    gateway = serve()
+    job = connect(gateway).submit_chat("gpt-5", messages=MESSAGES)
+    gateway.reset()
+    with pytest.raises(segmind.SegmindError, match="not found") as caught:
+        job.wait()
+    assert caught.value.status == 404
+
+
 @pytest.mark.parametrize("slug", ["gpt-5.5", "claude-4.5-sonnet"])
 def test_client_skips_thoughts(serve, connect, slug):
     """Thoughts are not part of the text; in Gemini's format the client would mix them in."""
