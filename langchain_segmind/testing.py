@@ -61,12 +61,12 @@ class SegmindTestGateway:
 
         Args:
             content: The text; None for none.
-            completion: `finish_reason`, `usage`, `model`, `reasoning` or `tool_calls`, as in a
-                script of the gateway.
+            completion: `finish_reason`, `usage`, `model`, `reasoning`, `tool_calls` or `result`, as
+                in a script of the gateway.
 
         Raises:
             TypeError: An argument is unknown.
-            ValueError: `usage`, `reasoning` or `tool_calls` is not valid.
+            ValueError: `usage`, `reasoning`, `tool_calls` or `result` is not valid.
         """
         self._queue.append(Completion(content, **completion))
         return self
