@@ -13,12 +13,14 @@ from langchain_segmind.callbacks import (
 from langchain_segmind.callbacks.usage import SegmindUsage
 from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
 from langchain_segmind.exceptions import *  # noqa: F403 - it lists its public names itself
+from langchain_segmind.jobs import SegmindJob
 
 __all__ = [
     "ChatSegmind",
     "ChatSegmindGPT4Turbo",
     "SegmindCredits",
     "SegmindCreditsCallbackHandler",
+    "SegmindJob",
     "SegmindUsage",
     "__version__",
     "get_segmind_credits_callback",

@@ -19,7 +19,12 @@ from langchain_core.language_models import (
 )
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables import (
+    Runnable,
+    RunnableBinding,
+    RunnableConfig,
+    RunnableSerializable,
+)
 from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.tools import BaseTool
 from pydantic import (
@@ -34,6 +39,7 @@ from pydantic import (
 from langchain_segmind._api.api_key import hide_api_key
 from langchain_segmind._api.balance import SegmindCredits, create_credits
 from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
+from langchain_segmind._api.queue import get_queue_base
 from langchain_segmind._api.secrets import MASK, strip_url_credentials
 from langchain_segmind._api.url import create_url
 from langchain_segmind._chat import formats
@@ -47,7 +53,14 @@ from langchain_segmind._chat.response import (
     remove_response_facts,
 )
 from langchain_segmind._chat.tokens import count_image_tokens, count_tokens, encode
-from langchain_segmind._http import APIRequest, Sender, aclose, close, get_running_loop
+from langchain_segmind._http import (
+    APIRequest,
+    QueueSender,
+    Sender,
+    aclose,
+    close,
+    get_running_loop,
+)
 from langchain_segmind._output.structured_output import (
     Answer,
     AnyTool,
@@ -77,6 +90,7 @@ from langchain_segmind.callbacks.tracking import (
 )
 from langchain_segmind.data._profiles import find_model
 from langchain_segmind.exceptions import SegmindInvalidRequestError
+from langchain_segmind.jobs import SegmindJob, asubmit_job, convert_arguments, submit_job
 
 if TYPE_CHECKING:
     from langchain_segmind._api.api_key import ApiKeySource
@@ -90,6 +104,48 @@ OTHER_NAMES: Mapping[str, str] = {
 names for type checkers."""
 
 KEY_NAMES = frozenset({"segmind_api_key", "api_key"})
+
+
+if TYPE_CHECKING:
+    # Private, and for type checkers only: it knows the streams of a chat model.
+    from langchain_core.language_models.chat_models import _ChatModelBinding as ModelBinding
+else:
+    ModelBinding = RunnableBinding[LanguageModelInput, AIMessage]
+
+
+class SegmindBinding(ModelBinding):  # type: ignore[no-redef] # as in core: its field `kwargs`
+    """A model with arguments bound by `bind` or `bind_tools`, which jobs get too."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return the id of the class that it is stored as."""
+        return [*cls.get_lc_namespace(), "RunnableBinding"]
+
+    def submit(self, prompt: LanguageModelInput, **kwargs: Any) -> SegmindJob:
+        """Submit a job with the bound arguments; see `ChatSegmind.submit`.
+
+        Args:
+            prompt: The messages, as for `invoke`.
+            kwargs: Further arguments of the call.
+        """
+        return cast("ChatSegmind", self.bound).submit(prompt, **{**self.kwargs, **kwargs})
+
+    async def asubmit(self, prompt: LanguageModelInput, **kwargs: Any) -> SegmindJob:
+        """Submit a job with the bound arguments; see `ChatSegmind.submit`.
+
+        Args:
+            prompt: The messages, as for `invoke`.
+            kwargs: Further arguments of the call.
+        """
+        return await cast("ChatSegmind", self.bound).asubmit(prompt, **{**self.kwargs, **kwargs})
+
+    def get_job(self, request_id: str) -> SegmindJob:
+        """Return a job that was submitted with the bound arguments; see `ChatSegmind.get_job`.
+
+        Args:
+            request_id: Segmind's id of the job.
+        """
+        return cast("ChatSegmind", self.bound).get_job(request_id, **self.kwargs)
 
 
 class ChatSegmind(ModelParameters, BaseChatModel):
@@ -393,17 +449,20 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         settings: CallSettings,
         run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
         client: httpx.Client | httpx.AsyncClient | None,
-    ) -> Sender:
-        return Sender(
-            api_key=self.segmind_api_key,
-            timeout=settings.timeout,
-            max_retries=self.max_retries,
-            retry_read_timeouts=self.retry_read_timeouts,
-            client=client,
-            rate_limiter=self.rate_limiter,
-            observer=start_tracking(run_manager.run_id if run_manager else None, settings.model),
-            on_retry=run_manager.on_retry if run_manager else None,
-        )
+    ) -> Sender | QueueSender:
+        observer = start_tracking(run_manager.run_id if run_manager else None, settings.model)
+        options: dict[str, Any] = {
+            "api_key": self.segmind_api_key,
+            "timeout": settings.timeout,
+            "max_retries": self.max_retries,
+            "client": client,
+            "rate_limiter": self.rate_limiter,
+            "observer": observer,
+            "on_retry": run_manager.on_retry if run_manager else None,
+        }
+        if settings.is_queued:
+            return QueueSender(base=get_queue_base(self._base_url), **options)
+        return Sender(retry_read_timeouts=self.retry_read_timeouts, **options)
 
     def _encode(self, request: ChatRequest, settings: CallSettings) -> APIRequest:
         content = formats.encode(request, settings.request_format)
@@ -411,7 +470,10 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             check_context(request.turns, len(content), settings.max_input_tokens)
         return APIRequest(
             method="POST",
-            url=create_url(self._base_url, settings.model),
+            url=create_url(
+                get_queue_base(self._base_url) if settings.is_queued else self._base_url,
+                settings.model,
+            ),
             content=content,
             headers=self.default_headers or {},
         )
@@ -428,7 +490,9 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     def _get_settings(
         self, stop: Sequence[str] | None = None, arguments: Mapping[str, Any] | None = None
     ) -> CallSettings:
-        return create_call_settings(self.__dict__, stop, arguments or {})
+        return create_call_settings(
+            self.__dict__, stop, arguments or {}, has_timeout="timeout" in self.model_fields_set
+        )
 
     def bind_tools(
         self,
@@ -638,6 +702,74 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             ),
         )
         return model | create_parser(output, include_raw=include_raw)
+
+    # --- Jobs ---
+
+    def bind(self, **kwargs: Any) -> SegmindBinding:
+        """Return a model that gets these arguments in each call, and each job.
+
+        Args:
+            kwargs: Arguments of the call, such as `temperature`.
+        """
+        return SegmindBinding(bound=self, kwargs=kwargs, config={})
+
+    def submit(
+        self, prompt: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> SegmindJob:
+        """Submit a job to Segmind's queue, and return without waiting for its result.
+
+        The request is sent once: where it is unknown whether the queue accepted it, the error says
+        so. LangChain's callbacks are not called. The enclosing `get_segmind_credits_callback`
+        blocks count the job here, and its cost where its result is fetched.
+
+        Args:
+            prompt: The messages, as for `invoke`.
+            stop: As for `invoke`.
+            kwargs: Further arguments of the call, such as `tools`.
+
+        Returns:
+            The job, whose `result()` waits for the reply.
+
+        Raises:
+            SegmindError: The job was not accepted, or that is unknown (phase `"submit"`).
+            ValueError: A message or an argument cannot be sent.
+
+        Source: https://docs.segmind.com/docs/serverless-api (asynchronous requests)
+
+        Example:
+            ```python
+            from langchain_segmind import ChatSegmind
+
+            job = ChatSegmind(model="gpt-5").submit("Name a prime number above 100.")
+            print(job.request_id, job.status())
+            print(job.result().text)
+            ```
+        """
+        return submit_job(self, prompt, {**kwargs, "stop": stop})
+
+    async def asubmit(
+        self, prompt: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> SegmindJob:
+        """Submit a job to Segmind's queue; see `submit`.
+
+        Args:
+            prompt: The messages, as for `invoke`.
+            stop: As for `invoke`.
+            kwargs: Further arguments of the call, such as `tools`.
+        """
+        return await asubmit_job(self, prompt, {**kwargs, "stop": stop})
+
+    def get_job(self, request_id: str, **kwargs: Any) -> SegmindJob:
+        """Return a job whose request ID is known, for example from an error. Nothing is sent.
+
+        Args:
+            request_id: Segmind's id of the job.
+            kwargs: The call's arguments that decide how the reply is read, such as `tools`.
+
+        Raises:
+            ValueError: It is not a request ID, or an argument is invalid.
+        """
+        return SegmindJob(request_id, self, convert_arguments(self, kwargs))
 
     def get_credits(self) -> SegmindCredits:
         """Return the account's balance. It runs no model and costs nothing.

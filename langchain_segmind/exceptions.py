@@ -59,8 +59,9 @@ __all__ = [
 ]
 
 
-Phase = Literal["connect", "send", "wait", "read"]
-"""How far a request got: connecting, sending, waiting for the response, reading it."""
+Phase = Literal["connect", "send", "wait", "read", "submit"]
+"""How far a request got: connecting, sending, waiting for the response, reading it. "submit": it is
+unknown whether the queue accepted the job."""
 
 
 class SegmindError(ModelError):
@@ -74,7 +75,8 @@ class SegmindError(ModelError):
         retry_after: Seconds that the server asks to wait, or None.
         remaining_credits: The account's balance (1 credit = 1 US dollar) if sent, or None.
         phase: How far the request got if no complete response arrived: `"connect"`, `"send"`,
-            `"wait"` (for the response) or `"read"` (in the response); None if one did.
+            `"wait"` (for the response) or `"read"` (in the response); None if one did. `"submit"`:
+            it is unknown whether the queue accepted the job, so it may run and be billed.
         is_retryable: Whether the same request may succeed later (a class attribute).
 
     Example:

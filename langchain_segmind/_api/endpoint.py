@@ -9,6 +9,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Literal, get_args
 
 API_BASE = "https://api.segmind.com/v1"
@@ -23,6 +24,9 @@ REMAINING_CREDITS_HEADER = "x-remaining-credits"
 COST_HEADER = "x-cost"
 REQUEST_ID_HEADER = "x-request-id"
 GENERATION_TIME_HEADER = "x-generation-time"
+QUEUE_TIME_HEADER = "x-queue-time"
+TOTAL_TIME_HEADER = "x-total-time"
+"""Not sent by v1: where the times of a job of the queue are kept."""
 RATE_LIMIT_RESET_HEADER = "x-rate-limit-reset-at-utc"
 RETRY_AFTER_HEADER = "retry-after"
 RETRY_AFTER_MS_HEADER = "retry-after-ms"
@@ -33,6 +37,9 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 """A model's name in the URL, such as `gpt-4-turbo` or `gpt-5.5`."""
+
+TIMEOUT_STATUSES = frozenset({408, 504, 524})
+"""Some server gave up waiting for another one, which may have taken the request and billed it."""
 
 MAX_HOLD_SECONDS = 300.0
 """The longest time that a rate limiter blocks its callers after a 429. Limits are per minute, so a
@@ -61,3 +68,8 @@ class APIResponse:
     body: bytes = field(repr=False)
     url: str = ""
     mask: Callable[[str], str] = field(default=str, repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES

@@ -4,7 +4,16 @@ from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.client import Sender, aclose, close
 from langchain_segmind._http.deadline import get_running_loop
 from langchain_segmind._http.httpcore_log import mask_httpcore_log
+from langchain_segmind._http.queue import JobRequest, QueueSender
 
 mask_httpcore_log()
 
-__all__ = ["APIRequest", "Sender", "aclose", "close", "get_running_loop"]
+__all__ = [
+    "APIRequest",
+    "JobRequest",
+    "QueueSender",
+    "Sender",
+    "aclose",
+    "close",
+    "get_running_loop",
+]

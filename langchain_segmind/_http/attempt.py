@@ -84,12 +84,14 @@ class APIRequest:
         url: The URL; its credentials are sent as basic authentication.
         content: The body, JSON in UTF-8.
         headers: Additional headers.
+        accepted: Statuses beside the 2xx whose response is returned, not raised.
     """
 
     method: str
     url: httpx.URL
     content: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    accepted: frozenset[int] = frozenset()
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -282,7 +284,7 @@ class Attempt:
         assert self.response is not None  # noqa: S101 - an attempt without a failure has one
         response = self._create_response(with_body=True)
         logger.debug("%s %s: %d", self.outgoing.method, self._url, response.status_code)
-        if not self.response.is_success:
+        if not (self.response.is_success or response.status_code in self._request.accepted):
             raise create_error(response)
         return response
 

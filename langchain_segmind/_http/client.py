@@ -79,6 +79,10 @@ class Sender:
         rate_limiter: Acquired before each attempt but the call's first one, for which LangChain
             has acquired it.
         on_retry: Called before the wait for another attempt.
+        is_submission: Whether the requests submit jobs, which may never be submitted twice.
+
+    Attributes:
+        deadline: By when the call must be over.
     """
 
     def __init__(
@@ -92,9 +96,10 @@ class Sender:
         client: httpx.Client | httpx.AsyncClient | None = None,
         rate_limiter: BaseRateLimiter | None = None,
         on_retry: OnRetry | None = None,
+        is_submission: bool = False,
     ) -> None:
         # An `httpx.Timeout` bounds the phases of each attempt instead.
-        self._deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
+        self.deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
         self._api_key = api_key
         self._timeout = timeout
         self._client = client
@@ -104,7 +109,7 @@ class Sender:
         self._on_retry = on_retry
         self._is_first = True
         self._policy = RetryPolicy(
-            self._deadline, max_retries, retry_read_timeouts, self._holder is not None
+            self.deadline, max_retries, retry_read_timeouts, self._holder is not None, is_submission
         )
 
     def send(self, request: APIRequest) -> APIResponse:
@@ -144,7 +149,7 @@ class Sender:
 
     def _attempt(self, request: APIRequest) -> APIResponse:
         if self._rate_limiter and not self._is_first:
-            with self._deadline.paused():
+            with self.deadline.paused():
                 self._rate_limiter.acquire()
         self._is_first = False
         attempt = self._create_attempt(request, resolve_api_key(self._api_key))
@@ -160,10 +165,10 @@ class Sender:
 
     async def _aattempt(self, request: APIRequest) -> APIResponse:
         if self._rate_limiter and not self._is_first:
-            with self._deadline.paused():
+            with self.deadline.paused():
                 await self._rate_limiter.aacquire()
         self._is_first = False
-        key = await aresolve_api_key(self._api_key, self._deadline)
+        key = await aresolve_api_key(self._api_key, self.deadline)
         attempt = self._create_attempt(request, key)
         try:
             response = await self._arun(attempt)
@@ -180,7 +185,7 @@ class Sender:
             request,
             api_key,
             self._timeout,
-            self._deadline,
+            self.deadline,
             client=self._client,
             on_sent=self._observer.on_request_sent,
         )
@@ -194,7 +199,7 @@ class Sender:
                 route = find_route(attempt.outgoing.url)
                 attempt.proxy = route.proxy
                 with SYNC_POOLS.borrow(route) as transport:
-                    transport.deadline = self._deadline
+                    transport.deadline = self.deadline
                     attempt.set_timeouts()
                     _read(transport.handle_request(attempt.outgoing), attempt)
         except ATTEMPT_ERRORS as error:
@@ -217,7 +222,7 @@ class Sender:
                 attempt.proxy = route.proxy
                 pools = await ASYNC_POOLS.get()
                 async with (
-                    pools.borrow(route, self._deadline) as transport,
+                    pools.borrow(route, self.deadline) as transport,
                     limit_time(attempt.event_loop_timeout),
                 ):
                     attempt.set_timeouts()

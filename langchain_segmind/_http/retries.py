@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, APIResponse
+from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, TIMEOUT_STATUSES, APIResponse
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind.exceptions import (
     SegmindConnectionError,
@@ -51,12 +51,15 @@ class RetryPolicy:
         max_retries: How many attempts may follow the first one.
         retry_read_timeouts: Whether a request that timed out is sent again.
         has_holding_limiter: Whether a rate limiter makes all callers wait after a 429.
+        is_submission: Whether the request submits a job, which is sent again only where it cannot
+            have been accepted.
     """
 
     deadline: Deadline
     max_retries: int = 0
     retry_read_timeouts: bool = False
     has_holding_limiter: bool = False
+    is_submission: bool = False
 
     @property
     def tenacity_options(self) -> dict[str, Any]:
@@ -76,6 +79,9 @@ class RetryPolicy:
         """Whether the request may be sent again after an error."""
         if not isinstance(error, SegmindError) or not error.is_retryable:
             return False
+        if self.is_submission:
+            is_refused = error.status_code not in {None, *TIMEOUT_STATUSES}
+            return is_refused or error.phase == "connect"
         if isinstance(error, SegmindTimeoutError) and error.status_code != REQUEST_TIMEOUT_STATUS:
             return error.phase == "connect" or self.retry_read_timeouts
         return not (isinstance(error, SegmindConnectionError) and error.phase == "read")

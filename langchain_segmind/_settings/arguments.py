@@ -39,6 +39,7 @@ MAX_TIMEOUT_SECONDS = 86_400
 
 TIMEOUT_PHASES = ("connect", "read", "write", "pool")
 
+DEFAULT_TIMEOUT_SECONDS = 120
 DEFAULT_RETRIES = 2
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

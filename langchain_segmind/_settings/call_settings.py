@@ -26,6 +26,12 @@ BODY_FIELDS = tuple(BodyParameters.model_fields)
 
 NO_TOOLS = Toolset(())
 
+SLOW_SECONDS = 30.0
+"""A model that takes longer on average is run in the queue."""
+
+QUEUE_TIMEOUT_SECONDS = 600
+"""The default timeout of a call that uses the queue."""
+
 BASE64_FORMATS: frozenset[APIFormat] = frozenset({"gemini"})
 """Formats that have no place for an image's URL."""
 
@@ -63,6 +69,13 @@ class CallSettings(CallParameters):
     def request_format(self) -> APIFormat:
         """The JSON format of the requests."""
         return self.api_format or find_model(self.model).api_format
+
+    @cached_property
+    def is_queued(self) -> bool:
+        """Whether the requests are jobs of the queue."""
+        if self.use_queue is not None:
+            return self.use_queue
+        return (find_model(self.model).average_seconds or 0) > SLOW_SECONDS
 
     @cached_property
     def takes_images(self) -> bool:
@@ -140,9 +153,9 @@ class CallSettings(CallParameters):
 
     @property
     def cache_key(self) -> dict[str, Any]:
-        """What changes a reply, as JSON: everything but the timeout."""
+        """What changes a reply, as JSON: everything but the timeout and the endpoint."""
         return {
-            **self.model_dump(include={*SHARED_FIELDS} - {"timeout"}),
+            **self.model_dump(include={*SHARED_FIELDS} - {"timeout", "use_queue"}),
             "api_format": self.request_format,
             "takes_images": self.takes_images,
             "takes_image_urls": self.takes_image_urls,
@@ -243,9 +256,16 @@ def translate_arguments(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def create_call_settings(
-    fields: Mapping[str, Any], stop: str | Sequence[str] | None, arguments: Mapping[str, Any]
+    fields: Mapping[str, Any],
+    stop: str | Sequence[str] | None,
+    arguments: Mapping[str, Any],
+    *,
+    has_timeout: bool = True,
 ) -> CallSettings:
     """Overlay a model's fields with a call's arguments; one that is None changes nothing.
+
+    Without a `timeout` of the user's, in the fields or the arguments, a call that uses the queue
+    has a longer one.
 
     The fields `api_format` and `profile`, and a `native_response_format` of True, describe the
     field `model`: a call with another model uses what is known of that one.
@@ -260,7 +280,7 @@ def create_call_settings(
     chosen = {name: fields[name] for name in SHARED_FIELDS}
     chosen["profile"] = find_own_profile(fields)
     if not given:
-        return CallSettings.model_validate(chosen)
+        return _lengthen_timeout(CallSettings.model_validate(chosen), is_own=has_timeout)
     given = translate_arguments(given)
     if given.get("model", chosen["model"]) != chosen["model"]:
         chosen |= {"api_format": None, "profile": None}
@@ -272,7 +292,7 @@ def create_call_settings(
     toolset = (
         create_toolset(convert_tools(tools, strict=given.get("strict"))) if tools else NO_TOOLS
     )
-    return CallSettings.model_validate(
+    settings = CallSettings.model_validate(
         {
             **chosen,
             **given,
@@ -281,3 +301,10 @@ def create_call_settings(
             "response_format": parse_response_format(given.get("response_format")),
         }
     )
+    return _lengthen_timeout(settings, is_own=has_timeout or "timeout" in given)
+
+
+def _lengthen_timeout(settings: CallSettings, *, is_own: bool) -> CallSettings:
+    if is_own or not settings.is_queued:
+        return settings
+    return settings.model_copy(update={"timeout": QUEUE_TIMEOUT_SECONDS})

@@ -15,6 +15,7 @@ from langchain_segmind._api.api_key import read_api_key_env
 from langchain_segmind._api.url import read_api_base_env
 from langchain_segmind._settings.arguments import (
     DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT_SECONDS,
     ApiBase,
     ApiKey,
     BodyKeys,
@@ -127,11 +128,16 @@ class CallParameters(BodyParameters):
     as in a chat of agents: `<name>Ann</name><content>...</content>`, as langgraph-supervisor writes
     it. A reply in this form is returned without it."""
 
-    timeout: Timeout | None = 120
+    use_queue: bool | None = None
+    """Whether requests are jobs of Segmind's queue (v2), which is made for slow models: submitted
+    once, and asked for until they are done. Defaults to what is known of the slug: True for models
+    that take more than 30 s on average."""
+
+    timeout: Timeout | None = DEFAULT_TIMEOUT_SECONDS
     """Seconds that one call may take, including retries and the waits between them; None for no
-    limit. Waiting for the `rate_limiter`, or for a connection without a client of your own, does
-    not count. An `httpx.Timeout` bounds the phases of each attempt instead. Replies take 10 s on
-    average and sometimes a minute."""
+    limit. Defaults to 120, or to 600 where the queue is used. Waiting for the `rate_limiter`, or
+    for a connection without a client of your own, does not count. An `httpx.Timeout` bounds the
+    phases of each attempt instead. Replies take 10 s on average and sometimes a minute."""
 
     model_kwargs: BodyKeys = Field(default_factory=dict)
     """Further keys of the request's body, such as `{"top_k": 40}`."""

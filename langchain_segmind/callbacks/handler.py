@@ -14,12 +14,12 @@ from functools import cache
 from threading import Lock
 from time import monotonic
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_segmind._api.endpoint import PROVIDER
-from langchain_segmind.callbacks.tracking import add_handler
+from langchain_segmind.callbacks.tracking import add_handler, begin_call
 from langchain_segmind.callbacks.usage import (
     Balance,
     OnUnknownCost,
@@ -295,6 +295,14 @@ def _register_active_handlers() -> None:
     )
 
     register_configure_hook(_active_handlers, inheritable=True)
+
+
+def begin_job() -> None:
+    """Begin a call of no run, with the handlers of the enclosing blocks."""
+    begin_call()
+    group, run_id = _active_handlers.get(), uuid4()
+    for handler in group.handlers if group else ():
+        add_handler(run_id, handler)
 
 
 @contextmanager

@@ -13,7 +13,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from langchain_segmind._api.endpoint import COST_HEADER, REMAINING_CREDITS_HEADER, APIResponse
+from langchain_segmind._api.endpoint import (
+    COST_HEADER,
+    REMAINING_CREDITS_HEADER,
+    TIMEOUT_STATUSES,
+    APIResponse,
+)
 from langchain_segmind._api.headers import parse_amount, parse_number
 from langchain_segmind._api.usage import read_usage
 from langchain_segmind.callbacks.usage import Receipt, SegmindUsage
@@ -23,9 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from langchain_segmind.callbacks.handler import SegmindCreditsCallbackHandler
-
-TIMEOUT_STATUSES = frozenset({408, 504, 524})
-"""Some server gave up waiting for the model, which may have run and been billed."""
 
 MAX_NESTED_CALLS = 8
 """Calls within the callbacks of calls; further ones forget the outermost."""

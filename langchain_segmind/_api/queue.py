@@ -1,0 +1,172 @@
+"""Segmind's queue (v2): a job is submitted once, and asked for until it is done.
+
+`POST {root}/v2/{slug}` takes the body of v1 and returns a `request_id`. `GET` of
+`/v2/requests/{id}/status` returns the status, and of `/v2/requests/{id}` the result, for about an
+hour. Source: https://docs.segmind.com/docs/serverless-api (asynchronous requests)
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+from langchain_segmind._api.endpoint import (
+    COST_HEADER,
+    GENERATION_TIME_HEADER,
+    QUEUE_TIME_HEADER,
+    REMAINING_CREDITS_HEADER,
+    REQUEST_ID_HEADER,
+    TOTAL_TIME_HEADER,
+    APIResponse,
+)
+from langchain_segmind._api.errors import (
+    ABOUT_CREDITS,
+    CONTEXT_OVERFLOW,
+    INVALID_REQUEST,
+    create_error,
+)
+from langchain_segmind._api.json_body import parse_json
+from langchain_segmind.exceptions import (
+    SegmindAPIError,
+    SegmindContextOverflowError,
+    SegmindError,
+    SegmindInsufficientCreditsError,
+    SegmindInvalidRequestError,
+    SegmindResponseError,
+)
+
+Status = Literal["queued", "processing", "completed", "failed"]
+"""How far a job is: Segmind's words, in lower case."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+"""The id of a job: it becomes a part of a URL, and must not lead to another one."""
+
+VERSION = re.compile(r"/v\d+/*$")
+
+METRIC_HEADERS: Mapping[str, str] = {
+    "cost": COST_HEADER,
+    "remaining_credits": REMAINING_CREDITS_HEADER,
+    "inference_time": GENERATION_TIME_HEADER,
+    "queue_time": QUEUE_TIME_HEADER,
+    "total_time": TOTAL_TIME_HEADER,
+}
+"""The header of v1 for each metric of a job; v1 has none for the last two."""
+
+COMPLETION_KEYS = frozenset({"choices", "content", "candidates", "promptFeedback"})
+"""One of them is in the JSON of every provider."""
+
+
+def get_queue_base(base: str) -> str:
+    """Return the base URL of the queue for that of v1."""
+    return f"{VERSION.sub('', base.rstrip('/'))}/v2"
+
+
+def check_request_id(request_id: object) -> str:
+    """Return the id of a job if it can stand in a URL's path.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if not isinstance(request_id, str) or not REQUEST_ID.fullmatch(request_id):
+        raise ValueError(
+            f"{request_id!r:.200} is not a request ID: it consists of letters, digits, dots, "
+            "hyphens and underscores."
+        )
+    return request_id
+
+
+def read_request_id(response: APIResponse) -> str:
+    """Return the id in the answer to a submission.
+
+    Raises:
+        SegmindResponseError: There is none.
+    """
+    try:
+        return check_request_id(parse_json(response.body)["request_id"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        problem = f"The queue answered {response.status_code} without a request_id"
+    raise create_error(response, SegmindResponseError, problem, "submit")
+
+
+def read_status(response: APIResponse) -> Status:
+    """Return the status in an answer of the queue, whatever its HTTP status is.
+
+    Raises:
+        SegmindError: There is none.
+    """
+    try:
+        return STATUSES[STATUSES.index(parse_json(response.body)["status"].lower())]
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        problem = f"The queue answered {response.status_code} without a known status"
+    if response.is_success:
+        raise create_error(response, SegmindResponseError, problem)
+    raise create_error(response)
+
+
+def read_answer(response: APIResponse, request_id: str) -> APIResponse:
+    """Return the result of a job that is done, as the answer that v1 would have given.
+
+    `output` is a provider's JSON, as a string or as it is; or a text, without a provider's JSON.
+
+    Raises:
+        SegmindError: The job failed.
+    """
+    if read_status(response) == "failed":
+        raise create_failure(response, request_id)
+    job = parse_json(response.body)
+    output = job.get("output")
+    body = _find_completion(output)
+    if body is None:
+        text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+        message = {"role": "assistant", "content": text, "reasoning": job.get("reasoning")}
+        body = json.dumps({"choices": [{"message": message}]}).encode()
+    headers = {
+        **response.headers,
+        **_read_metrics(job.get("metrics")),
+        REQUEST_ID_HEADER: request_id,
+    }
+    return replace(response, body=body, headers=headers)
+
+
+def _find_completion(output: Any) -> bytes | None:
+    if isinstance(output, dict):
+        return json.dumps(output).encode() if COMPLETION_KEYS & output.keys() else None
+    if isinstance(output, str) and output.lstrip()[:1] == "{":
+        body = output.encode("utf-8", "surrogatepass")
+        try:
+            return body if COMPLETION_KEYS & parse_json(body).keys() else None
+        except (ValueError, RecursionError):
+            return None
+    return None
+
+
+def _read_metrics(metrics: Any) -> dict[str, str]:
+    if not isinstance(metrics, dict):
+        return {}
+    return {
+        header: str(metrics[name])
+        for name, header in METRIC_HEADERS.items()
+        if isinstance(metrics.get(name), int | float | str)
+    }
+
+
+def create_failure(response: APIResponse, request_id: str) -> SegmindError:
+    """Return the error for a job that failed, in the class that v1 has for the server's words."""
+    text = response.body.decode(errors="replace")
+    classes = (error_class for words, error_class in FAILURES.items() if words.search(text))
+    error_class = next(classes, SegmindAPIError)
+    error = create_error(response, error_class, "The job failed, which is not billed")
+    error.request_id = request_id
+    return error
+
+
+FAILURES: Mapping[re.Pattern[str], type[SegmindError]] = {
+    CONTEXT_OVERFLOW: SegmindContextOverflowError,
+    ABOUT_CREDITS: SegmindInsufficientCreditsError,
+    INVALID_REQUEST: SegmindInvalidRequestError,
+    re.compile("invalid|validation|must be", re.IGNORECASE): SegmindInvalidRequestError,
+}
+"""Classes by words, the first that occurs; any other failure is an error of the server."""
