@@ -22,6 +22,7 @@ from langchain_segmind._http.deadline import Deadline
 from langchain_segmind.exceptions import (
     SegmindError,
     SegmindInvalidRequestError,
+    SegmindResponseError,
     SegmindTimeoutError,
 )
 
@@ -96,7 +97,7 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         try:
             answer = yield from _ask_once(job)
         except SegmindError as error:
-            if not error.is_retryable:
+            if not (error.is_retryable or isinstance(error, SegmindResponseError)):
                 raise _explain(error, job) from None
             logger.debug("A poll of the job %s failed. %s", job.request_id, error)
             failure = error
@@ -119,7 +120,7 @@ def _get_next_pause(pause: float, waited: float, failure: SegmindError | None) -
     jitter = random.uniform(0.9, 1)  # noqa: S311 - not a secret
     grown = min(max(1.5 * pause, FIRST_WAIT_SECONDS), longest) * jitter
     asked_for = failure.retry_after if failure else None
-    return max(grown, min(asked_for or 0.0, MAX_HOLD_SECONDS))
+    return max(grown, min(float(asked_for or 0), MAX_HOLD_SECONDS))
 
 
 def _ask_once(job: JobRequest) -> Generator[APIRequest, Any, APIResponse | None]:

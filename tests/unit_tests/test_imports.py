@@ -22,6 +22,7 @@ PUBLIC_NAMES = {
     "SegmindError",
     "SegmindInsufficientCreditsError",
     "SegmindInvalidRequestError",
+    "SegmindJob",
     "SegmindModelNotFoundError",
     "SegmindPermissionDeniedError",
     "SegmindRateLimitError",

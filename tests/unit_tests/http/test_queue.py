@@ -1,0 +1,302 @@
+"""A job of the queue is submitted once, and asked for until it is done."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from langchain_segmind import (
+    SegmindAPIError,
+    SegmindAuthenticationError,
+    SegmindConnectionError,
+    SegmindContextOverflowError,
+    SegmindError,
+    SegmindInsufficientCreditsError,
+    SegmindInvalidRequestError,
+    SegmindRateLimitError,
+    SegmindResponseError,
+    SegmindTimeoutError,
+)
+from langchain_segmind._api.endpoint import APIResponse
+from langchain_segmind._api.queue import (
+    get_queue_base,
+    read_answer,
+    read_request_id,
+    read_status,
+)
+from langchain_segmind._http import queue
+from langchain_segmind._http.attempt import APIRequest
+from langchain_segmind._http.deadline import Deadline
+from langchain_segmind._http.queue import FIRST_WAIT_SECONDS, JobRequest, Polling, poll
+from langchain_segmind._http.retries import RetryPolicy
+
+JOB = JobRequest("job-1", "https://host/v2", {"x-tenant": "a"})
+
+
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Replace the clock of polls and deadlines, and their jitter."""
+    clock = Clock()
+    monkeypatch.setattr(queue, "monotonic", clock)
+    monkeypatch.setattr("langchain_segmind._http.deadline.monotonic", clock)
+    monkeypatch.setattr(queue.random, "uniform", lambda low, high: high)
+    return clock
+
+
+def answer(status: str = "COMPLETED", code: int = 200, **fields: Any) -> APIResponse:
+    """Return an answer of the queue."""
+    body = {"status": status, "request_id": "job-1", **fields}
+    return APIResponse(code, {}, json.dumps(body).encode())
+
+
+def run(polling: Polling, clock: Clock, answers: Iterator[Any]) -> tuple[list[float], list[str]]:
+    """Answer all polls, and return the pauses and the paths of the polls."""
+    pauses: list[float] = []
+    paths: list[str] = []
+    given: Any = None
+    try:
+        while True:
+            step = polling.send(given)
+            given = None
+            if isinstance(step, float):
+                clock.seconds += step
+                pauses.append(step)
+            else:
+                assert isinstance(step, APIRequest)
+                assert (step.method, step.headers) == ("GET", {"x-tenant": "a"})
+                paths.append(str(step.url))
+                given = next(answers)
+    except StopIteration:
+        return pauses, paths
+
+
+STATUS, RESULT = "https://host/v2/requests/job-1/status", "https://host/v2/requests/job-1"
+
+
+def test_the_result_is_asked_for_once_the_job_is_done(clock) -> None:
+    """At URLs of our own, whatever an answer names: the key is sent to no other host."""
+    elsewhere = {"status_url": "https://evil/1", "response_url": "https://evil/2"}
+    answers = [answer("QUEUED", **elsewhere), answer("PROCESSING"), answer(**elsewhere), answer()]
+    _, paths = run(poll(JOB, Deadline(), pause=1.0), clock, iter(answers))
+    assert paths == [STATUS, STATUS, STATUS, RESULT]
+
+
+def test_pauses_grow(clock) -> None:
+    """From 1 s to 5 s, and to 10 s after a minute."""
+    answers = iter([*[answer("PROCESSING")] * 20, answer(), answer()])
+    pauses, _ = run(poll(JOB, Deadline(), pause=FIRST_WAIT_SECONDS), clock, answers)
+    assert pauses[:6] == [1.0, 1.5, 2.25, 3.375, 5.0, 5.0]
+    late = pauses[len([p for p in pauses if p <= 5]) :]
+    assert sum(pauses) > 60
+    assert late[:3] == [7.5, 10.0, 10.0]
+
+
+FAILED_POLLS = [
+    SegmindConnectionError("reset", phase="wait"),
+    SegmindTimeoutError("slow", phase="read"),
+    SegmindAPIError("502", status_code=502),
+    APIResponse(200, {}, b"<html>"),
+    APIResponse(200, {}, b'{"status": "NEW"}'),
+    APIResponse(200, {}, b"[]"),
+]
+
+
+@pytest.mark.parametrize("failure", FAILED_POLLS, ids=lambda failure: str(failure)[:20])
+def test_a_failed_poll_is_made_again(clock, failure) -> None:
+    """As often as the time allows; also one for the result."""
+    answers = iter([failure, answer(), failure, answer(), answer()])
+    _, paths = run(poll(JOB, Deadline(60)), clock, answers)
+    assert paths == [STATUS, STATUS, RESULT, STATUS, RESULT]
+
+
+def test_a_poll_waits_as_long_as_the_server_asks(clock) -> None:
+    """After a 429, up to five minutes."""
+    slow = [SegmindRateLimitError("", retry_after=seconds) for seconds in (30, 1e6)]
+    pauses, _ = run(poll(JOB, Deadline()), clock, iter([*slow, answer(), answer()]))
+    assert pauses == [30.0, 300.0]
+
+
+@pytest.mark.parametrize("left", [0.4, 3.0, 30.0])
+def test_a_job_that_is_not_done_in_time_is_not_lost(clock, left) -> None:
+    """The error has its id and says how to go on; the last poll is made just before."""
+    answers = iter([answer("PROCESSING")] * 100)
+    with pytest.raises(SegmindTimeoutError, match=r"get_job\('job-1'\)\.result\(\)") as caught:
+        run(poll(JOB, Deadline(left), pause=1.0), clock, answers)
+    assert (caught.value.request_id, caught.value.phase) == ("job-1", "wait")
+    assert left - 0.5 <= clock.seconds <= left
+
+
+def test_the_error_of_a_job_that_is_late_has_the_failure_of_the_last_poll(clock) -> None:
+    """It may be the reason."""
+    failures = iter([SegmindConnectionError("no route")] * 100)
+    with pytest.raises(SegmindTimeoutError, match="The last poll failed: no route"):
+        run(poll(JOB, Deadline(5)), clock, failures)
+
+
+def test_a_refused_key_ends_the_polling(clock) -> None:
+    """The job still runs: the error has its id."""
+    refused = SegmindAuthenticationError("refused", status_code=401)
+    with pytest.raises(SegmindAuthenticationError, match="refused The job is not lost") as caught:
+        run(poll(JOB, Deadline(60)), clock, iter([refused]))
+    assert caught.value.request_id == "job-1"
+
+
+def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
+    """The error says how long results are kept, and not that the model is missing."""
+    unknown = SegmindError("?", status_code=404, body="not found")
+    with pytest.raises(SegmindInvalidRequestError, match="kept for about an hour") as caught:
+        run(poll(JOB, Deadline(60)), clock, iter([unknown]))
+    assert (caught.value.request_id, caught.value.status_code) == ("job-1", 404)
+
+
+@pytest.mark.parametrize("code", [200, 422])
+@pytest.mark.parametrize(
+    ("words", "error_class"),
+    [
+        ("maximum context length is 8192 tokens", SegmindContextOverflowError),
+        ("Insufficient credits", SegmindInsufficientCreditsError),
+        ("Invalid parameter: 'temperature'", SegmindInvalidRequestError),
+        ("Validation error in Processor: sleep must be a number", SegmindInvalidRequestError),
+        ("worker crashed", SegmindAPIError),
+    ],
+)
+def test_a_failed_job_has_the_error_of_its_words(clock, code, words, error_class) -> None:
+    """Whatever the HTTP status is."""
+    failed = answer("FAILED", code, error=words)
+    with pytest.raises(error_class, match="The job failed, which is not billed") as caught:
+        run(poll(JOB, Deadline(60)), clock, iter([failed]))
+    assert type(caught.value) is error_class
+    assert caught.value.request_id == "job-1"
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_logged"), [(8.0, False), (30.0, True)], ids=["short job", "long job"]
+)
+def test_a_long_wait_is_logged_once(clock, caplog, seconds, is_logged) -> None:
+    """With the id of the job."""
+    caplog.set_level("INFO", logger="langchain_segmind")
+
+    def answers() -> Iterator[APIResponse]:
+        while clock.seconds < seconds:
+            yield answer("PROCESSING")
+        yield from [answer()] * 2
+
+    run(poll(JOB, Deadline(), pause=1.0), clock, answers())
+    assert [("job-1" in r.getMessage()) for r in caplog.records] == [True] * is_logged
+
+
+# --- What the queue answers ---
+
+
+COMPLETION = {"choices": [{"message": {"content": "hi"}}]}
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        pytest.param(json.dumps(COMPLETION), "hi", id="JSON string"),
+        pytest.param(COMPLETION, "hi", id="object"),
+        pytest.param("Plain text.", "Plain text.", id="text"),
+        pytest.param("42", "42", id="number in a string"),
+        pytest.param(42, "42", id="number"),
+        pytest.param(True, "true", id="flag"),
+        pytest.param('{"name": "Oslo"}', '{"name": "Oslo"}', id="JSON of the model"),
+        pytest.param({"name": "Oslo"}, '{"name": "Oslo"}', id="object of the model"),
+        pytest.param('{"choices": [', '{"choices": [', id="JSON that is cut off"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_an_output_is_read_in_every_form(output, text) -> None:
+    """As the body that v1 would have sent."""
+    response = read_answer(answer(output=output), "job-1")
+    assert json.loads(response.body)["choices"][0]["message"]["content"] == text
+
+
+def test_metrics_are_the_headers_of_v1() -> None:
+    """What is missing, or not a number, is not there."""
+    metrics = {"cost": 0.5, "remaining_credits": 9, "inference_time": 2.5, "queue_time": None}
+    response = read_answer(answer(output="hi", metrics=metrics), "job-1")
+    assert response.headers == {
+        "x-cost": "0.5",
+        "x-remaining-credits": "9",
+        "x-generation-time": "2.5",
+        "x-request-id": "job-1",
+    }
+
+
+def test_the_reasoning_beside_a_text_is_kept() -> None:
+    """It is not a part of the text."""
+    response = read_answer(answer(output="hi", reasoning="hm"), "job-1")
+    assert json.loads(response.body)["choices"][0]["message"]["reasoning"] == "hm"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"request_id": 5}', b'{"request_id": "../v1/x"}', b"<html>"]
+)
+def test_an_answer_without_an_id_may_have_submitted_a_job(body) -> None:
+    """An id that would lead to another URL is none."""
+    with pytest.raises(SegmindResponseError, match="without a request_id") as caught:
+        read_request_id(APIResponse(200, {}, body))
+    assert caught.value.phase == "submit"
+
+
+@pytest.mark.parametrize("word", ["QUEUED", "PROCESSING", "COMPLETED", "FAILED"])
+def test_a_status_is_read(word) -> None:
+    """In lower case."""
+    assert read_status(answer(word)) == word.lower()
+
+
+@pytest.mark.parametrize(
+    ("base", "queue_base"),
+    [
+        ("https://api.segmind.com/v1", "https://api.segmind.com/v2"),
+        ("https://api.segmind.com/v1/", "https://api.segmind.com/v2"),
+        ("https://host/segmind/v1", "https://host/segmind/v2"),
+        ("https://host/segmind", "https://host/segmind/v2"),
+    ],
+)
+def test_the_queue_is_beside_v1(base, queue_base) -> None:
+    """Also behind a proxy with a path of its own."""
+    assert get_queue_base(base) == queue_base
+
+
+@pytest.mark.parametrize(
+    ("error", "is_sent_again"),
+    [
+        (SegmindConnectionError(phase="connect"), True),
+        (SegmindTimeoutError(phase="connect"), True),
+        (SegmindRateLimitError(status_code=429), True),
+        (SegmindAPIError(status_code=500), True),
+        (SegmindAPIError(status_code=503), True),
+        (SegmindAPIError(status_code=504), False),
+        (SegmindAPIError(status_code=524), False),
+        (SegmindTimeoutError(status_code=408), False),
+        (SegmindConnectionError(phase="send"), False),
+        (SegmindConnectionError(phase="wait"), False),
+        (SegmindConnectionError(phase="read"), False),
+        (SegmindTimeoutError(phase="wait"), False),
+        (SegmindInvalidRequestError(status_code=400), False),
+    ],
+    ids=lambda value: (
+        f"{type(value).__name__} {getattr(value, 'phase', '')}{getattr(value, 'status_code', '')}"
+    ),
+)
+def test_a_job_is_submitted_again_only_where_it_cannot_have_been_accepted(
+    error, is_sent_again
+) -> None:
+    """A second submission would be billed."""
+    policy = RetryPolicy(Deadline(), 2, retry_read_timeouts=True, is_submission=True)
+    assert policy.should_retry(error) == is_sent_again
