@@ -14,8 +14,10 @@ from langchain_segmind._api.endpoint import (
     COST_HEADER,
     GENERATION_TIME_HEADER,
     PROVIDER,
+    QUEUE_TIME_HEADER,
     REMAINING_CREDITS_HEADER,
     REQUEST_ID_HEADER,
+    TOTAL_TIME_HEADER,
 )
 from langchain_segmind._api.headers import parse_amount, parse_number
 from langchain_segmind._chat.thoughts import split_thoughts
@@ -118,6 +120,8 @@ def create_chat_result(
         "cost": parse_amount(headers.get(COST_HEADER)),
         "request_id": headers.get(REQUEST_ID_HEADER),
         "generation_time": parse_amount(headers.get(GENERATION_TIME_HEADER)),
+        "queue_time": parse_amount(headers.get(QUEUE_TIME_HEADER)),
+        "total_time": parse_amount(headers.get(TOTAL_TIME_HEADER)),
     }
     extras: dict[str, Any] = {
         "refusal": completion.refusal,
@@ -149,7 +153,7 @@ def copy_cached_message(message: BaseMessage) -> BaseMessage:
     Its id is removed, since LangGraph merges messages with the same id.
     """
     copy = message.model_copy(update={"id": None}, deep=True)
-    for name in ("cost", "request_id", "generation_time"):
+    for name in ("cost", "request_id", "generation_time", "queue_time", "total_time"):
         copy.response_metadata.pop(name, None)
     copy.response_metadata["remaining_credits"] = None
     return copy

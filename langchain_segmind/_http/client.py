@@ -59,6 +59,9 @@ class RequestObserver(Protocol):
     def on_request_sent(self) -> None:
         """A request's body is being sent."""
 
+    def on_wait(self) -> None:
+        """The response to a request that was sent is waited for, maybe by another process."""
+
     def on_response(self, response: APIResponse) -> None:
         """Its response is a success."""
 

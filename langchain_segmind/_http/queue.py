@@ -175,6 +175,9 @@ class Submission:
         self.on_request_sent = observer.on_request_sent
         self.on_failure = observer.on_failure
 
+    def on_wait(self) -> None:
+        """Ignore the event."""
+
     def on_response(self, response: APIResponse) -> None:
         """Wait for the result."""
 
@@ -183,6 +186,9 @@ class NoObserver:
     """Observes nothing: a poll is no request of its own."""
 
     def on_request_sent(self) -> None:
+        """Ignore the event."""
+
+    def on_wait(self) -> None:
         """Ignore the event."""
 
     def on_response(self, response: APIResponse) -> None:
@@ -257,6 +263,7 @@ class QueueSender:
 
     def follow(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
         """Wait for a job, and return its result; see `poll`."""
+        self._observer.on_wait()
         polling = poll(job, self._submitter.deadline, pause=pause)
         answer: APIResponse | SegmindError | None = None
         try:
@@ -278,6 +285,7 @@ class QueueSender:
 
     async def afollow(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
         """Wait for a job; see `follow`."""
+        self._observer.on_wait()
         polling = poll(job, self._submitter.deadline, pause=pause)
         answer: APIResponse | SegmindError | None = None
         try:

@@ -140,6 +140,11 @@ class UsageTracker:
         for handler in self.handlers:
             handler.add_usage(self.model, usage)
 
+    def on_wait(self) -> None:
+        """Expect the response to a request that was sent, maybe by another process."""
+        if self._sent_at is None:
+            self._sent_at = monotonic()
+
     def on_response(self, response: APIResponse) -> None:
         """Count what a response reports."""
         if self.handlers and self._sent_at is not None:
