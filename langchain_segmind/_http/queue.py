@@ -12,13 +12,14 @@ from typing import Any
 
 import httpx
 
-from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, TIMEOUT_STATUSES, APIResponse
+from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._api.queue import read_answer, read_request_id, read_status
 from langchain_segmind._api.url import create_url
 from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.client import RequestObserver, Sender
 from langchain_segmind._http.deadline import Deadline
+from langchain_segmind._http.retries import may_be_accepted
 from langchain_segmind.exceptions import (
     SegmindError,
     SegmindInvalidRequestError,
@@ -346,8 +347,7 @@ class QueueSender:
 
 def _mark_unknown_outcome(error: SegmindError) -> SegmindError:
     """Return the error of a submission, which says so if the job may have been accepted."""
-    is_refused = error.status_code not in {None, *TIMEOUT_STATUSES} and error.phase is None
-    if not is_refused and error.phase != "connect":
+    if may_be_accepted(error):
         advice = (
             "It is unknown whether the queue accepted the job: it may run and be billed, and was "
             "not submitted again."

@@ -36,6 +36,13 @@ LONG_WAIT_SECONDS = 5.0
 REQUEST_TIMEOUT_STATUS = 408
 
 
+def may_be_accepted(error: SegmindError) -> bool:
+    """Whether a server may have accepted the request that failed with this error."""
+    if error.phase is not None:
+        return error.phase != "connect"
+    return error.status_code is None or error.status_code in TIMEOUT_STATUSES
+
+
 def back_off(state: "RetryCallState") -> float:
     """Return the seconds to wait by default: 0.5, 1, 2, 4, 8, 8, ... plus up to 0.5."""
     seconds: float = min(0.5 * 2 ** min(state.attempt_number - 1, 10), MAX_BACK_OFF_SECONDS)
@@ -80,8 +87,7 @@ class RetryPolicy:
         if not isinstance(error, SegmindError) or not error.is_retryable:
             return False
         if self.is_submission:
-            is_refused = error.status_code not in {None, *TIMEOUT_STATUSES}
-            return is_refused or error.phase == "connect"
+            return not may_be_accepted(error)
         if isinstance(error, SegmindTimeoutError) and error.status_code != REQUEST_TIMEOUT_STATUS:
             return error.phase == "connect" or self.retry_read_timeouts
         return not (isinstance(error, SegmindConnectionError) and error.phase == "read")

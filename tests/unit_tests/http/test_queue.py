@@ -287,6 +287,8 @@ def test_the_queue_is_beside_v1(base, queue_base) -> None:
         (SegmindConnectionError(phase="send"), False),
         (SegmindConnectionError(phase="wait"), False),
         (SegmindConnectionError(phase="read"), False),
+        (SegmindConnectionError(phase="read", status_code=200), False),
+        (SegmindConnectionError(phase="read", status_code=503), False),
         (SegmindTimeoutError(phase="wait"), False),
         (SegmindInvalidRequestError(status_code=400), False),
     ],

@@ -1,0 +1,427 @@
+"""Calls and jobs of Segmind's queue, over HTTP: nothing is lost, and nothing paid twice."""
+
+import asyncio
+import json
+import logging
+import pickle
+import threading
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from pydantic import BaseModel
+
+from langchain_segmind import (
+    ChatSegmind,
+    SegmindAPIError,
+    SegmindAuthenticationError,
+    SegmindBudgetExceededError,
+    SegmindConnectionError,
+    SegmindContextOverflowError,
+    SegmindError,
+    SegmindInsufficientCreditsError,
+    SegmindInvalidRequestError,
+    SegmindJob,
+    SegmindOutputError,
+    SegmindRateLimitError,
+    SegmindTimeoutError,
+    get_segmind_credits_callback,
+)
+from langchain_segmind._http import Sender, queue
+from langchain_segmind.gateway import Gateway
+from tests.conftest import SECRET, Caller
+from tests.support.limiters import CountingLimiter
+from tests.support.raw_server import RawServer, answer, close
+from tests.support.scripts import add, write_object
+
+pytestmark = [pytest.mark.every_format, pytest.mark.usefixtures("no_back_off", "quick_polls")]
+
+
+@pytest.fixture
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll every few milliseconds."""
+    for name in ("FIRST_WAIT_SECONDS", "MAX_WAIT_SECONDS", "MIN_POLL_SECONDS"):
+        monkeypatch.setattr(queue, name, 0.005)
+
+
+@pytest.fixture
+def model(create_model) -> ChatSegmind:
+    """Return a model that uses the queue."""
+    return create_model(use_queue=True)
+
+
+def get_facts(message: Any) -> dict[str, Any]:
+    """Return what is the same whichever endpoint a reply comes from."""
+    own = {"id", "request_id", "generation_time", "queue_time", "total_time", "remaining_credits"}
+    metadata = message.response_metadata
+    return {
+        "content": message.content,
+        "usage": message.usage_metadata,
+        "calls": [(call["name"], call["args"]) for call in message.tool_calls],
+        "metadata": {name: value for name, value in metadata.items() if name not in own},
+    }
+
+
+# --- Calls ---
+
+
+def test_a_queued_call_returns_what_v1_returns(caller, create_model, gateway, model, slug) -> None:
+    """The same message, with the times of the job."""
+    gateway.script(["Hello.", "Hello."])
+    plain, queued = caller.invoke(create_model(), "hi"), caller.invoke(model, "hi")
+    assert get_facts(queued) == get_facts(plain)
+    assert [request.path for request in gateway.requests] == [f"/v1/{slug}", f"/v2/{slug}"]
+    assert gateway.requests[0].json == gateway.requests[1].json
+    times = {"generation_time", "queue_time", "total_time"}
+    assert times <= queued.response_metadata.keys()
+    assert {poll.job_id for poll in gateway.polls} == {queued.response_metadata["request_id"]}
+
+
+def test_every_method_uses_the_queue(caller, gateway, model) -> None:
+    """Streams too, and tools."""
+    gateway.script(["One.", "Two.", "Three.", "[add(a=1, b=2)]"])
+    assert "".join(chunk.text for chunk in caller.stream(model, "hi")) == "One."
+    assert sorted(reply.text for reply in caller.batch(model, ["hi", "hi"])) == ["Three.", "Two."]
+    assert caller.invoke(model.bind_tools([add]), "hi").tool_calls[0]["args"] == {"a": 1, "b": 2}
+    assert all(request.is_queued for request in gateway.requests)
+
+
+class Town(BaseModel):
+    """A town."""
+
+    mayor: str
+
+
+def test_an_unusable_reply_is_asked_for_again_as_another_job(caller, gateway, model) -> None:
+    """Each is billed."""
+    gateway.script(["I do not know.", write_object(model, "Town", mayor="Ann")])
+    structured = model.with_structured_output(Town, include_raw=True)
+    reply = caller.invoke(structured, "hi")
+    assert reply["parsed"] == Town(mayor="Ann")
+    assert [request.is_queued for request in gateway.requests] == [True] * 2
+    assert len({poll.job_id for poll in gateway.polls}) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("gpt-5", "/v2/gpt-5"), ("gpt-5.4-mini", "/v1/gpt-5.4-mini")]
+)
+@pytest.mark.openai_only("the models are named")
+def test_slow_models_use_the_queue_by_default(caller, create_model, gateway, name, path) -> None:
+    """Those that take more than half a minute on average."""
+    model = create_model(model=name)
+    caller.invoke(model, "hi")
+    caller.invoke(model, "hi", use_queue=False)
+    assert [request.path for request in gateway.requests] == [path, f"/v1/{name}"]
+
+
+def test_the_default_timeout_of_a_queued_call_is_longer(create_model) -> None:
+    """One that is set is not changed."""
+
+    def get_timeout(*, arguments: dict[str, Any] | None = None, **fields: Any) -> Any:
+        return create_model(**fields)._get_settings(None, arguments).timeout
+
+    assert get_timeout() == 120
+    assert get_timeout(use_queue=True) == 600
+    assert get_timeout(arguments={"use_queue": True}) == 600
+    assert get_timeout(use_queue=True, timeout=120) == 120
+    assert get_timeout(use_queue=True, arguments={"timeout": 7}) == 7
+    assigned = create_model(use_queue=True)
+    assigned.timeout = 5
+    assert assigned._get_settings().timeout == 5
+
+
+def test_a_cached_reply_submits_nothing(caller, create_model, gateway) -> None:
+    """The endpoint does not change the reply."""
+    cache = InMemoryCache()
+    caller.invoke(create_model(cache=cache), "hi")
+    caller.invoke(create_model(cache=cache, use_queue=True), "hi")
+    assert len(gateway.requests) == 1
+
+
+def test_only_submissions_take_a_slot(caller, create_model, gateway) -> None:
+    """Polls are no requests of the account's limit; a submission that is refused is sent again."""
+    limiter = CountingLimiter()
+    gateway.faults("429,ok")
+    model = create_model(use_queue=True, rate_limiter=limiter)
+    caller.invoke(model, "hi")
+    assert limiter.asked == 2
+    assert len(gateway.polls) >= 2
+
+
+def test_credits_are_counted_once(caller, gateway, model) -> None:
+    """With the job's price, tokens and balance."""
+    with get_segmind_credits_callback() as credits_:
+        reply = caller.invoke(model, "hi")
+    assert credits_.total.calls == 1
+    assert credits_.total.cost == reply.response_metadata["cost"] > 0
+    assert credits_.total.total_tokens == reply.usage_metadata["total_tokens"]
+    assert credits_.remaining_credits == reply.response_metadata["remaining_credits"]
+
+
+def test_a_call_beyond_a_budget_is_not_submitted(caller, gateway, model) -> None:
+    """As with v1, and for jobs too."""
+    with get_segmind_credits_callback(budget=0):
+        for method in ("invoke", "submit"):
+            with pytest.raises(SegmindBudgetExceededError):
+                getattr(caller, method)(model, "hi")
+    assert gateway.requests == []
+
+
+# --- Failures ---
+
+
+def test_a_refused_submission_is_sent_again(caller, gateway, model) -> None:
+    """A 503 has accepted nothing."""
+    gateway.faults("503,503,ok")
+    assert caller.invoke(model, "hi").text == "hi"
+    assert len({poll.job_id for poll in gateway.polls}) == 1
+
+
+@pytest.mark.parametrize("fault", ["late-drop", "cut"])
+def test_a_submission_that_breaks_off_is_never_repeated(caller, gateway, model, fault) -> None:
+    """The job runs and is billed: the error says that this is not known."""
+    gateway.faults(fault)
+    with pytest.raises(
+        SegmindConnectionError, match="unknown whether the queue accepted"
+    ) as caught:
+        caller.invoke(model, "hi")
+    assert caught.value.phase == "submit"
+    assert len(gateway.requests) == 1
+    assert gateway.polls == []
+
+
+def test_a_submission_without_an_answer_in_time_is_never_repeated(caller, slug) -> None:
+    """A server that gave up, or our own timeout."""
+    scripts = [[answer(b"gateway timeout", status="504 Gateway Timeout")], [close]]
+    with RawServer(*scripts) as server:
+        model = caller.connect(server.get_url(), model=slug, use_queue=True, timeout=5)
+        for expected in (SegmindAPIError, SegmindConnectionError):
+            with pytest.raises(expected) as caught:
+                caller.invoke(model, "hi")
+            assert caught.value.phase == "submit"
+        assert len(server.requests) == 2
+
+
+def test_failed_polls_are_made_again(caller, gateway, model) -> None:
+    """As long as the time allows, whatever breaks."""
+    gateway.faults("poll:503,drop,cut,html,not-json,429,ok")
+    assert caller.invoke(model, "hi").text == "hi"
+    assert len(gateway.requests) == 1
+    assert len(gateway.polls) >= 8
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "error_class"),
+    [
+        (400, "maximum context length exceeded", SegmindContextOverflowError),
+        (422, "Validation error: temperature must be a number", SegmindInvalidRequestError),
+        (500, "The worker crashed", SegmindAPIError),
+    ],
+)
+def test_a_failed_job_is_an_error_with_the_servers_words(
+    caller, gateway, model, status, words, error_class
+) -> None:
+    """It costs nothing, and is not repeated."""
+    gateway.script([{"status": status, "body": {"error": words}}])
+    balance = caller.get_credits(model).total
+    with get_segmind_credits_callback() as credits_, pytest.raises(error_class) as caught:
+        caller.invoke(model, "hi")
+    assert words in str(caught.value)
+    assert caught.value.request_id == gateway.polls[-1].job_id
+    assert credits_.total.cost == 0
+    assert caller.get_credits(model).total == balance
+    assert sum(request.is_queued for request in gateway.requests) == 1
+
+
+def test_used_up_credits_refuse_the_submission(caller, slug) -> None:
+    """Before a job exists."""
+    with Gateway(api_key=SECRET, credits=0) as gateway:
+        model = caller.connect(gateway.base_url, model=slug, use_queue=True)
+        with pytest.raises(SegmindInsufficientCreditsError):
+            caller.invoke(model, "hi")
+        assert gateway.polls == []
+
+
+def test_a_call_that_is_late_can_be_fetched_without_paying_again(caller, slug) -> None:
+    """The error has the id of the job."""
+    is_done = threading.Event()
+
+    async def wait(request: Any) -> str:
+        await asyncio.to_thread(is_done.wait, 20)
+        return "Here it is."
+
+    with Gateway(api_key=SECRET, credits=10, replies=wait) as gateway:
+        model = caller.connect(gateway.base_url, model=slug, use_queue=True, timeout=0.5)
+        with (
+            get_segmind_credits_callback() as credits_,
+            pytest.raises(SegmindTimeoutError, match="get_job") as caught,
+        ):
+            caller.invoke(model, "hi")
+        assert credits_.total.is_cost_estimated
+        job = model.get_job(caught.value.request_id)
+        assert caller.status(job) in {"queued", "processing"}
+        with pytest.raises(SegmindTimeoutError):
+            caller.result(job, timeout=0.1)
+        is_done.set()
+        assert caller.result(job, timeout=20).text == "Here it is."
+        assert sum(request.is_queued for request in gateway.requests) == 1
+        assert 10 - caller.get_credits(model).total == pytest.approx(
+            caller.result(job).response_metadata["cost"]
+        )
+
+
+async def test_a_cancelled_call_stops_polling(slug, monkeypatch) -> None:
+    """Segmind has no cancel: the job runs on, and is estimated as unanswered."""
+    is_done, has_polled = threading.Event(), threading.Event()
+    ask = Sender.asend
+
+    async def report(sender: Sender, request: Any) -> Any:
+        response = await ask(sender, request)
+        if request.method == "GET":
+            has_polled.set()
+        return response
+
+    monkeypatch.setattr(Sender, "asend", report)
+
+    async def wait(request: Any) -> str:
+        await asyncio.to_thread(is_done.wait, 20)
+        return "Late."
+
+    with Gateway(api_key=SECRET, credits=10, replies=wait) as gateway:
+        model = Caller(None).connect(gateway.base_url, model=slug, use_queue=True)
+        with get_segmind_credits_callback() as credits_:
+            call = asyncio.create_task(model.ainvoke("hi"))
+            await asyncio.to_thread(has_polled.wait, 20)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        polls = len(gateway.polls)
+        assert credits_.total.is_cost_estimated
+        is_done.set()
+        job = model.get_job(gateway.polls[0].job_id)
+        assert (await job.aresult(timeout=20)).text == "Late."
+        assert len(gateway.polls) >= polls + 2
+        await model.aclose()
+
+
+def test_a_long_job_is_logged_once(caller, gateway, model, monkeypatch, caplog) -> None:
+    """With its id, so that it can be found again."""
+    monkeypatch.setattr(queue, "LONG_JOB_SECONDS", 0.0)
+    gateway.faults("poll:503,503,ok")
+    with caplog.at_level(logging.INFO, logger="langchain_segmind._http.queue"):
+        caller.invoke(model, "hi")
+    (record,) = caplog.records
+    assert gateway.polls[0].job_id in record.getMessage()
+
+
+# --- Jobs ---
+
+
+def test_a_job_is_submitted_here_and_fetched_elsewhere(caller, gateway, model) -> None:
+    """As a pickle, and as JSON; its tools are read as they were bound."""
+    gateway.script(["[add(a=1, b=2)]"])
+    job = caller.submit(model.bind_tools([add]), "1 + 2?")
+    assert caller.status(job) == "completed"
+    jobs = [
+        job,
+        pickle.loads(pickle.dumps(job)),
+        SegmindJob.from_dict(json.loads(json.dumps(job.to_dict())), model),
+        model.bind_tools([add]).get_job(job.request_id),
+    ]
+    replies = [caller.result(each) for each in jobs]
+    assert [reply.tool_calls[0]["args"] for reply in replies] == [{"a": 1, "b": 2}] * 4
+    assert len(gateway.requests) == 1
+
+
+def test_a_job_as_json_has_no_secret(create_model) -> None:
+    """Its model's key, headers and password are left out."""
+    model = create_model(
+        base_url="https://user:fake-password@host/v1", default_headers={"x-token": "fake-token"}
+    )
+    stored = json.dumps(model.get_job("job-1").to_dict())
+    assert not any(secret in stored for secret in (SECRET, "fake-password", "fake-token"))
+    assert SECRET not in repr(model.get_job("job-1"))
+
+
+def test_a_job_is_fetched_from_its_own_server_only(create_model) -> None:
+    """The key is not sent to a server that stored text names."""
+    stored = create_model(base_url="https://elsewhere/v1").get_job("job-1").to_dict()
+    with pytest.raises(ValueError, match="submitted to 'https://elsewhere/v1'"):
+        SegmindJob.from_dict(stored, create_model())
+    with pytest.raises(ValueError, match="This is no job"):
+        SegmindJob.from_dict({"request_id": "job-1"}, create_model())
+
+
+@pytest.mark.parametrize("request_id", ["", "../v1/x", "a/b", "a b", 5, None, "x" * 200])
+def test_an_id_that_leads_elsewhere_is_refused(create_model, request_id) -> None:
+    """It becomes a part of the URL that the key is sent to."""
+    with pytest.raises(ValueError, match="not a request ID"):
+        create_model().get_job(request_id)
+
+
+def test_the_cost_of_a_job_is_counted_where_it_is_fetched(caller, gateway, model) -> None:
+    """And the call where it is submitted."""
+    with get_segmind_credits_callback() as submitting:
+        job = caller.submit(model, "hi")
+    with get_segmind_credits_callback() as fetching:
+        reply = caller.result(job)
+    assert (submitting.total.calls, submitting.total.cost) == (1, 0)
+    assert (fetching.total.calls, fetching.total.cost) == (0, reply.response_metadata["cost"])
+
+
+def test_a_job_takes_a_slot(caller, create_model) -> None:
+    """LangChain takes it for `invoke` only."""
+    limiter = CountingLimiter()
+    caller.submit(create_model(rate_limiter=limiter), "hi")
+    assert limiter.asked == 1
+
+
+def test_a_reply_that_cannot_be_used_costs_no_second_job(caller, gateway, model) -> None:
+    """The error is that of a call that may not ask again."""
+    gateway.script(["No."])
+    job = caller.submit(model.bind_tools([add], tool_choice="any"), "hi")
+    with pytest.raises(SegmindOutputError):
+        caller.result(job)
+    assert len(gateway.requests) == 1
+
+
+def test_a_wrong_argument_of_a_job_is_refused_before_it_is_submitted(
+    caller, gateway, model
+) -> None:
+    """Also one that only matters when it is fetched."""
+    with pytest.raises(TypeError, match="temprature"):
+        caller.submit(model, "hi", temprature=1)
+    with pytest.raises(ValueError, match="no messages"):
+        caller.submit(model, [])
+    assert gateway.requests == []
+
+
+def test_a_job_that_is_too_old_says_how_long_results_are_kept(caller, slug) -> None:
+    """Another key's job looks the same."""
+    with Gateway(credits=10, queue_retention=0.01) as gateway:
+        model = caller.connect(gateway.base_url, model=slug, api_key=gateway.api_key)
+        job = caller.submit(model, "hi")
+        threading.Event().wait(0.05)
+        for act in (caller.status, caller.result):
+            with pytest.raises(SegmindInvalidRequestError, match="about an hour") as caught:
+                act(job)
+            assert caught.value.request_id == job.request_id
+
+
+def test_a_refused_key_is_no_lost_job(caller, gateway, model) -> None:
+    """The job can be fetched with the right one."""
+    job = caller.submit(model, "hi")
+    other = model.model_copy(update={"segmind_api_key": "fake-key-that-is-wrong"})
+    with pytest.raises(SegmindAuthenticationError, match="not lost") as caught:
+        caller.result(other.get_job(job.request_id))
+    assert caught.value.request_id == job.request_id
+    assert caller.result(job).text == "hi"
+
+
+def test_errors_of_a_submission_are_those_of_v1(caller, create_model, gateway) -> None:
+    """For example a rate limit."""
+    gateway.faults("429")
+    with pytest.raises(SegmindRateLimitError) as caught:
+        caller.submit(create_model(max_retries=0), "hi")
+    assert isinstance(caught.value, SegmindError)
+    assert caught.value.phase is None
