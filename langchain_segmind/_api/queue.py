@@ -26,7 +26,7 @@ from langchain_segmind._api.errors import (
     INVALID_REQUEST,
     create_error,
 )
-from langchain_segmind._api.json_body import parse_json
+from langchain_segmind._api.json_body import ANSWER_KEYS, UnreadableNumberError, parse_json
 from langchain_segmind.exceptions import (
     SegmindAPIError,
     SegmindContextOverflowError,
@@ -54,9 +54,6 @@ METRIC_HEADERS: Mapping[str, str] = {
     "total_time": TOTAL_TIME_HEADER,
 }
 """The header of v1 for each metric of a job; v1 has none for the last two."""
-
-COMPLETION_KEYS = frozenset({"choices", "content", "candidates", "promptFeedback"})
-"""One of them is in the JSON of every provider."""
 
 
 def get_queue_base(base: str) -> str:
@@ -116,7 +113,11 @@ def read_answer(response: APIResponse, request_id: str) -> APIResponse:
     """
     if read_status(response) == "failed":
         raise create_failure(response, request_id)
-    job = parse_json(response.body)
+    try:
+        job = parse_json(response.body, exact={"output"})
+    except UnreadableNumberError as error:
+        problem = f"The job is done, but its output is not usable: {error}"
+        raise create_error(response, SegmindResponseError, problem) from None
     output = job.get("output")
     body = _find_completion(output)
     if body is None:
@@ -133,11 +134,11 @@ def read_answer(response: APIResponse, request_id: str) -> APIResponse:
 
 def _find_completion(output: Any) -> bytes | None:
     if isinstance(output, dict):
-        return json.dumps(output).encode() if COMPLETION_KEYS & output.keys() else None
+        return json.dumps(output).encode() if ANSWER_KEYS & output.keys() else None
     if isinstance(output, str) and output.lstrip()[:1] == "{":
         body = output.encode("utf-8", "surrogatepass")
         try:
-            return body if COMPLETION_KEYS & parse_json(body).keys() else None
+            return body if ANSWER_KEYS & parse_json(body).keys() else None  # read again later
         except (ValueError, RecursionError):
             return None
     return None

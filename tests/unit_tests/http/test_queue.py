@@ -225,6 +225,13 @@ def test_an_output_is_read_in_every_form(output, text) -> None:
     assert json.loads(response.body)["choices"][0]["message"]["content"] == text
 
 
+def test_a_number_in_an_output_is_never_lost() -> None:
+    """One with too many digits for Python makes the output unusable."""
+    body = json.dumps({"status": "COMPLETED", "output": {"a": 1}}).replace("1", "9" * 5000)
+    with pytest.raises(SegmindResponseError, match="too many digits"):
+        read_answer(APIResponse(200, {}, body.encode()), "job-1")
+
+
 def test_metrics_are_the_headers_of_v1() -> None:
     """What is missing, or not a number, is not there."""
     metrics = {"cost": 0.5, "remaining_credits": 9, "inference_time": 2.5, "queue_time": None}
