@@ -351,7 +351,9 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
-        sender = self._create_sender(settings, run_manager, self.http_client)
+        tracker = start_tracking(run_manager.run_id if run_manager else None, settings.model)
+        on_retry = run_manager.on_retry if run_manager else None
+        sender = self._create_sender(settings, tracker, self.http_client, on_retry)
         call = run_call(messages, settings, formats.decode, self._server)
         request = next(call)
         while True:
@@ -374,7 +376,9 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         settings = self._get_settings(stop, kwargs)
-        sender = self._create_sender(settings, run_manager, self.http_async_client)
+        tracker = start_tracking(run_manager.run_id if run_manager else None, settings.model)
+        on_retry = run_manager.on_retry if run_manager else None
+        sender = self._create_sender(settings, tracker, self.http_async_client, on_retry)
         call = run_call(messages, settings, formats.decode, self._server)
         request = next(call)
         while True:
@@ -447,18 +451,18 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     def _create_sender(
         self,
         settings: CallSettings,
-        run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
+        tracker: UsageTracker,
         client: httpx.Client | httpx.AsyncClient | None,
+        on_retry: Callable[..., Any] | None = None,
     ) -> Sender | QueueSender:
-        observer = start_tracking(run_manager.run_id if run_manager else None, settings.model)
         options: dict[str, Any] = {
             "api_key": self.segmind_api_key,
             "timeout": settings.timeout,
             "max_retries": self.max_retries,
             "client": client,
             "rate_limiter": self.rate_limiter,
-            "observer": observer,
-            "on_retry": run_manager.on_retry if run_manager else None,
+            "observer": tracker,
+            "on_retry": on_retry,
         }
         if settings.is_queued:
             return QueueSender(base=get_queue_base(self._base_url), **options)

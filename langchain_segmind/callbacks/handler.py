@@ -14,12 +14,12 @@ from functools import cache
 from threading import Lock
 from time import monotonic
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_segmind._api.endpoint import PROVIDER
-from langchain_segmind.callbacks.tracking import add_handler, begin_call
+from langchain_segmind.callbacks.tracking import UsageTracker, add_handler
 from langchain_segmind.callbacks.usage import (
     Balance,
     OnUnknownCost,
@@ -297,12 +297,21 @@ def _register_active_handlers() -> None:
     register_configure_hook(_active_handlers, inheritable=True)
 
 
-def begin_job() -> None:
-    """Begin a call of no run, with the handlers of the enclosing blocks."""
-    begin_call()
-    group, run_id = _active_handlers.get(), uuid4()
-    for handler in group.handlers if group else ():
-        add_handler(run_id, handler)
+def track_job(model: str, *, is_paid: bool = False) -> UsageTracker:
+    """Return a tracker with the handlers of the enclosing blocks, since a job is no LangChain run.
+
+    Args:
+        model: The slug.
+        is_paid: Whether the job was submitted before: its result costs nothing more.
+
+    Raises:
+        SegmindBudgetExceededError: A handler refuses the job.
+    """
+    group = _active_handlers.get()
+    handlers = group.handlers if group else ()
+    for handler in () if is_paid else handlers:
+        handler.check()
+    return UsageTracker(model, handlers, is_fetch=is_paid)
 
 
 @contextmanager

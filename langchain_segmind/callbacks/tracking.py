@@ -16,6 +16,7 @@ from uuid import UUID
 from langchain_segmind._api.endpoint import (
     COST_HEADER,
     REMAINING_CREDITS_HEADER,
+    REQUEST_ID_HEADER,
     TIMEOUT_STATUSES,
     APIResponse,
 )
@@ -121,12 +122,18 @@ class UsageTracker:
     Args:
         model: The slug.
         handlers: The handlers.
+        is_fetch: Whether the call fetches the result of a job, which may have been fetched before.
     """
 
     def __init__(
-        self, model: str, handlers: "Sequence[SegmindCreditsCallbackHandler]" = ()
+        self,
+        model: str,
+        handlers: "Sequence[SegmindCreditsCallbackHandler]" = (),
+        *,
+        is_fetch: bool = False,
     ) -> None:
         self.model = model
+        self._is_fetch = is_fetch
         self.handlers = handlers
         self._requests = 0
         self._sent_at: float | None = None
@@ -175,6 +182,7 @@ class UsageTracker:
             tokens=read_usage(response) if isinstance(response, APIResponse) else None,
             cost=cost,
             balance=parse_number(response.headers.get(REMAINING_CREDITS_HEADER)),
+            job_id=response.headers.get(REQUEST_ID_HEADER) if self._is_fetch else None,
         )
         for handler in self.handlers:
             handler.add_receipt(receipt)

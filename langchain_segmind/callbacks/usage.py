@@ -77,6 +77,7 @@ class Receipt:
         tokens: The token counts, if reported.
         cost: The price in credits, if reported.
         balance: The account's remaining credits, if reported.
+        job_id: The job whose result was fetched, maybe not for the first time.
     """
 
     model: str
@@ -86,6 +87,7 @@ class Receipt:
     tokens: UsageMetadata | None = None
     cost: float | None = None
     balance: float | None = None
+    job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Spending:
         has_success: Whether there was a success.
         has_unknown_cost: Whether the cost of a request cannot be estimated: a success without a
             price and a balance, or a request without a response while no balance is known.
+        jobs: The jobs whose results were fetched.
     """
 
     by_model: Mapping[str, SegmindUsage]
@@ -146,6 +149,7 @@ class Spending:
     has_missing_response: bool = False
     has_success: bool = False
     has_unknown_cost: bool = False
+    jobs: frozenset[str] = frozenset()
 
     @property
     def has_unknown_balance(self) -> bool:
@@ -184,12 +188,16 @@ class Spending:
 
         A success costs its price. If it has none, or if an earlier request got no response, it
         costs the drop of the balance, if that is more. An error costs only its price: concurrent
-        requests may have caused the drop.
+        requests may have caused the drop. A job's result that is fetched again costs nothing.
         """
         spending = self
         if receipt.balance is not None:
             balance = Balance(receipt.balance, receipt.received_at)
             spending = self.add_balance(balance, receipt.sent_at)
+        if receipt.job_id in self.jobs:
+            return spending
+        if receipt.job_id is not None:
+            spending = replace(spending, jobs=self.jobs | {receipt.job_id})
         cost, is_estimate = receipt.cost or 0.0, False
         if receipt.is_success:
             is_estimate = receipt.cost is None or self.has_missing_response

@@ -360,13 +360,23 @@ def test_an_id_that_leads_elsewhere_is_refused(create_model, request_id) -> None
 
 
 def test_the_cost_of_a_job_is_counted_where_it_is_fetched(caller, gateway, model) -> None:
-    """And the call where it is submitted."""
+    """Once, and the call where it is submitted."""
     with get_segmind_credits_callback() as submitting:
         job = caller.submit(model, "hi")
     with get_segmind_credits_callback() as fetching:
-        reply = caller.result(job)
+        reply, _ = caller.result(job), caller.result(job)
     assert (submitting.total.calls, submitting.total.cost) == (1, 0)
     assert (fetching.total.calls, fetching.total.cost) == (0, reply.response_metadata["cost"])
+
+
+def test_a_job_that_is_paid_is_fetched_beyond_a_budget(caller, model) -> None:
+    """Its result costs nothing more."""
+    with get_segmind_credits_callback(budget=0.000001):
+        job = caller.submit(model, "hi")
+        for _ in range(2):
+            assert caller.result(job).text == "hi"
+        with pytest.raises(SegmindBudgetExceededError):
+            caller.submit(model, "hi")
 
 
 def test_a_job_takes_a_slot(caller, create_model) -> None:
