@@ -190,14 +190,14 @@ class Spending:
         costs the drop of the balance, if that is more. An error costs only its price: concurrent
         requests may have caused the drop. A job's result that is fetched again costs nothing.
         """
-        spending = self
-        if receipt.balance is not None:
-            balance = Balance(receipt.balance, receipt.received_at)
-            spending = self.add_balance(balance, receipt.sent_at)
         if receipt.job_id in self.jobs:
-            return spending
+            return self
+        spending = self
         if receipt.job_id is not None:
             spending = replace(spending, jobs=self.jobs | {receipt.job_id})
+        if receipt.balance is not None:
+            balance = Balance(receipt.balance, receipt.received_at)
+            spending = spending.add_balance(balance, receipt.sent_at)
         cost, is_estimate = receipt.cost or 0.0, False
         if receipt.is_success:
             is_estimate = receipt.cost is None or self.has_missing_response
