@@ -35,7 +35,7 @@ demo: $(VENV)/.demo ## Chat with a real small model through a local gateway (LIV
 	@$(BIN)/python examples/quickstart.py
 
 examples: $(VENV)/.dev $(VENV)/.embedding ## Run the other examples against a local gateway (LIVE=1: against Segmind)
-	@for name in agent credits_dashboard structured_output rag; do \
+	@for name in agent credits_dashboard structured_output rag interrupted_batch; do \
 		echo; echo "=== examples/$$name.py"; $(BIN)/python examples/$$name.py; \
 	done
 

@@ -101,6 +101,7 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
                 "recipes",
                 "reliability",
                 "security",
+                "slow-models",
                 "structured-output",
                 "tool-calling",
             )
