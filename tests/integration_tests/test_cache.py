@@ -52,6 +52,7 @@ RELEVANT = {
 IRRELEVANT = {
     "segmind_api_key": SecretStr("another-fake-key"),
     "timeout": 3,
+    "use_queue": True,
     "max_retries": 7,
     "retry_read_timeouts": True,
     "default_headers": {"x-token": "fake"},
