@@ -6,8 +6,8 @@ python examples/batch_on_ray.py prompts.jsonl results/ --workers 2 \
 Each line of prompts.jsonl is an object with an `id` and a `prompt`. Every machine needs
 SEGMIND_API_KEY in its environment (and SEGMIND_API_BASE for another server) and must see results/.
 --model, or else SEGMIND_MODEL where the command runs, names the model.
-Run the command again to answer the rows that are missing or failed. The exit code is 1 if a row
-failed. docs/scale.md says which calls can be paid for twice.
+Run the command again to answer the rows that are missing or failed; jobs that were submitted are
+fetched. The exit code is 1 if a row failed. docs/scale.md says what can be paid for twice.
 """
 
 import argparse
@@ -46,11 +46,8 @@ Row = dict[str, Any]
 BATCH_ROWS = 32
 """Maximum number of rows that a worker gets at a time. They share a results file."""
 
-CALLS_IN_FLIGHT = 8
-"""Concurrent calls of a worker. If it dies, these can be paid for and lost."""
-
-CPUS_PER_WORKER = 0.25
-"""CPU cores that Ray reserves for a worker, which mostly waits."""
+MAX_JOBS = 8
+"""Concurrent jobs of a worker. If it dies while it submits them, these can be paid for twice."""
 
 MODEL = os.environ.get("SEGMIND_MODEL") or "gpt-4-turbo"
 """The slug of the model. OpenAI ended gpt-4-turbo on 2026-10-23: see docs/moving.md."""
@@ -65,13 +62,16 @@ FATAL_ERRORS = (
 )
 """Errors that stop the run, since every other row would fail the same way."""
 
+OVER = {200, 404, 422}
+"""Statuses of the errors for jobs that failed, and whose results are no longer kept."""
+
 SCHEMA = pa.schema(
     {
         "id": pa.string(),
-        "answer": pa.string(),  # null if the row failed
-        "error": pa.string(),  # null if it was answered
-        "cost": pa.float64(),  # credits for all requests of the row
-        "is_cost_estimated": pa.bool_(),  # a price is unknown: the row can have cost more
+        "request_id": pa.string(),  # of the row's job; null if there is none to fetch
+        "answer": pa.string(),  # null if the row failed, or its job was not done
+        "error": pa.string(),  # null unless the row failed
+        "cost": pa.float64(),  # credits for the answer
         "remaining_credits": pa.float64(),
         "input_tokens": pa.int64(),
         "output_tokens": pa.int64(),
@@ -97,51 +97,37 @@ def main(words: Sequence[str] | None = None) -> None:
         account=options.account,
         workers=options.workers,
     )
-    sent, errors = run(
-        options.prompts,
-        options.results,
-        limiter,
-        options.workers,
-        options.min_remaining,
-        model=options.model,
-    )
-    failed, spent = errors.total(), sum(row["cost"] for row in read_results(options.results))
-    print(f"{sent} rows sent, {failed} of them failed; {spent:.6f} credits spent so far.")
-    for error, count in errors.most_common(1):
-        sys.exit(f"Most common error ({count} of {failed} failed rows): {error}")
+    settings = {"limiter": limiter, "min_remaining": options.min_remaining, "model": options.model}
+    count, errors = run(options.prompts, options.results, options.workers, **settings)
+    failed, spent = errors.total(), sum(row["cost"] or 0 for row in read_results(options.results))
+    print(f"{count} rows run, {failed} of them failed; {spent:.6f} credits spent so far.")
+    for error, frequency in errors.most_common(1):
+        sys.exit(f"Most common error ({frequency} of {failed} failed rows): {error}")
 
 
-def run(
-    prompts: Path,
-    folder: Path,
-    limiter: SegmindRateLimiter,
-    workers: int,
-    min_remaining: float | None = None,
-    *,
-    model: str = MODEL,
-) -> tuple[int, Counter[str]]:
-    """Send the rows that have no answer yet.
+def run(prompts: Path, folder: Path, workers: int, **settings: Any) -> tuple[int, Counter[str]]:
+    """Answer the rows that have no answer yet.
+
+    Args:
+        prompts: The file of rows.
+        folder: Where the results of all runs are.
+        workers: The number of workers.
+        settings: Arguments of `Answerer`.
 
     Returns:
-        The number of rows sent, and the errors of those that failed.
+        The number of these rows, and the errors of those that failed.
     """
     missing = find_missing(read_prompts(prompts), read_results(folder))
     if not missing:
         return 0, Counter()
-    options = {
-        "folder": create_run_folder(folder),
-        "limiter": limiter,
-        "min_remaining": min_remaining,
-        "model": model,
-    }
     batches = max(math.ceil(len(missing) / BATCH_ROWS), min(workers, len(missing)))
     results = ray.data.from_items(missing, override_num_blocks=batches).map_batches(
         Answerer,
-        fn_constructor_kwargs=options,
+        fn_constructor_kwargs={"folder": create_run_folder(folder), **settings},
         batch_size=None,  # a block is a batch, so that a block that Ray retries is the same batch
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=CPUS_PER_WORKER,
+        num_cpus=0.25,  # a worker mostly waits
     )
     errors = [row["error"] for row in results.iter_rows()]
     return len(errors), Counter(error for error in errors if error is not None)
@@ -165,45 +151,42 @@ class Answerer:
         model: str = MODEL,
     ) -> None:
         self.folder = folder
-        guard = SegmindCreditsCallbackHandler(min_remaining=min_remaining)
-        self.model = ChatSegmind(model=model, rate_limiter=limiter, callbacks=[guard])
+        self.credits = SegmindCreditsCallbackHandler(min_remaining=min_remaining)
+        self.model = ChatSegmind(model=model, rate_limiter=limiter)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Answer the rows that are not in the results file of a worker that died.
-
-        Each answer is on disk before its thread makes the next call.
-        """
+        """Answer the rows, or what a worker that died has left of them."""
         rows = batch.to_pylist()
         file = ResultsFile(self.folder / create_file_name(row["id"] for row in rows))
-        missing = [row for row in rows if row["id"] not in file.results]
-        with ThreadPoolExecutor(CALLS_IN_FLIGHT) as threads:
-            for _ in threads.map(lambda row: file.add(ask(self.model, row)), missing):
+        with ThreadPoolExecutor(MAX_JOBS) as threads:
+            for _ in threads.map(lambda row: self.answer(row, file), rows):
                 pass
         results = [file.results[row["id"]] for row in rows]
         return pa.Table.from_pylist(results, SCHEMA).select(["id", "error"])
 
-
-def ask(model: ChatSegmind, row: Row) -> Row:
-    """Return the row's result: an answer, or the error of the call."""
-    credits_ = SegmindCreditsCallbackHandler()
-    answer = error = None
-    try:
-        answer = str(model.invoke(row["prompt"], config={"callbacks": [credits_]}).text)
-    except FATAL_ERRORS:
-        raise
-    except Exception as failure:  # noqa: BLE001 - one row must not end the others
-        error = f"{type(failure).__name__}: {failure}"
-    usage = credits_.total
-    return {
-        "id": row["id"],
-        "answer": answer,
-        "error": error,
-        "cost": usage.cost,
-        "is_cost_estimated": usage.is_cost_estimated,
-        "remaining_credits": credits_.remaining_credits,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-    }
+    def answer(self, row: Row, file: "ResultsFile") -> None:
+        """Answer a row. The request ID of its job is on disk before its answer is waited for."""
+        known = file.results.get(row["id"], {})
+        if known.get("answer") is not None or known.get("error") is not None:
+            return
+        result = {"id": row["id"], "request_id": known.get("request_id") or row["request_id"]}
+        try:
+            if result["request_id"] is None:
+                self.credits.check()
+                result["request_id"] = self.model.submit(row["prompt"]).request_id
+                file.write(result)
+            reply = self.model.get_job(result["request_id"]).result()
+        except Exception as error:  # one row must not end the others
+            if getattr(error, "status_code", None) in OVER:
+                result["request_id"] = None  # the next run submits another job
+            file.write({**result, "error": f"{type(error).__name__}: {error}"})
+            if isinstance(error, FATAL_ERRORS):
+                raise
+            return
+        facts = {**reply.response_metadata, **(reply.usage_metadata or {})}
+        if facts["remaining_credits"] is not None:
+            self.credits.update_balance(facts["remaining_credits"])
+        file.write({**facts, **result, "answer": str(reply.text)})
 
 
 class ResultsFile:
@@ -212,13 +195,13 @@ class ResultsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.Lock()
-        known = pyarrow.parquet.read_table(path, partitioning=None) if path.exists() else None
+        table = pyarrow.parquet.read_table(path, partitioning=None) if path.exists() else None
         self.results: dict[str, Row] = (
-            {row["id"]: row for row in known.to_pylist()} if known else {}
+            {row["id"]: row for row in table.to_pylist()} if table else {}
         )
 
-    def add(self, result: Row) -> None:
-        """Add a result and replace the file."""
+    def write(self, result: Row) -> None:
+        """Set the result of its row, and replace the file."""
         with self.lock:
             self.results[result["id"]] = result
             draft = self.path.with_name(f".{self.path.name}-{uuid4().hex}")  # readers skip it
@@ -261,9 +244,17 @@ def read_prompts(path: Path) -> list[Row]:
 
 
 def find_missing(rows: Iterable[Row], results: Iterable[Row]) -> list[Row]:
-    """Return the rows that have no answer; rows that failed are among them."""
-    answered = {result["id"] for result in results if result["error"] is None}
-    return [row for row in rows if row["id"] not in answered]
+    """Return the rows that have no answer, each with the request ID of its latest job.
+
+    Rows with a job come first, since Segmind keeps its result for an hour.
+    """
+    results = sorted(results, key=lambda result: result["run"])
+    answered = {result["id"] for result in results if result["answer"] is not None}
+    jobs = {result["id"]: result["request_id"] for result in results}
+    missing = [
+        {**row, "request_id": jobs.get(row["id"])} for row in rows if row["id"] not in answered
+    ]
+    return sorted(missing, key=lambda row: row["request_id"] is None)
 
 
 def read_results(folder: Path) -> list[Row]:
