@@ -25,7 +25,6 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet
 import ray
 
@@ -106,13 +105,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def run(prompts: Path, folder: Path, workers: int, **settings: Any) -> tuple[int, Counter[str]]:
-    """Answer the rows that have no answer yet.
-
-    Args:
-        prompts: The file of rows.
-        folder: Where the results of all runs are.
-        workers: The number of workers.
-        settings: Arguments of `Answerer`.
+    """Answer the rows that have no answer yet, with workers that have these settings.
 
     Returns:
         The number of these rows, and the errors of those that failed.
@@ -195,10 +188,8 @@ class ResultsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.Lock()
-        table = pyarrow.parquet.read_table(path, partitioning=None) if path.exists() else None
-        self.results: dict[str, Row] = (
-            {row["id"]: row for row in table.to_pylist()} if table else {}
-        )
+        known = read_file(path) if path.exists() else []
+        self.results = {row["id"]: row for row in known}
 
     def write(self, result: Row) -> None:
         """Set the result of its row, and replace the file."""
@@ -257,11 +248,18 @@ def find_missing(rows: Iterable[Row], results: Iterable[Row]) -> list[Row]:
     return sorted(missing, key=lambda row: row["request_id"] is None)
 
 
+def read_file(path: Path) -> list[Row]:
+    """Return the rows of a results file, which can be replaced meanwhile: it is opened once."""
+    return pyarrow.parquet.ParquetFile(path).read().to_pylist()
+
+
 def read_results(folder: Path) -> list[Row]:
     """Return the results of all runs, with the number of their `run`; a row can have several."""
-    if not any(folder.glob("run=*/*.parquet")):
-        return []
-    return pyarrow.dataset.dataset(folder, partitioning="hive").to_table().to_pylist()
+    return [
+        {**row, "run": int(path.parent.name.removeprefix("run="))}
+        for path in folder.glob("run=*/*.parquet")
+        for row in read_file(path)
+    ]
 
 
 def create_run_folder(folder: Path) -> Path:

@@ -1,32 +1,33 @@
-"""The Ray example: when a worker dies, no row is lost and no answered row is paid for twice."""
+"""The Ray example: when a worker dies, no row is lost, and no job with a written ID is repeated."""
 
 import asyncio
-import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pyarrow as pa
+import pyarrow.dataset
 import pytest
 import ray
 
 from examples import batch_on_ray
 from examples.batch_on_ray import (
-    CALLS_IN_FLIGHT,
+    BATCH_ROWS,
+    MAX_JOBS,
     SCHEMA,
     Answerer,
     ResultsFile,
-    ask,
     create_file_name,
     create_run_folder,
     find_missing,
@@ -35,6 +36,7 @@ from examples.batch_on_ray import (
     run,
 )
 from langchain_segmind import (
+    ChatSegmindGPT4Turbo,
     SegmindAuthenticationError,
     SegmindBudgetExceededError,
     SegmindInsufficientCreditsError,
@@ -105,60 +107,57 @@ def limiter(redis: RedisServer, tmp_path: Path) -> SegmindRateLimiter:
 
 
 class Script:
-    """The gateway's replies: an answer, a 503 once for some rows, and a 400 for others.
+    """The gateway's replies: an answer, a 503 once for some submissions, and some jobs that fail.
+
+    Args:
+        gateway: The gateway.
+        hold_at: The number of the submission from which on jobs run until `release`.
+        seconds: How long a job takes.
 
     Attributes:
-        asked: Requests per row.
+        asked: Submissions per row.
         answered: Answers per row; these are charged.
-        held: Client ports of the calls that are held back.
-        cut_off: Rows of held calls whose client disconnected.
+        held: Rows whose jobs are held back.
         busy: Rows that got their 503.
-        ended: Calls that ended without a retry.
+        ended: Jobs that ended.
     """
 
-    def __init__(self, gateway: Gateway, *, hold_at: int | None = None) -> None:
+    def __init__(self, gateway: Gateway, *, hold_at: int | None = None, seconds: float = 0) -> None:
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
-        self.held: set[int] = set()
-        self.cut_off: list[str] = []
+        self.held: set[str] = set()
         self.busy: set[str] = set()
         self.ended = 0
         self._hold_at = hold_at
+        self._seconds = seconds
         self._open = asyncio.Event()
         self._open.set()
         gateway.reset()
         gateway.script(self.reply)
 
-    @property
-    def is_holding(self) -> bool:
-        """Whether calls are held back: from call number `hold_at` until `release`."""
-        return not self._open.is_set()
-
     def release(self) -> None:
-        """Answer the calls that are held back, and all later ones."""
+        """End the jobs that are held back, and all later ones."""
+        self._hold_at = None
         self._loop.call_soon_threadsafe(self._open.set)
 
     async def reply(self, request: Request) -> Any:
         """Answer a prompt, which is the row's id."""
         self._loop = asyncio.get_running_loop()
-        row, port = request.last_message, request.client[1]
+        row = request.last_message
         self.asked[row] += 1
         if self.asked.total() == self._hold_at:
             self._open.clear()
-        self.held.add(port)
-        try:
-            await self._open.wait()
-        except asyncio.CancelledError:
-            self.cut_off.append(row)
-            raise
-        finally:
-            self.held.discard(port)
         if is_busy_once(row) and row not in self.busy:
             self.busy.add(row)
             return {"status": 503, "headers": {"retry-after": "0"}, "body": "Busy."}
+        if not self._open.is_set():
+            self.held.add(row)
+            await self._open.wait()
+            self.held.discard(row)
+        await asyncio.sleep(self._seconds)
         self.ended += 1
-        if is_refused(row):
-            return {"status": 400, "body": "No."}
+        if fails(row):
+            return {"status": 400, "body": "Invalid prompt."}
         self.answered[row] += 1
         return f"It is {row}."
 
@@ -168,8 +167,8 @@ def is_busy_once(row: str) -> bool:
     return int(row) % 100 in {3, 33, 63}
 
 
-def is_refused(row: str) -> bool:
-    """Whether the row gets a 400: 2 in 100."""
+def fails(row: str) -> bool:
+    """Whether the row's job fails: 2 in 100."""
     return int(row) % 100 in {7, 57}
 
 
@@ -188,22 +187,31 @@ def get_spent(gateway: Gateway) -> Decimal:
 
 def get_costs(folder: Path) -> Decimal:
     """Return the exact sum of the costs in the results."""
-    costs = [row["cost"] for row in read_results(folder)]
+    costs = [row["cost"] or 0 for row in read_results(folder)]
     return sum((Decimal(str(cost)) for cost in costs), Decimal(0))
 
 
-def find_callers(gateway: Gateway) -> dict[psutil.Process, set[int]]:
-    """Return the child processes that are connected to the gateway, with their ports."""
-    callers: dict[psutil.Process, set[int]] = {}
+def get_jobs(results: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return the request ID of each row that has one."""
+    return {row["id"]: row["request_id"] for row in results if row["request_id"] is not None}
+
+
+def find_running(results: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return the request IDs of jobs that were not done when the results were written."""
+    return get_jobs(row for row in results if row["answer"] is row["error"] is None)
+
+
+def find_workers(gateway: Gateway) -> list[psutil.Process]:
+    """Return the child processes that are connected to the gateway."""
+    workers = []
     for process in psutil.Process().children(recursive=True):
         try:
             connections = process.net_connections("tcp4")
         except psutil.Error:  # it has just ended
             continue
-        ports = {each.laddr.port for each in connections if each.raddr[1:] == (gateway.port,)}
-        if ports:
-            callers[process] = ports
-    return callers
+        if any(each.raddr[1:] == (gateway.port,) for each in connections):
+            workers.append(process)
+    return workers
 
 
 def wait_for(find: Callable[[], Any]) -> Any:
@@ -221,89 +229,107 @@ def kill(process: psutil.Process) -> None:
     assert psutil.wait_procs([process], timeout=TIMEOUT_SECONDS)[1] == []
 
 
-def find_busy_callers(gateway: Gateway, script: Script) -> dict[psutil.Process, set[int]] | None:
-    """Return both workers if each has calls that are held back."""
-    callers = find_callers(gateway)
-    is_busy = len(callers) == 2 and all(ports & script.held for ports in callers.values())
-    return callers if is_busy else None
+def are_all_jobs_written(folder: Path, script: Script, batch_rows: int) -> bool:
+    """Whether both workers only wait for jobs that are held back, and wrote their request IDs."""
+    batches = [ResultsFile(path).results for path in folder.glob("run=*/part-*")]
+    busy = [batch for batch in batches if find_running(batch.values())]
+    running = [find_running(batch.values()) for batch in busy]
+    return (
+        len(busy) == 2
+        and {row for jobs in running for row in jobs} == set(script.held)
+        and all(
+            len(jobs) == MAX_JOBS or len(batch) == batch_rows
+            for batch, jobs in zip(busy, running, strict=True)
+        )
+    )
 
 
 # --- The pipeline ---
 
 
 def test_a_killed_worker_loses_no_row_and_pays_nothing_twice(
-    account, cluster, limiter, tmp_path
+    account, cluster, limiter, tmp_path, monkeypatch
 ) -> None:
-    """The costs in the files are exactly what the gateway charged; it charges no call cut off."""
+    """The costs in the files are exactly what the gateway charged."""
+    monkeypatch.setattr(batch_on_ray, "BATCH_ROWS", 40)  # 25 batches of the same size
     prompts, results = write_prompts(tmp_path, 1_000), tmp_path / "results"
     script = Script(account, hold_at=400)
+    account.faults("poll:503@0.02", "poll:drop@0.02")
 
-    def kill_worker() -> None:
-        """Kill a worker while all calls are held back and every result is written."""
-        wait_for(lambda: script.is_holding)
+    def kill_worker() -> dict[str, str]:
+        """Kill a worker while jobs run, and return their request IDs."""
         try:
-            wait_for(lambda: len(read_results(results)) == script.ended)
-            (worker, _) = wait_for(lambda: find_busy_callers(account, script)).popitem()
-            kill(worker)
-            wait_for(lambda: script.held <= {*chain(*find_callers(account).values())})
+            wait_for(lambda: are_all_jobs_written(results, script, 40))
+            running = find_running(read_results(results))
+            workers = wait_for(lambda: (found := find_workers(account))[1:] and found)
+            kill(workers[0])
         finally:
             script.release()
+        return running
 
     with ThreadPoolExecutor() as threads:
         killing = threads.submit(kill_worker)
-        sent, errors = run(prompts, results, limiter, workers=2)
-        killing.result()
+        count, errors = run(prompts, results, workers=2, limiter=limiter)
+        running = killing.result()
 
     rows = [f"{number:04}" for number in range(1_000)]
-    failed = {row for row in rows if is_refused(row)}
+    failed = {row for row in rows if fails(row)}
     tries = {row["id"]: row for row in read_results(results)}
-    assert (sent, errors.total()) == (1_000, 20)
+    assert (count, errors.total()) == (1_000, 20)
     assert len(read_results(results)) == len(tries) == 1_000
     assert {row for row, result in tries.items() if result["error"] is not None} == failed
     assert all(tries[row]["error"].startswith("SegmindInvalidRequestError: ") for row in failed)
     assert all(tries[row]["answer"] == f"It is {row}." for row in rows if row not in failed)
     assert script.answered == Counter({*rows} - failed)
     assert get_costs(results) == get_spent(account) > 0
-    assert not any(row["is_cost_estimated"] for row in tries.values())
-    # One request per row, one more after a 503, and those cut off. None was refused with a 429.
-    assert 1 <= len(script.cut_off) <= CALLS_IN_FLIGHT
-    expected = Counter([*rows, *filter(is_busy_once, rows), *script.cut_off])
-    assert script.asked == expected
-    assert len(account.requests) == expected.total()
+    # One submission per row, and one more after a 503. None was refused with a 429.
+    assert script.asked == Counter([*rows, *filter(is_busy_once, rows)])
+    assert len(account.requests) == script.asked.total()
+    # The jobs that ran when the worker died were fetched.
+    jobs = get_jobs(tries.values())
+    assert jobs.keys() == {*rows} - failed
+    assert len(running) > MAX_JOBS
+    assert {row: job for row, job in running.items() if row not in failed}.items() <= jobs.items()
+    assert {*jobs.values()} <= {poll.job_id for poll in account.polls}
 
 
-def test_only_calls_in_flight_in_a_killed_worker_are_paid_twice(
-    account, cluster, limiter, tmp_path
-) -> None:
-    """A worker dies while it receives answers."""
+def test_only_jobs_without_a_written_id_are_paid_twice(account, cluster, limiter, tmp_path) -> None:
+    """Workers die while they submit jobs."""
     prompts, results = write_prompts(tmp_path, 200), tmp_path / "results"
-    script = Script(account)
-    account.faults("latency:0.2@1")
+    script = Script(account, seconds=0.15)  # the queue accepts a job, and answers after this time
+    kills = 3
+    written: dict[str, str] = {}
 
-    def kill_worker() -> None:
-        wait_for(lambda: script.ended >= 60)
-        kill(wait_for(lambda: find_callers(account)).popitem()[0])
+    def kill_workers() -> None:
+        for number in range(kills):
+            wait_for(lambda number=number: script.ended >= 30 + 50 * number)
+            kill(wait_for(lambda: find_workers(account))[0])
+            for row, job in get_jobs(read_results(results)).items():
+                assert written.setdefault(row, job) == job
 
     with ThreadPoolExecutor() as threads:
-        killing = threads.submit(kill_worker)
-        sent, errors = run(prompts, results, limiter, workers=2)
+        killing = threads.submit(kill_workers)
+        count, errors = run(prompts, results, workers=2, limiter=limiter)
         killing.result()
 
-    assert (sent, errors.total()) == (200, 4)
+    assert (count, errors.total()) == (200, 4)
     tries = read_results(results)
     assert len({row["id"] for row in tries}) == len(tries) == 200
-    assert script.answered.keys() == {row["id"] for row in tries if row["error"] is None}
-    twice = [row for row, count in script.answered.items() if count > 1]
-    assert len(twice) <= CALLS_IN_FLIGHT
-    assert max(script.answered.values()) <= 2
-    price = get_costs(results) / len(script.answered)
-    assert get_spent(account) == get_costs(results) + len(twice) * price
+    answered = {row["id"] for row in tries if row["error"] is None}
+    assert script.answered.keys() == answered
+    assert {row: job for row, job in written.items() if row in answered}.items() <= (
+        get_jobs(tries).items()
+    )
+    repeated = script.answered - Counter(answered)
+    assert repeated.total() <= kills * MAX_JOBS
+    price = get_costs(results) / len(answered)
+    assert get_spent(account) == get_costs(results) + repeated.total() * price
 
 
-def test_a_restart_sends_only_rows_without_an_answer(
+def test_a_restart_fetches_submitted_jobs_and_submits_only_the_others(
     account, cluster, redis, tmp_path, root, capsys
 ) -> None:
-    """The command is killed; the next one sends each missing or failed row once."""
+    """The command is killed while jobs run; they end before the next command."""
     prompts, results = write_prompts(tmp_path, 150), tmp_path / "results"
     words = [str(prompts), str(results), "--requests-per-minute=600", f"--storage={redis.url}"]
     script = Script(account, hold_at=100)
@@ -314,49 +340,51 @@ def test_a_restart_sends_only_rows_without_an_answer(
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: script.is_holding)
-        wait_for(lambda: len(read_results(results)) == script.ended)
-        workers = wait_for(lambda: find_callers(account))
+        wait_for(lambda: are_all_jobs_written(results, script, 150 // math.ceil(150 / BATCH_ROWS)))
+        workers = wait_for(lambda: (found := find_workers(account))[1:] and found)
     finally:
         command.kill()
         command.wait()
     assert psutil.wait_procs(workers, timeout=TIMEOUT_SECONDS)[1] == []
-    wait_for(lambda: not script.held)
     script.release()
 
     first = read_results(results)
-    answered = {row["id"] for row in first if row["error"] is None}
-    failed = {row["id"] for row in first} - answered
+    running = find_running(first)
+    answered = {row["id"] for row in first if row["answer"] is not None}
+    failed = {row["id"] for row in first if row["error"] is not None}
     assert len(answered) > 50
+    assert len(running) > MAX_JOBS
     assert failed
-    again = Script(account)
-    missing = {f"{number:04}" for number in range(150)} - answered
-    spent = get_costs(results)
+    wait_for(lambda: script.ended == len(first))
     with pytest.raises(SystemExit, match="3 of 3 failed rows.*SegmindInvalidRequestError"):
         batch_on_ray.main(words)
 
-    assert again.asked.keys() == missing
-    assert again.answered == Counter(row for row in missing if not is_refused(row))
-    assert len(account.requests) == len(missing) + len(again.busy)
-    assert f"{len(missing)} rows sent, 3 of them failed" in capsys.readouterr().out
-    assert get_costs(results) == spent + get_spent(account)
+    rows = {f"{number:04}" for number in range(150)}
+    # Jobs that failed were free. One that failed meanwhile, unseen, is only fetched.
+    assert script.asked == Counter([*rows, *failed, *filter(is_busy_once, rows)])
+    assert script.answered == Counter(row for row in rows if not fails(row))
+    assert len(account.requests) == script.asked.total()
+    assert f"{150 - len(answered)} rows run, 3 of them failed" in capsys.readouterr().out
+    assert get_costs(results) == get_spent(account)
     tries = read_results(results)
-    assert len(tries) == 150 + len(failed)
+    assert len(tries) == 150 + len(running) + len(failed)
     assert {row["run"] for row in tries} == {1, 2}
-    assert {row["id"] for row in find_missing(read_prompts(prompts), tries)} == {
-        "0007",
-        "0057",
-        "0107",
-    }
+    fetched = get_jobs(row for row in tries if row["run"] == 2).items()
+    assert {row: job for row, job in running.items() if not fails(row)}.items() <= fetched
+    missing = find_missing(read_prompts(prompts), tries)
+    assert {row["id"]: row["request_id"] for row in missing} == dict.fromkeys(
+        ["0007", "0057", "0107"]
+    )
 
 
 # --- Parts ---
 
 
 def create_result(row: str, *, error: str | None = None, **values: Any) -> dict[str, Any]:
-    """Return a row's result."""
+    """Return a row's result of the first run."""
     answer = None if error else "Yes."
-    return {**dict.fromkeys(SCHEMA.names), "id": row, "answer": answer, "error": error, **values}
+    result = {**dict.fromkeys(SCHEMA.names), "id": row, "answer": answer, "error": error, "run": 1}
+    return {**result, **values}
 
 
 def test_ids_of_prompts_are_read_as_strings(tmp_path) -> None:
@@ -392,16 +420,33 @@ def test_an_invalid_line_is_refused(tmp_path, line) -> None:
         read_prompts(path)
 
 
-def test_failed_rows_are_missing_and_answered_rows_are_not() -> None:
+def test_rows_without_an_answer_are_missing() -> None:
     """One answer is enough, even if the row failed in another run."""
-    rows = [{"id": row, "prompt": "?"} for row in "abcd"]
+    rows = [{"id": row, "prompt": "?"} for row in "abcde"]
     tries = [
         create_result("a"),
         create_result("b", error="No."),
         create_result("c", error="No."),
-        create_result("c"),
+        create_result("c", run=2),
+        create_result("d", answer=None, request_id="job-1"),
     ]
-    assert [row["id"] for row in find_missing(rows, tries)] == ["b", "d"]
+    assert [row["id"] for row in find_missing(rows, tries)] == ["d", "b", "e"]
+
+
+def test_a_missing_row_has_the_job_of_the_latest_run() -> None:
+    """Rows with a job come first: results are kept for an hour."""
+    rows = [{"id": row, "prompt": "?"} for row in "abc"]
+    tries = [
+        create_result("c", error="Late.", run=10, request_id="job-2"),
+        create_result("c", error="Late.", run=2, request_id="job-1"),
+        create_result("b", error="No.", run=3),
+        create_result("b", error="Late.", run=1, request_id="job-3"),
+    ]
+    assert find_missing(rows, tries) == [
+        {"id": "c", "prompt": "?", "request_id": "job-2"},
+        {"id": "a", "prompt": "?", "request_id": None},
+        {"id": "b", "prompt": "?", "request_id": None},
+    ]
 
 
 def test_each_run_has_a_new_folder(tmp_path) -> None:
@@ -424,33 +469,135 @@ def test_each_result_is_on_disk_at_once(tmp_path) -> None:
     folder = create_run_folder(tmp_path)
     path = folder / "part-1.parquet"
     for number, row in enumerate("abc", start=1):
-        ResultsFile(path).add(create_result(row, cost=0.25))
+        ResultsFile(path).write(create_result(row, cost=0.25))
         assert ResultsFile(path).results.keys() == {*"abc"[:number]}
     (folder / ".part-1.parquet-1").write_text("half a file")
-    assert read_results(tmp_path) == [create_result(row, cost=0.25, run=1) for row in "abc"]
+    results = [create_result(row, cost=0.25) for row in "abc"]
+    assert read_results(tmp_path) == results
+    dataset = pyarrow.dataset.dataset(tmp_path, partitioning="hive")
+    assert dataset.to_table().to_pylist() == results
     assert read_results(tmp_path / "nothing") == []
 
 
-def test_a_result_has_the_cost_of_its_row(create_model, gateway) -> None:
+@pytest.fixture
+def create_answerer(gateway, tmp_path, monkeypatch) -> Callable[..., Answerer]:
+    """Return a function that creates the worker of a new run, which asks the gateway."""
+    monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+
+    def create(**settings: Any) -> Answerer:
+        return Answerer(create_run_folder(tmp_path), SegmindRateLimiter(100), **settings)
+
+    return create
+
+
+def answer(answerer: Answerer, *rows: str, job: str | None = None) -> list[dict[str, Any]]:
+    """Return the results of a batch of rows."""
+    batch = [{"id": row, "prompt": row, "request_id": job} for row in rows]
+    errors = answerer(pa.Table.from_pylist(batch)).to_pylist()
+    results = read_batch(answerer)
+    assert errors == [{"id": row["id"], "error": row["error"]} for row in results]
+    return results
+
+
+def read_batch(answerer: Answerer) -> list[dict[str, Any]]:
+    """Return the results of the worker's only batch."""
+    (path,) = answerer.folder.glob("*.parquet")
+    return list(ResultsFile(path).results.values())
+
+
+def test_a_result_has_the_cost_of_its_row(create_answerer, gateway, monkeypatch) -> None:
     """Other rows are not included."""
+    monkeypatch.setattr(batch_on_ray, "MAX_JOBS", 1)
     gateway.script(lambda request: f"It is {request.last_message}.")
-    model = create_model()
-    results = [ask(model, {"id": row, "prompt": row}) for row in ("0001", "0002")]
+    results = answer(create_answerer(), "0001", "0002")
     assert [result["answer"] for result in results] == ["It is 0001.", "It is 0002."]
     costs = [Decimal(str(result["cost"])) for result in results]
     assert sum(costs) == 1_000 - gateway.credits()
     assert results[-1]["remaining_credits"] == float(gateway.credits())
     assert results[0]["input_tokens"] > 0 < results[0]["output_tokens"]
-    assert json.loads(json.dumps(results)) == results
+    assert [result["request_id"] for result in results] == [
+        poll.job_id for poll in gateway.polls if poll.path.endswith("/status")
+    ]
 
 
-def test_a_failed_row_has_an_error_and_no_answer(create_model, gateway) -> None:
-    """A refused call costs nothing."""
+def test_a_failed_row_has_an_error_and_no_answer(create_answerer, gateway) -> None:
+    """A refused submission costs nothing."""
     gateway.faults("400")
-    result = ask(create_model(), {"id": "a", "prompt": "?"})
-    assert result["answer"] is None
+    (result,) = answer(create_answerer(), "a")
     assert result["error"].startswith("SegmindInvalidRequestError: ")
-    assert (result["cost"], result["is_cost_estimated"]) == (0, False)
+    assert {name for name, value in result.items() if value is not None} == {"id", "error"}
+
+
+@pytest.mark.parametrize("fault", ["drop", "late-drop", "cut"])
+def test_a_submission_with_unknown_outcome_is_not_repeated(create_answerer, gateway, fault) -> None:
+    """Its error says that it may be billed. The next run submits it again."""
+    gateway.faults(fault)
+    (result,) = answer(create_answerer(), "a")
+    assert "unknown whether the queue accepted the job" in result["error"]
+    assert result["request_id"] is None
+    assert len(gateway.requests) == 1
+
+
+def test_a_job_that_is_not_done_in_time_is_fetched_by_the_next_run(
+    create_answerer, gateway, tmp_path
+) -> None:
+    """It keeps its request ID, and is not submitted again."""
+    is_done = threading.Event()
+    gateway.script(lambda _request: is_done.wait(TIMEOUT_SECONDS) and "Done.")
+    answerer = create_answerer()
+    answerer.model.timeout = 1
+    (late,) = answer(answerer, "a")
+    assert late["error"].startswith("SegmindTimeoutError: ")
+    is_done.set()
+    (row,) = find_missing([{"id": "a", "prompt": "a"}], read_results(tmp_path))
+    (result,) = answer(create_answerer(), "a", job=row["request_id"])
+    assert (result["answer"], result["error"]) == ("Done.", None)
+    assert result["request_id"] == late["request_id"] is not None
+    assert len(gateway.requests) == 1
+
+
+def test_a_worker_that_takes_over_a_batch_fetches_its_jobs(create_answerer, gateway) -> None:
+    """Rows that are answered or failed stay as they are; the others are submitted."""
+    job = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=SECRET).submit("b")
+    answerer = create_answerer()
+    file = ResultsFile(answerer.folder / create_file_name("abcd"))
+    file.write(create_result("a"))
+    file.write(create_result("b", answer=None, request_id=job.request_id))
+    file.write(create_result("c", error="No."))
+    results = answer(answerer, *"abcd")
+    assert [(row["answer"], row["error"]) for row in results] == [
+        ("Yes.", None),
+        ("b", None),
+        (None, "No."),
+        ("d", None),
+    ]
+    assert results[1]["request_id"] == job.request_id
+    assert [request.last_message for request in gateway.requests] == ["b", "d"]
+
+
+@pytest.mark.parametrize("job", [None, "forgotten"], ids=["failed", "forgotten"])
+def test_a_job_without_a_result_is_replaced_by_the_next_run(
+    create_answerer, gateway, tmp_path, job
+) -> None:
+    """The row loses its request ID."""
+    failure = {"status": 500, "body": "The worker crashed."}
+    gateway.script([failure, "Yes."] if job is None else ["Yes."])
+    (result,) = answer(create_answerer(), "a", job=job)
+    assert result["error"]
+    (row,) = find_missing([{"id": "a", "prompt": "a"}], read_results(tmp_path))
+    assert row["request_id"] is None
+    (result,) = answer(create_answerer(), "a")
+    assert result["answer"] == "Yes."
+
+
+def test_a_failed_job_that_stops_the_run_is_replaced_too(create_answerer, gateway) -> None:
+    """Otherwise it would stop every later run."""
+    gateway.script([{"status": 422, "body": "Insufficient credits."}])
+    answerer = create_answerer()
+    with pytest.raises(SegmindInsufficientCreditsError):
+        answer(answerer, "a")
+    assert [row["request_id"] for row in read_batch(answerer)] == [None]
 
 
 @pytest.mark.parametrize(
@@ -463,42 +610,27 @@ def test_a_failed_row_has_an_error_and_no_answer(create_model, gateway) -> None:
     ids=str,
 )
 def test_errors_that_every_row_would_raise_stop_the_run(
-    create_model, gateway, fault, error_class
+    create_answerer, gateway, fault, error_class
 ) -> None:
-    """The row gets no result, so the next run sends it again."""
+    """The row has no answer, so the next run submits it."""
     gateway.faults(str(fault))
+    answerer = create_answerer()
     with pytest.raises(error_class):
-        ask(create_model(), {"id": "a", "prompt": "?"})
+        answer(answerer, "a")
+    (result,) = read_batch(answerer)
+    assert result["error"].startswith(f"{error_class.__name__}: ")
+    assert result["request_id"] is result["answer"] is None
 
 
-def test_a_worker_stops_at_min_remaining(gateway, tmp_path, monkeypatch) -> None:
-    """Earlier answers are on disk."""
-    monkeypatch.setenv("SEGMIND_API_BASE", gateway.base_url)
-    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
-    monkeypatch.setattr(batch_on_ray, "CALLS_IN_FLIGHT", 1)
+def test_a_worker_stops_at_min_remaining(create_answerer, gateway, monkeypatch) -> None:
+    """Earlier answers are on disk, and jobs that were submitted are still fetched."""
+    monkeypatch.setattr(batch_on_ray, "MAX_JOBS", 1)
     gateway.script(["One."])
-    limiter = SegmindRateLimiter(100)
-    answerer = Answerer(tmp_path, limiter, min_remaining=2 * CREDITS, model="claude-9")
-    rows = [{"id": row, "prompt": "?"} for row in ("a", "b")]
+    answerer = create_answerer(min_remaining=2 * CREDITS, model="claude-9")
     with pytest.raises(SegmindBudgetExceededError):
-        answerer(pa.Table.from_pylist(rows))
-    (path,) = tmp_path.glob("*.parquet")
-    assert list(ResultsFile(path).results) == ["a"]
-    assert {request.path for request in gateway.requests} == {"/v1/claude-9"}
-
-
-def test_a_failed_row_can_have_a_cost(create_model, gateway) -> None:
-    """The connection breaks after the headers, which state the price."""
-    gateway.faults("cut")
-    result = ask(create_model(), {"id": "a", "prompt": "?"})
-    assert result["error"].startswith("SegmindConnectionError: ")
-    assert Decimal(str(result["cost"])) == CREDITS - gateway.credits() > 0
-    assert not result["is_cost_estimated"]
-
-
-def test_an_unknown_price_marks_the_cost_as_estimated(create_model, gateway) -> None:
-    """The connection breaks before a reply, and the retry succeeds."""
-    gateway.faults("drop")
-    result = ask(create_model(), {"id": "a", "prompt": "?"})
-    assert result["answer"] == "?"
-    assert result["is_cost_estimated"]
+        answer(answerer, "a", "b")
+    assert [row["answer"] for row in read_batch(answerer)] == ["One.", None]
+    assert [request.path for request in gateway.requests] == ["/v2/claude-9"]
+    job = read_batch(answerer)[0]["request_id"]
+    answerer.folder = create_run_folder(answerer.folder.parent)
+    assert [row["answer"] for row in answer(answerer, "a", job=job)] == ["One."]
