@@ -64,6 +64,10 @@ class SegmindJob:
         """
         check_request_id(self.request_id)
 
+    def __hash__(self) -> int:
+        """Return the hash of its id: a model has none."""
+        return hash(self.request_id)
+
     def status(self) -> Status:
         """Return how far the job is. It costs nothing.
 
@@ -148,14 +152,15 @@ class SegmindJob:
         Raises:
             ValueError: It is not a job, or one of another server: the key is not sent there.
         """
-        if not isinstance(job, Mapping) or not job.keys() >= KEYS:
-            raise ValueError(f"This is no job: it needs the keys {', '.join(sorted(KEYS))}.")
-        if model._server != job["base_url"]:
+        is_job = isinstance(job, Mapping) and job.keys() >= KEYS
+        if not is_job or not isinstance(job["arguments"], Mapping):
+            raise ValueError(f"This is not a job: it needs the keys {', '.join(sorted(KEYS))}.")
+        if model._server.rstrip("/") != str(job["base_url"]).rstrip("/"):
             raise ValueError(
                 f"The job was submitted to {job['base_url']!r:.200}, but the model's base_url is "
                 f"{model._server!r}."
             )
-        return cls(job["request_id"], model, job["arguments"])
+        return cls(job["request_id"], model, convert_arguments(model, job["arguments"]))
 
 
 def convert_arguments(model: "ChatSegmind", arguments: Mapping[str, Any]) -> dict[str, Any]:

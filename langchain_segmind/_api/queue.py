@@ -21,18 +21,19 @@ from langchain_segmind._api.endpoint import (
     APIResponse,
 )
 from langchain_segmind._api.errors import (
-    ABOUT_CREDITS,
     CONTEXT_OVERFLOW,
     INVALID_REQUEST,
     create_error,
+    parse_error_text,
 )
-from langchain_segmind._api.json_body import ANSWER_KEYS, UnreadableNumberError, parse_json
+from langchain_segmind._api.json_body import UnreadableNumberError, parse_json
 from langchain_segmind.exceptions import (
     SegmindAPIError,
     SegmindContextOverflowError,
     SegmindError,
     SegmindInsufficientCreditsError,
     SegmindInvalidRequestError,
+    SegmindRateLimitError,
     SegmindResponseError,
 )
 
@@ -56,9 +57,16 @@ METRIC_HEADERS: Mapping[str, str] = {
 """The header of v1 for each metric of a job; v1 has none for the last two."""
 
 
+ERROR_KEYS = frozenset({"error", "type", "code", "status", "request_id"})
+"""What a provider's error consists of."""
+
+
 def get_queue_base(base: str) -> str:
-    """Return the base URL of the queue for that of v1."""
-    return f"{VERSION.sub('', base.rstrip('/'))}/v2"
+    """Return the base URL of the queue for that of v1: the same host, another path."""
+    scheme, _, rest = base.rstrip("/").partition("://")
+    host, _, path = rest.partition("/")
+    path = VERSION.sub("", f"/{path}")
+    return f"{scheme}://{host}{path.rstrip('/')}/v2"
 
 
 def check_request_id(request_id: object) -> str:
@@ -116,9 +124,12 @@ def read_answer(response: APIResponse, request_id: str) -> APIResponse:
     try:
         job = parse_json(response.body, exact={"output"})
     except UnreadableNumberError as error:
-        problem = f"The job is done, but its output is not usable: {error}"
-        raise create_error(response, SegmindResponseError, problem) from None
+        problem = f"The job {request_id} is done, but its output is not usable: {error}"
+        raise _create_error(response, problem, request_id) from None
     output = job.get("output")
+    if output is None:
+        problem = f"The job {request_id} is done, but has no output"
+        raise _create_error(response, problem, request_id)
     body = _find_completion(output)
     if body is None:
         text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
@@ -132,16 +143,33 @@ def read_answer(response: APIResponse, request_id: str) -> APIResponse:
     return replace(response, body=body, headers=headers)
 
 
+def _create_error(response: APIResponse, problem: str, request_id: str) -> SegmindError:
+    error = create_error(response, SegmindResponseError, problem)
+    error.request_id = request_id
+    return error
+
+
 def _find_completion(output: Any) -> bytes | None:
+    """Return a provider's JSON, or its error; None for what the model wrote itself."""
     if isinstance(output, dict):
-        return json.dumps(output).encode() if ANSWER_KEYS & output.keys() else None
+        return json.dumps(output).encode() if _is_of_provider(output) else None
     if isinstance(output, str) and output.lstrip()[:1] == "{":
         body = output.encode("utf-8", "surrogatepass")
         try:
-            return body if ANSWER_KEYS & parse_json(body).keys() else None  # read again later
+            return body if _is_of_provider(parse_json(body)) else None  # formats read it again
         except (ValueError, RecursionError):
             return None
     return None
+
+
+def _is_of_provider(parsed: Mapping[str, Any]) -> bool:
+    content = parsed.get("content")
+    is_message = isinstance(content, str) and parsed.get("type") == "message"
+    lists = (parsed.get("choices"), content, parsed.get("candidates"))
+    if is_message or any(isinstance(value, list) for value in lists):
+        return True
+    is_error = "error" in parsed and parsed.keys() <= ERROR_KEYS
+    return is_error or isinstance(parsed.get("promptFeedback"), dict)
 
 
 def _read_metrics(metrics: Any) -> dict[str, str]:
@@ -156,7 +184,7 @@ def _read_metrics(metrics: Any) -> dict[str, str]:
 
 def create_failure(response: APIResponse, request_id: str) -> SegmindError:
     """Return the error for a job that failed, in the class that v1 has for the server's words."""
-    text = response.body.decode(errors="replace")
+    text = parse_error_text(response.body.decode(errors="replace"))
     classes = (error_class for words, error_class in FAILURES.items() if words.search(text))
     error_class = next(classes, SegmindAPIError)
     error = create_error(response, error_class, "The job failed, which is not billed")
@@ -166,7 +194,10 @@ def create_failure(response: APIResponse, request_id: str) -> SegmindError:
 
 FAILURES: Mapping[re.Pattern[str], type[SegmindError]] = {
     CONTEXT_OVERFLOW: SegmindContextOverflowError,
-    ABOUT_CREDITS: SegmindInsufficientCreditsError,
+    re.compile(
+        "(insufficient|not enough|out of) (credit|balance|fund)", re.IGNORECASE
+    ): SegmindInsufficientCreditsError,
+    re.compile("rate.?limit|too many requests", re.IGNORECASE): SegmindRateLimitError,
     INVALID_REQUEST: SegmindInvalidRequestError,
     re.compile("invalid|validation|must be", re.IGNORECASE): SegmindInvalidRequestError,
 }

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -43,8 +44,11 @@ POLL_SECONDS = 30.0
 MIN_POLL_SECONDS = 0.5
 """The timeout of one poll, and what must be left of the call's for another one."""
 
-ANSWERS = frozenset({HTTPStatus.UNPROCESSABLE_ENTITY})
-"""Statuses of polls that are answers: that of a failed job."""
+ANSWERS = frozenset(range(400, 600))
+"""Statuses of polls that can be answers: a failed job has one of them."""
+
+NEW_JOB_SECONDS = 30.0
+"""How long a job that was just submitted may be unknown."""
 
 Polling = Generator[APIRequest | float, APIResponse | SegmindError | None, APIResponse]
 """Yields requests and pauses in seconds; receives a request's response or error."""
@@ -61,8 +65,8 @@ class JobRequest:
     """
 
     request_id: str
-    base: str
-    headers: Mapping[str, str]
+    base: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
     def create_poll(self, path: str = "") -> APIRequest:
         """Return the request for the job's result, or with a path for its status."""
@@ -80,13 +84,13 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         pause: Seconds before the first poll.
 
     Returns:
-        Its result, as v1 answers.
+        The queue's answer, once the job is done.
 
     Raises:
-        SegmindError: The job failed, is not known, or is not done by the deadline. All but that
-            of a failed job say how to fetch the result later.
+        SegmindError: The job is not known, or not done by the deadline. The error says how to fetch
+            the result later.
     """
-    start, is_logged = monotonic(), False
+    start, is_logged, is_new = monotonic(), False, pause > 0
     while True:
         if pause:
             yield min(pause, _get_longest_pause(deadline))
@@ -98,16 +102,23 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         try:
             answer = yield from _ask_once(job)
         except SegmindError as error:
-            if not (error.is_retryable or isinstance(error, SegmindResponseError)):
+            if not _is_passing(error, is_new=is_new and waited < NEW_JOB_SECONDS):
                 raise _explain(error, job) from None
             logger.debug("A poll of the job %s failed. %s", job.request_id, error)
             failure = error
         else:
             if answer is not None:
-                return read_answer(answer, job.request_id)
+                return answer
         if deadline.remaining <= MIN_POLL_SECONDS:
             raise _explain(_create_timeout(job, waited, failure), job)
         pause = _get_next_pause(pause, waited, failure)
+
+
+def _is_passing(error: SegmindError, *, is_new: bool) -> bool:
+    """Whether a poll that failed may succeed later."""
+    if isinstance(error, SegmindResponseError):
+        return error.status_code == HTTPStatus.OK
+    return error.is_retryable or (is_new and error.status_code == HTTPStatus.NOT_FOUND)
 
 
 def _get_longest_pause(deadline: Deadline) -> float:
@@ -152,10 +163,6 @@ def _create_timeout(job: JobRequest, waited: float, failure: SegmindError | None
 
 def _explain(error: SegmindError, job: JobRequest) -> SegmindError:
     """Return an error with the id of the job, and how to fetch its result."""
-    advice = (
-        f"The job is not lost: model.get_job({job.request_id!r}).result() fetches its result, for "
-        "about an hour, without paying again."
-    )
     if error.status_code == HTTPStatus.NOT_FOUND:
         response = APIResponse(HTTPStatus.NOT_FOUND, error.headers, (error.body or "").encode())
         problem = (
@@ -164,9 +171,22 @@ def _explain(error: SegmindError, job: JobRequest) -> SegmindError:
         )
         error = create_error(response, SegmindInvalidRequestError, problem)
     else:
-        error.args = (f"{error} {advice}",)
+        error.args = (f"{error} The job is not lost: {describe_fetch(job)}",)
+        error.is_retryable = False  # another call would be another job
     error.request_id = job.request_id
     return error
+
+
+def describe_fetch(job: JobRequest) -> str:
+    """Return how to fetch a job's result."""
+    return (
+        f"model.get_job({job.request_id!r}).result() fetches its result, for about an hour, "
+        "without paying again."
+    )
+
+
+class JobRunsOnError(Exception):
+    """Stands for the answer that was not waited for."""
 
 
 class Submission:
@@ -267,9 +287,13 @@ class QueueSender:
         self._observer.on_wait()
         polling = poll(job, self._submitter.deadline, pause=pause)
         answer: APIResponse | SegmindError | None = None
-        try:
+        with self._reporting(job):
             while True:
-                step = polling.send(answer)
+                try:
+                    step = polling.send(answer)
+                except StopIteration as end:
+                    done: APIResponse = end.value
+                    break
                 answer = None
                 if isinstance(step, float):
                     time.sleep(step)
@@ -278,20 +302,20 @@ class QueueSender:
                     answer = self._create_poller().send(step)
                 except SegmindError as error:
                     answer = error
-        except StopIteration as end:
-            return self._finish(end.value)
-        except BaseException as error:
-            self._observer.on_failure(error)
-            raise
+        return self._finish(done, job)
 
     async def afollow(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
         """Wait for a job; see `follow`."""
         self._observer.on_wait()
         polling = poll(job, self._submitter.deadline, pause=pause)
         answer: APIResponse | SegmindError | None = None
-        try:
+        with self._reporting(job):
             while True:
-                step = polling.send(answer)
+                try:
+                    step = polling.send(answer)
+                except StopIteration as end:
+                    done: APIResponse = end.value
+                    break
                 answer = None
                 if isinstance(step, float):
                     await asyncio.sleep(step)
@@ -300,10 +324,17 @@ class QueueSender:
                     answer = await self._create_poller().asend(step)
                 except SegmindError as error:
                     answer = error
-        except StopIteration as end:
-            return self._finish(end.value)
+        return self._finish(done, job)
+
+    @contextmanager
+    def _reporting(self, job: JobRequest) -> Iterator[None]:
+        """Report what ends the polling early, with the job's id: it runs on, and is billed."""
+        try:
+            yield
         except BaseException as error:
-            self._observer.on_failure(error)
+            self._observer.on_failure(JobRunsOnError())
+            if not isinstance(error, SegmindError):
+                error.add_note(f"The job {job.request_id} runs on: {describe_fetch(job)}")
             raise
 
     def _read_job(self, submitted: APIResponse, request: APIRequest) -> JobRequest:
@@ -325,22 +356,31 @@ class QueueSender:
             SegmindError: The request failed, or the job is not known (any more).
         """
         try:
-            return self._create_poller().send(job.create_poll("/status"))
+            answer = self._create_poller().send(job.create_poll("/status"))
+            read_status(answer)
         except SegmindError as error:
             raise _explain(error, job) from None
+        return answer
 
     async def aask(self, job: JobRequest) -> APIResponse:
         """Ask for a job's status once; see `ask`."""
         try:
-            return await self._create_poller().asend(job.create_poll("/status"))
+            answer = await self._create_poller().asend(job.create_poll("/status"))
+            read_status(answer)
         except SegmindError as error:
             raise _explain(error, job) from None
+        return answer
 
     def _create_poller(self) -> Sender:
         timeout = min(POLL_SECONDS, self._submitter.deadline.remaining)
         return Sender(timeout=timeout, observer=NoObserver(), **self._poll_options)
 
-    def _finish(self, response: APIResponse) -> APIResponse:
+    def _finish(self, done: APIResponse, job: JobRequest) -> APIResponse:
+        try:
+            response = read_answer(done, job.request_id)
+        except SegmindError as error:
+            self._observer.on_failure(error)
+            raise
         self._observer.on_response(response)
         return response
 
@@ -353,5 +393,6 @@ def _mark_unknown_outcome(error: SegmindError) -> SegmindError:
             "not submitted again."
         )
         error.phase = "submit"
+        error.is_retryable = False
         error.args = (f"{error} {advice}",)
     return error

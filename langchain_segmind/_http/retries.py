@@ -11,10 +11,11 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, TIMEOUT_STATUSES, APIResponse
+from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, APIResponse
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind.exceptions import (
     SegmindConnectionError,
@@ -37,10 +38,16 @@ REQUEST_TIMEOUT_STATUS = 408
 
 
 def may_be_accepted(error: SegmindError) -> bool:
-    """Whether a server may have accepted the request that failed with this error."""
+    """Whether a server may have accepted the request that failed with this error.
+
+    A 500 or 503 is its own answer; another 5xx can be that of a proxy which lost it.
+    """
     if error.phase is not None:
         return error.phase != "connect"
-    return error.status_code is None or error.status_code in TIMEOUT_STATUSES
+    status = error.status_code
+    return status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.BAD_GATEWAY} or (
+        status is not None and status > HTTPStatus.SERVICE_UNAVAILABLE
+    )
 
 
 def back_off(state: "RetryCallState") -> float:

@@ -134,6 +134,7 @@ class UsageTracker:
     ) -> None:
         self.model = model
         self._is_fetch = is_fetch
+        self._is_job = False
         self.handlers = handlers
         self._requests = 0
         self._sent_at: float | None = None
@@ -149,6 +150,7 @@ class UsageTracker:
 
     def on_wait(self) -> None:
         """Expect the response to a request that was sent, maybe by another process."""
+        self._is_job = True
         if self._sent_at is None:
             self._sent_at = monotonic()
 
@@ -160,7 +162,7 @@ class UsageTracker:
 
     def on_failure(self, error: BaseException) -> None:
         """Count what an error response reports, or that there was none."""
-        if self._sent_at is None:
+        if self._sent_at is None or self._is_fetch:
             return
         if isinstance(error, SegmindError) and error.status_code is not None:
             self._add_receipt(error, error.status_code, self._sent_at)
@@ -182,7 +184,7 @@ class UsageTracker:
             tokens=read_usage(response) if isinstance(response, APIResponse) else None,
             cost=cost,
             balance=parse_number(response.headers.get(REMAINING_CREDITS_HEADER)),
-            job_id=response.headers.get(REQUEST_ID_HEADER) if self._is_fetch else None,
+            job_id=response.headers.get(REQUEST_ID_HEADER) if self._is_job else None,
         )
         for handler in self.handlers:
             handler.add_receipt(receipt)

@@ -348,8 +348,14 @@ def test_a_job_is_fetched_from_its_own_server_only(create_model) -> None:
     stored = create_model(base_url="https://elsewhere/v1").get_job("job-1").to_dict()
     with pytest.raises(ValueError, match="submitted to 'https://elsewhere/v1'"):
         SegmindJob.from_dict(stored, create_model())
-    with pytest.raises(ValueError, match="This is no job"):
+    with pytest.raises(ValueError, match="This is not a job"):
         SegmindJob.from_dict({"request_id": "job-1"}, create_model())
+    stored = create_model().get_job("job-1").to_dict()
+    for arguments in (None, 5, [], "x"):
+        with pytest.raises(ValueError, match="This is not a job"):
+            SegmindJob.from_dict({**stored, "arguments": arguments}, create_model())
+    with pytest.raises(TypeError, match="temprature"):
+        SegmindJob.from_dict({**stored, "arguments": {"temprature": 1}}, create_model())
 
 
 @pytest.mark.parametrize("request_id", ["", "../v1/x", "a/b", "a b", 5, None, "x" * 200])
@@ -377,6 +383,63 @@ def test_a_job_that_is_paid_is_fetched_beyond_a_budget(caller, model) -> None:
             assert caller.result(job).text == "hi"
         with pytest.raises(SegmindBudgetExceededError):
             caller.submit(model, "hi")
+
+
+def test_a_result_that_was_returned_is_counted_once(caller, model) -> None:
+    """Also where it is fetched again."""
+    with get_segmind_credits_callback() as credits_:
+        reply = caller.invoke(model, "hi")
+        caller.result(model.get_job(reply.response_metadata["request_id"]))
+    assert credits_.total.cost == reply.response_metadata["cost"]
+
+
+def test_a_fetch_that_is_not_done_costs_nothing(caller, slug) -> None:
+    """The job is counted where it was submitted."""
+    with Gateway(api_key=SECRET, credits=10, queue_delay=20) as gateway:
+        model = caller.connect(gateway.base_url, model=slug)
+        job = caller.submit(model, "hi")
+        with get_segmind_credits_callback(budget=1, on_unknown_cost="refuse") as credits_:
+            with pytest.raises(SegmindTimeoutError):
+                caller.result(job, timeout=0.05)
+            caller.submit(model, "hi")
+        assert not credits_.total.is_cost_estimated
+
+
+def test_a_job_that_runs_on_is_estimated(caller, gateway, model) -> None:
+    """Whatever ends the polling: it is billed."""
+    gateway.faults("poll:401")
+    with get_segmind_credits_callback() as credits_, pytest.raises(SegmindAuthenticationError):
+        caller.invoke(model, "hi")
+    assert credits_.total.is_cost_estimated
+
+
+def test_an_error_of_ones_own_names_the_job(caller, gateway, create_model) -> None:
+    """For example of the function that returns the key."""
+    keys = iter([SECRET])
+
+    def get_key() -> str:
+        return next(keys, None) or fail()
+
+    def fail() -> str:
+        raise StopIteration("no key")
+
+    with pytest.raises((RuntimeError, StopIteration)) as caught:
+        caller.invoke(create_model(use_queue=True, api_key=get_key), "hi")
+    assert any("get_job(" in note for note in getattr(caught.value, "__notes__", ()))
+    assert len(gateway.requests) == 1
+
+
+def test_a_submission_without_a_key_is_not_sent(caller, gateway, create_model) -> None:
+    """And is not said to be billed, perhaps."""
+    with pytest.raises(SegmindAuthenticationError) as caught:
+        caller.submit(create_model(api_key=lambda: ""), "hi")
+    assert (caught.value.phase, gateway.requests) == (None, [])
+
+
+def test_a_job_can_be_a_key(create_model) -> None:
+    """Of a dict of rows."""
+    job = create_model().get_job("job-1")
+    assert {job: 1}[pickle.loads(pickle.dumps(job))] == 1
 
 
 def test_a_job_takes_a_slot(caller, create_model) -> None:

@@ -103,13 +103,14 @@ def test_pauses_grow(clock) -> None:
     assert late[:3] == [7.5, 10.0, 10.0]
 
 
-FAILED_POLLS = [
+FAILED_POLLS: list[Any] = [
     SegmindConnectionError("reset", phase="wait"),
     SegmindTimeoutError("slow", phase="read"),
     SegmindAPIError("502", status_code=502),
     APIResponse(200, {}, b"<html>"),
     APIResponse(200, {}, b'{"status": "NEW"}'),
     APIResponse(200, {}, b"[]"),
+    APIResponse(503, {}, b"Busy"),
 ]
 
 
@@ -153,6 +154,30 @@ def test_a_refused_key_ends_the_polling(clock) -> None:
     assert caught.value.request_id == "job-1"
 
 
+def test_a_job_that_was_just_submitted_may_be_unknown_for_a_while(clock) -> None:
+    """Not every server of the queue knows it at once."""
+    unknown = SegmindError("?", status_code=404)
+    answers = iter([unknown, unknown, answer(), answer()])
+    _, paths = run(poll(JOB, Deadline(60), pause=1.0), clock, answers)
+    assert paths == [STATUS] * 3 + [RESULT]
+    with pytest.raises(SegmindInvalidRequestError):
+        run(poll(JOB, Deadline(600), pause=1.0), clock, iter([unknown] * 100))
+
+
+def test_a_redirect_ends_the_polling(clock) -> None:
+    """It does not pass."""
+    moved = SegmindResponseError("moved", status_code=302)
+    with pytest.raises(SegmindResponseError, match="not lost"):
+        run(poll(JOB, Deadline(600)), clock, iter([moved]))
+
+
+def test_errors_of_a_job_that_runs_on_are_not_retryable(clock) -> None:
+    """Another call would be another job."""
+    with pytest.raises(SegmindTimeoutError) as caught:
+        run(poll(JOB, Deadline(1)), clock, iter([answer("QUEUED")] * 9))
+    assert not caught.value.is_retryable
+
+
 def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
     """The error says how long results are kept, and not that the model is missing."""
     unknown = SegmindError("?", status_code=404, body="not found")
@@ -161,7 +186,7 @@ def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
     assert (caught.value.request_id, caught.value.status_code) == ("job-1", 404)
 
 
-@pytest.mark.parametrize("code", [200, 422])
+@pytest.mark.parametrize("code", [200, 400, 404, 422, 500, 503])
 @pytest.mark.parametrize(
     ("words", "error_class"),
     [
@@ -169,14 +194,17 @@ def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
         ("Insufficient credits", SegmindInsufficientCreditsError),
         ("Invalid parameter: 'temperature'", SegmindInvalidRequestError),
         ("Validation error in Processor: sleep must be a number", SegmindInvalidRequestError),
+        ("Rate limit exceeded", SegmindRateLimitError),
         ("worker crashed", SegmindAPIError),
+        ("crashed after spending 3 s on a balanced tree", SegmindAPIError),
     ],
 )
 def test_a_failed_job_has_the_error_of_its_words(clock, code, words, error_class) -> None:
     """Whatever the HTTP status is."""
-    failed = answer("FAILED", code, error=words)
+    failed = answer("FAILED", code, error=words, metrics={"remaining_credits": 9})
+    assert run(poll(JOB, Deadline(60)), clock, iter([failed]))[1] == [STATUS]
     with pytest.raises(error_class, match="The job failed, which is not billed") as caught:
-        run(poll(JOB, Deadline(60)), clock, iter([failed]))
+        read_answer(failed, "job-1")
     assert type(caught.value) is error_class
     assert caught.value.request_id == "job-1"
     assert words in str(caught.value)
@@ -216,13 +244,32 @@ COMPLETION = {"choices": [{"message": {"content": "hi"}}]}
         pytest.param('{"name": "Oslo"}', '{"name": "Oslo"}', id="JSON of the model"),
         pytest.param({"name": "Oslo"}, '{"name": "Oslo"}', id="object of the model"),
         pytest.param('{"choices": [', '{"choices": [', id="JSON that is cut off"),
-        pytest.param("", "", id="nothing"),
+        pytest.param("", "", id="empty text"),
+        pytest.param(
+            {"content": "a haiku"}, '{"content": "a haiku"}', id="object with a provider's key"
+        ),
     ],
 )
 def test_an_output_is_read_in_every_form(output, text) -> None:
     """As the body that v1 would have sent."""
     response = read_answer(answer(output=output), "job-1")
     assert json.loads(response.body)["choices"][0]["message"]["content"] == text
+
+
+@pytest.mark.parametrize("fields", [{}, {"output": None}, {"output": None, "error": "boom"}])
+def test_a_job_without_an_output_is_an_error(fields) -> None:
+    """Not a reply that says null."""
+    with pytest.raises(SegmindResponseError, match="has no output") as caught:
+        read_answer(answer(**fields), "job-1")
+    assert caught.value.request_id == "job-1"
+
+
+@pytest.mark.parametrize("is_text", [True, False])
+def test_a_providers_error_is_no_reply(is_text) -> None:
+    """The formats refuse it, as they do for v1."""
+    error = {"error": {"message": "The model is overloaded"}}
+    response = read_answer(answer(output=json.dumps(error) if is_text else error), "job-1")
+    assert json.loads(response.body) == error
 
 
 def test_a_number_in_an_output_is_never_lost() -> None:
@@ -269,6 +316,10 @@ def test_a_status_is_read(word) -> None:
 @pytest.mark.parametrize(
     ("base", "queue_base"),
     [
+        ("http://v1", "http://v1/v2"),
+        ("https://v1/v1", "https://v1/v2"),
+        ("https://v2:8080/", "https://v2:8080/v2"),
+        ("https://user:a@host/v1beta", "https://user:a@host/v1beta/v2"),
         ("https://api.segmind.com/v1", "https://api.segmind.com/v2"),
         ("https://api.segmind.com/v1/", "https://api.segmind.com/v2"),
         ("https://host/segmind/v1", "https://host/segmind/v2"),
@@ -288,10 +339,13 @@ def test_the_queue_is_beside_v1(base, queue_base) -> None:
         (SegmindRateLimitError(status_code=429), True),
         (SegmindAPIError(status_code=500), True),
         (SegmindAPIError(status_code=503), True),
+        (SegmindAPIError(status_code=502), False),
         (SegmindAPIError(status_code=504), False),
+        (SegmindAPIError(status_code=520), False),
         (SegmindAPIError(status_code=524), False),
         (SegmindTimeoutError(status_code=408), False),
         (SegmindConnectionError(phase="send"), False),
+        (SegmindAuthenticationError(), False),
         (SegmindConnectionError(phase="wait"), False),
         (SegmindConnectionError(phase="read"), False),
         (SegmindConnectionError(phase="read", status_code=200), False),
