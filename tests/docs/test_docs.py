@@ -186,8 +186,8 @@ PRINTED = {
 }
 """Parts of the output of each example."""
 
-NEEDS_RAY = {"batch_on_ray"}
-"""Run by tests/scale instead."""
+BATCHES = {"batch_on_ray", "batch_overnight", "interrupted_batch"}
+"""Run by tests of their own: tests/scale, and test_batch_overnight.py."""
 
 
 def read_example(name: str, run_name: str = "example") -> dict[str, Any]:
@@ -217,7 +217,7 @@ def test_every_example_is_tested() -> None:
     """A new example without a test fails here."""
     paths = (ROOT / "examples").glob("*.py")
     scripts = [path.stem for path in paths if "__main__" in path.read_text(encoding="utf-8")]
-    assert set(scripts) == PRINTED.keys() | NEEDS_RAY
+    assert set(scripts) == PRINTED.keys() | BATCHES
 
 
 @pytest.mark.parametrize("name", PRINTED)

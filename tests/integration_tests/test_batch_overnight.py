@@ -226,3 +226,15 @@ def test_a_file_that_would_lose_rows_is_refused(root, tmp_path, lines) -> None:
         code, output = Batch(root, gateway, path).run()
         assert (code, "id of its own" in " ".join(output.split())) == (1, True)
         assert gateway.requests == []
+
+
+def test_the_interrupted_batch_loses_nothing(root) -> None:
+    """As `make examples` shows it."""
+    script = str(root / "examples/interrupted_batch.py")
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    run = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+    )
+    words = " ".join(run.stdout.split())
+    assert "Killed after" in words
+    assert re.search("24 rows answered, [0-4] of them paid for twice", words)
