@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -42,10 +43,13 @@ LONG_JOB_SECONDS = 10.0
 
 POLL_SECONDS = 30.0
 MIN_POLL_SECONDS = 0.5
-"""The timeout of one poll, and what must be left of the call's for another one."""
+"""The timeout of a poll for the status, and what must be left of the call's for another one."""
 
 ANSWERS = frozenset(range(400, 600))
 """Statuses of polls that can be answers: a failed job has one of them."""
+
+MAX_UNREADABLE = 5
+"""How many answers of the queue may be no answers, such as a page of a proxy."""
 
 NEW_JOB_SECONDS = 30.0
 """How long a job that was just submitted may be unknown."""
@@ -90,7 +94,7 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         SegmindError: The job is not known, or not done by the deadline. The error says how to fetch
             the result later.
     """
-    start, is_logged, is_new = monotonic(), False, pause > 0
+    start, is_logged, is_new, unreadable = monotonic(), False, pause > 0, 0
     while True:
         if pause:
             yield min(pause, _get_longest_pause(deadline))
@@ -102,7 +106,9 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         try:
             answer = yield from _ask_once(job)
         except SegmindError as error:
-            if not _is_passing(error, is_new=is_new and waited < NEW_JOB_SECONDS):
+            unreadable += isinstance(error, SegmindResponseError)
+            is_passing = _is_passing(error, is_new=is_new and waited < NEW_JOB_SECONDS)
+            if not is_passing or unreadable > MAX_UNREADABLE:
                 raise _explain(error, job) from None
             logger.debug("A poll of the job %s failed. %s", job.request_id, error)
             failure = error
@@ -273,14 +279,14 @@ class QueueSender:
         try:
             return self._read_job(self._submitter.send(request), request)
         except SegmindError as error:
-            raise _mark_unknown_outcome(error) from None
+            raise _explain_submission(error) from None
 
     async def asubmit(self, request: APIRequest) -> JobRequest:
         """Submit a job; see `submit`."""
         try:
             return self._read_job(await self._submitter.asend(request), request)
         except SegmindError as error:
-            raise _mark_unknown_outcome(error) from None
+            raise _explain_submission(error) from None
 
     def follow(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
         """Wait for a job, and return its result; see `poll`."""
@@ -299,7 +305,7 @@ class QueueSender:
                     time.sleep(step)
                     continue
                 try:
-                    answer = self._create_poller().send(step)
+                    answer = self._create_poller(step).send(step)
                 except SegmindError as error:
                     answer = error
         return self._finish(done, job)
@@ -321,7 +327,7 @@ class QueueSender:
                     await asyncio.sleep(step)
                     continue
                 try:
-                    answer = await self._create_poller().asend(step)
+                    answer = await self._create_poller(step).asend(step)
                 except SegmindError as error:
                     answer = error
         return self._finish(done, job)
@@ -356,7 +362,8 @@ class QueueSender:
             SegmindError: The request failed, or the job is not known (any more).
         """
         try:
-            answer = self._create_poller().send(job.create_poll("/status"))
+            request = job.create_poll("/status")
+            answer = self._create_poller(request).send(request)
             read_status(answer)
         except SegmindError as error:
             raise _explain(error, job) from None
@@ -365,15 +372,22 @@ class QueueSender:
     async def aask(self, job: JobRequest) -> APIResponse:
         """Ask for a job's status once; see `ask`."""
         try:
-            answer = await self._create_poller().asend(job.create_poll("/status"))
+            request = job.create_poll("/status")
+            answer = await self._create_poller(request).asend(request)
             read_status(answer)
         except SegmindError as error:
             raise _explain(error, job) from None
         return answer
 
-    def _create_poller(self) -> Sender:
-        timeout = min(POLL_SECONDS, self._submitter.deadline.remaining)
-        return Sender(timeout=timeout, observer=NoObserver(), **self._poll_options)
+    def _create_poller(self, request: APIRequest) -> Sender:
+        """Return a sender for one poll: a status is short, a result may take its time."""
+        left = self._submitter.deadline.remaining
+        timeout = min(POLL_SECONDS, left) if request.url.path.endswith("/status") else left
+        return Sender(
+            timeout=None if timeout == inf else timeout,
+            observer=NoObserver(),
+            **self._poll_options,
+        )
 
     def _finish(self, done: APIResponse, job: JobRequest) -> APIResponse:
         try:
@@ -385,14 +399,16 @@ class QueueSender:
         return response
 
 
-def _mark_unknown_outcome(error: SegmindError) -> SegmindError:
+def _explain_submission(error: SegmindError) -> SegmindError:
     """Return the error of a submission, which says so if the job may have been accepted."""
     if may_be_accepted(error):
+        error.phase = "submit"
+        error.is_retryable = False
         advice = (
             "It is unknown whether the queue accepted the job: it may run and be billed, and was "
             "not submitted again."
         )
-        error.phase = "submit"
-        error.is_retryable = False
         error.args = (f"{error} {advice}",)
+    elif error.status_code == HTTPStatus.NOT_FOUND:
+        error.args = (f"{error} If base_url has no queue (v2), pass use_queue=False.",)
     return error

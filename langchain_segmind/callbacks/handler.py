@@ -106,6 +106,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         self.on_unknown_cost = on_unknown_cost
         self._lock = Lock()
         self._spending = Spending({})
+        self._jobs: set[str] = set()
 
     @property
     def by_model(self) -> Mapping[str, SegmindUsage]:
@@ -182,9 +183,17 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
     def add_receipt(self, receipt: Receipt) -> None:
         """Add what a response reports. Models call this for each response.
 
+        The result of a job that is fetched again costs nothing.
+
         Args:
             receipt: The response's figures.
         """
+        if receipt.job_id is not None:
+            with self._lock:
+                is_known = receipt.job_id in self._jobs
+                self._jobs.add(receipt.job_id)
+            if is_known:
+                return
         self._update(lambda spending: spending.add_receipt(receipt))
 
     def record_no_response(self, model: str) -> None:

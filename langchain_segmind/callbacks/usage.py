@@ -139,7 +139,6 @@ class Spending:
         has_success: Whether there was a success.
         has_unknown_cost: Whether the cost of a request cannot be estimated: a success without a
             price and a balance, or a request without a response while no balance is known.
-        jobs: The jobs whose results were fetched.
     """
 
     by_model: Mapping[str, SegmindUsage]
@@ -149,7 +148,6 @@ class Spending:
     has_missing_response: bool = False
     has_success: bool = False
     has_unknown_cost: bool = False
-    jobs: frozenset[str] = frozenset()
 
     @property
     def has_unknown_balance(self) -> bool:
@@ -188,13 +186,9 @@ class Spending:
 
         A success costs its price. If it has none, or if an earlier request got no response, it
         costs the drop of the balance, if that is more. An error costs only its price: concurrent
-        requests may have caused the drop. A job's result that is fetched again costs nothing.
+        requests may have caused the drop.
         """
-        if receipt.job_id in self.jobs:
-            return self
         spending = self
-        if receipt.job_id is not None:
-            spending = replace(spending, jobs=self.jobs | {receipt.job_id})
         if receipt.balance is not None:
             balance = Balance(receipt.balance, receipt.received_at)
             spending = spending.add_balance(balance, receipt.sent_at)

@@ -22,6 +22,7 @@ from langchain_segmind import (
     SegmindInsufficientCreditsError,
     SegmindInvalidRequestError,
     SegmindJob,
+    SegmindModelNotFoundError,
     SegmindOutputError,
     SegmindRateLimitError,
     SegmindTimeoutError,
@@ -200,6 +201,14 @@ def test_a_submission_without_an_answer_in_time_is_never_repeated(caller, slug) 
                 caller.invoke(model, "hi")
             assert caught.value.phase == "submit"
         assert len(server.requests) == 2
+
+
+def test_a_server_without_a_queue_is_named(caller, slug) -> None:
+    """A proxy may know v1 only."""
+    with RawServer([answer(b"Not found", status="404 Not Found")]) as server:
+        model = caller.connect(server.get_url(), model=slug, use_queue=True)
+        with pytest.raises(SegmindModelNotFoundError, match="use_queue=False"):
+            caller.invoke(model, "hi")
 
 
 def test_failed_polls_are_made_again(caller, gateway, model) -> None:

@@ -164,6 +164,13 @@ def test_a_job_that_was_just_submitted_may_be_unknown_for_a_while(clock) -> None
         run(poll(JOB, Deadline(600), pause=1.0), clock, iter([unknown] * 100))
 
 
+def test_answers_that_nobody_can_read_end_the_polling(clock) -> None:
+    """A result that is too long, for example, is not fetched again for ten minutes."""
+    with pytest.raises(SegmindResponseError, match="not lost"):
+        run(poll(JOB, Deadline(600)), clock, iter([APIResponse(200, {}, b"<html>")] * 100))
+    assert clock.seconds < 60
+
+
 def test_a_redirect_ends_the_polling(clock) -> None:
     """It does not pass."""
     moved = SegmindResponseError("moved", status_code=302)
