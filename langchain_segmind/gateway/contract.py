@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from langchain_segmind._api.endpoint import API_KEY_HEADER, CREDITS_PATH, SLUG, APIResponse
+from langchain_segmind.data._embedding_models import find_embedding_model
 from langchain_segmind.data._profiles import find_model
 from langchain_segmind.gateway.formats import FORMATS
 from langchain_segmind.gateway.formats.common import require
@@ -120,7 +121,7 @@ def is_local_name(name: str, host: str) -> bool:
 
 
 def check_body(request: Request) -> None:
-    """Check the content type of a chat request, and the form of its body and messages.
+    """Check the content type of a request, and the form of its body and messages.
 
     Raises:
         RefusedError: 406 if the content type is not JSON.
@@ -132,6 +133,8 @@ def check_body(request: Request) -> None:
     body = request.json
     require(body is not None, "The body is not valid JSON")
     require(isinstance(body, dict), "The body must be a JSON object")
+    if find_embedding_model(request.slug):
+        return  # parameters are all that it has
     if "prompt" in body and "messages" not in body:
         require(isinstance(body["prompt"], str), "prompt must be a string")
     else:

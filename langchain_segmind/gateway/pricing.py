@@ -1,6 +1,6 @@
 """What a call costs.
 
-Segmind publishes no price per token, so the gateway charges every model OpenAI's list price of
+Segmind publishes no price per token, so the gateway charges every chat model OpenAI's list price of
 gpt-4-turbo: 10 USD per million input tokens and 30 USD per million output tokens. One credit
 is one US dollar. Amounts are exact to a millionth of a credit.
 """

@@ -23,8 +23,9 @@ from langchain_segmind._api.endpoint import (
     APIResponse,
 )
 from langchain_segmind._api.secrets import mask_secrets
+from langchain_segmind.data._embedding_models import find_embedding_model
 from langchain_segmind.data._profiles import find_model
-from langchain_segmind.gateway import contract
+from langchain_segmind.gateway import contract, embeddings
 from langchain_segmind.gateway.backends import Backend, BackendError
 from langchain_segmind.gateway.backends.scripted import Replies, ScriptedBackend
 from langchain_segmind.gateway.contract import (
@@ -160,9 +161,15 @@ class Service:
         return await self._deliver(partial(self._run, request, api_key))
 
     def _check_parameters(self, request: Request) -> None:
+        extra_body_keys = as_list(self._options.extra_body_keys)
+        if model := find_embedding_model(request.slug):
+            embeddings.check_body(request.json, model)
+            if self._options.strict:
+                embeddings.check_strictly(request.json, model, extra_body_keys)
+            return
         contract.check_parameters(request)
         if self._options.strict:
-            contract.check_strictly(request, as_list(self._options.extra_body_keys))
+            contract.check_strictly(request, extra_body_keys)
 
     async def _deliver(
         self, respond: Callable[[], Awaitable[APIResponse]], *, is_poll: bool = False
@@ -188,13 +195,16 @@ class Service:
             if answer.cost is None:
                 return answer.response
             headers = {
-                REMAINING_CREDITS_HEADER: str(charge(answer.cost)),
-                COST_HEADER: str(answer.cost),
+                REMAINING_CREDITS_HEADER: f"{charge(answer.cost):f}",
+                COST_HEADER: f"{answer.cost:f}",
                 GENERATION_TIME_HEADER: f"{seconds:.3f}",
             }
         return _add_headers(answer.response, headers)
 
     async def _compute(self, request: Request) -> Answer:
+        if model := find_embedding_model(request.slug):
+            cost = embeddings.compute_cost(request, model)
+            return Answer(embeddings.create_response(request, model), cost)
         reply = await self.backend.reply(request)
         if isinstance(reply, APIResponse):
             # A scripted raw response is not billed.
@@ -241,6 +251,8 @@ class Service:
 
 
 def _estimate(request: Request) -> Decimal:
+    if model := find_embedding_model(request.slug):
+        return embeddings.estimate_cost(request, model)
     max_tokens = request.parameters.get("max_tokens")
     # The parameters of a job are checked only when it runs.
     is_valid = type(max_tokens) is int and max_tokens > 0
