@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
 
 import httpx
@@ -28,19 +27,12 @@ from langchain_core.runnables import (
 from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.tools import BaseTool
 from pydantic import (
-    ConfigDict,
     Field,
-    SecretStr,
-    ValidationError,
-    field_serializer,
     model_validator,
 )
 
-from langchain_segmind._api.api_key import hide_api_key
-from langchain_segmind._api.balance import SegmindCredits, create_credits
-from langchain_segmind._api.endpoint import API_KEY_ENV, CREDITS_PATH, PROVIDER
+from langchain_segmind._api.endpoint import API_KEY_ENV, PROVIDER
 from langchain_segmind._api.queue import get_queue_base
-from langchain_segmind._api.secrets import MASK, strip_url_credentials
 from langchain_segmind._api.url import create_url
 from langchain_segmind._chat import formats
 from langchain_segmind._chat.context import check_context, count_turn_tokens
@@ -57,10 +49,9 @@ from langchain_segmind._http import (
     APIRequest,
     QueueSender,
     Sender,
-    aclose,
-    close,
     get_running_loop,
 )
+from langchain_segmind._model import OTHER_NAMES, SegmindModel
 from langchain_segmind._output.structured_output import (
     Answer,
     AnyTool,
@@ -72,14 +63,13 @@ from langchain_segmind._output.structured_output import (
     create_structured_output,
     create_tracing_format,
 )
-from langchain_segmind._settings.arguments import Slug, check_names
+from langchain_segmind._settings.arguments import Slug
 from langchain_segmind._settings.call_settings import (
     CallSettings,
     check_call_arguments,
     create_call_settings,
 )
-from langchain_segmind._settings.hidden_input import hide_input
-from langchain_segmind._settings.parameters import BodyParameters, ModelParameters, validate_field
+from langchain_segmind._settings.parameters import BodyParameters, ModelParameters
 from langchain_segmind._tools import convert_tools, create_toolset, parse_tool_choice
 from langchain_segmind._version import __version__
 from langchain_segmind.callbacks.tracking import (
@@ -91,20 +81,6 @@ from langchain_segmind.callbacks.tracking import (
 from langchain_segmind.data._profiles import find_model
 from langchain_segmind.exceptions import SegmindInvalidRequestError
 from langchain_segmind.jobs import SegmindJob, asubmit_job, convert_arguments, submit_job
-
-if TYPE_CHECKING:
-    from langchain_segmind._api.api_key import ApiKeySource
-
-OTHER_NAMES: Mapping[str, str] = {
-    "model_name": "model",
-    "api_key": "segmind_api_key",
-    "base_url": "segmind_api_base",
-}
-"""Other names of some fields. They are not pydantic's aliases, which would replace the fields' own
-names for type checkers."""
-
-KEY_NAMES = frozenset({"segmind_api_key", "api_key"})
-
 
 if TYPE_CHECKING:
     # Private, and for type checkers only: it knows the streams of a chat model.
@@ -148,7 +124,7 @@ class SegmindBinding(ModelBinding):  # type: ignore[no-redef] # as in core: its 
         return cast("ChatSegmind", self.bound).get_job(request_id, **self.kwargs)
 
 
-class ChatSegmind(ModelParameters, BaseChatModel):
+class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
     """Any of Segmind's language models, chosen by its slug.
 
     Requests have the JSON format of the model: OpenAI's, Anthropic's for Claude, or Google's for
@@ -175,53 +151,14 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=False)
+    _parameters = ModelParameters
 
-    if TYPE_CHECKING:
-        # Type checkers build the constructors of this class and its subclasses from the fields;
-        # these are OTHER_NAMES.
-        model_name: str = ""
-        api_key: ApiKeySource = None
-        base_url: str | None = None
-    else:
-
-        def __init__(self, **arguments: Any) -> None:
-            # The constructor's frames hold its arguments, and some loggers write them out.
-            for name in KEY_NAMES & arguments.keys():
-                arguments[name] = hide_api_key(arguments[name])
-            try:
-                super().__init__(**arguments)
-            except ValidationError as error:
-                failure = hide_input(error)
-            else:
-                return
-            raise failure  # without the first error as its context
-
-        @classmethod
-        def model_validate_json(cls, *arguments: Any, **options: Any) -> Self:
-            """Return a model of JSON; the error for malformed JSON does not contain it."""
-            try:
-                return super().model_validate_json(*arguments, **options)
-            except ValidationError as error:
-                failure = hide_input(error)
-            raise failure  # without the first error as its context
-
-        model_name = property(attrgetter("model"))
-        api_key = property(attrgetter("segmind_api_key"))
-        base_url = property(attrgetter("segmind_api_base"))
+    if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Assign a field by either name, validated on its own.
-
-            pydantic's `validate_assignment` would run all validators of the model again, those of
-            subclasses included.
-            """
-            if name in KEY_NAMES:
-                value = hide_api_key(value)
-            name = OTHER_NAMES.get(name, name)
-            if name in ModelParameters.model_fields:
-                value = validate_field(name, value)
-            follows = name == "model" and self.profile == self._resolve_model_profile()
+            """Assign a field by either name, validated on its own; the profile follows the slug."""
+            is_model = OTHER_NAMES.get(name, name) == "model"
+            follows = is_model and self.profile == self._resolve_model_profile()
             super().__setattr__(name, value)
             if follows:
                 self.profile = self._resolve_model_profile()
@@ -239,70 +176,10 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             raise ValueError("configurable_fields names one field twice.")
         return super().configurable_fields(**fields)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _check_argument_names(cls, arguments: Any) -> Any:
-        if unknown := arguments.keys() - cls.model_fields.keys() - OTHER_NAMES.keys():
-            aliases = (info.alias for info in cls.model_fields.values() if info.alias)
-            known = {*cls.model_fields, *OTHER_NAMES, *aliases}
-            check_names(unknown, known, cls.__name__)
-        for other, name in OTHER_NAMES.items():
-            if name in arguments and other in arguments:
-                raise TypeError(f"{cls.__name__} takes {name!r} or {other!r}, not both.")
-        return {OTHER_NAMES.get(name, name): value for name, value in arguments.items()}
-
     @model_validator(mode="after")
     def _set_segmind_version(self) -> Self:
         self._add_version("langchain-segmind", __version__)
         return self
-
-    # --- Connections ---
-
-    def close(self) -> None:
-        """Close the connections for synchronous calls, which all models of the process share.
-
-        Connections in use are closed once they are free; the next call opens new ones. Your own
-        `http_client` stays open. A model need not be closed.
-
-        Example:
-            ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo
-
-            with ChatSegmindGPT4Turbo() as model:
-                print(model.invoke("Say hello.").text)
-            ```
-        """
-        close()
-
-    async def aclose(self) -> None:
-        """Close the running event loop's connections, which all models in it share.
-
-        Connections in use are closed once they are free; the next call opens new ones. Your own
-        `http_async_client` stays open. The loop closes the connections when it shuts down.
-        """
-        await aclose()
-
-    def __enter__(self) -> Self:
-        """Return self; connections close when the block exits."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the connections."""
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        """Return self; connections close when the block exits."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the connections."""
-        await self.aclose()
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Copy the model; the copy uses the same HTTP clients, which cannot be copied."""
-        clients = (self.http_client, self.http_async_client)
-        kept = {id(client): client for client in clients if client is not None}
-        return super().__deepcopy__((memo or {}) | kept)
 
     # --- Calls ---
 
@@ -481,15 +358,6 @@ class ChatSegmind(ModelParameters, BaseChatModel):
             content=content,
             headers=self.default_headers or {},
         )
-
-    @property
-    def _base_url(self) -> str:
-        return cast("str", self.segmind_api_base)
-
-    @property
-    def _server(self) -> str:
-        """The base URL without credentials."""
-        return strip_url_credentials(self._base_url)
 
     def _get_settings(
         self, stop: Sequence[str] | None = None, arguments: Mapping[str, Any] | None = None
@@ -775,55 +643,6 @@ class ChatSegmind(ModelParameters, BaseChatModel):
         """
         return SegmindJob(request_id, self, convert_arguments(self, kwargs))
 
-    def get_credits(self) -> SegmindCredits:
-        """Return the account's balance. It runs no model and costs nothing.
-
-        Returns:
-            Bought and free credits and their total; 1 credit = 1 US dollar.
-
-        Raises:
-            SegmindError: The request failed.
-
-        Source: https://docs.segmind.com/api-reference/account-and-billing-apis
-
-        Example:
-            ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo
-
-            print(ChatSegmindGPT4Turbo().get_credits().total)
-            ```
-        """
-        sender, request = self._prepare_credits_request(self.http_client)
-        return create_credits(sender.send(request))
-
-    async def aget_credits(self) -> SegmindCredits:
-        """Return the account's balance. It runs no model and costs nothing.
-
-        Returns:
-            Bought and free credits and their total; 1 credit = 1 US dollar.
-
-        Raises:
-            SegmindError: The request failed.
-
-        Source: https://docs.segmind.com/api-reference/account-and-billing-apis
-        """
-        sender, request = self._prepare_credits_request(self.http_async_client)
-        return create_credits(await sender.asend(request))
-
-    def _prepare_credits_request(
-        self, client: httpx.Client | httpx.AsyncClient | None
-    ) -> tuple[Sender, APIRequest]:
-        sender = Sender(
-            api_key=self.segmind_api_key,
-            timeout=self.timeout,
-            max_retries=self.max_retries,
-            retry_read_timeouts=self.retry_read_timeouts,
-            client=client,
-            observer=UsageTracker(CREDITS_PATH),
-        )
-        url = create_url(self._base_url, CREDITS_PATH)
-        return sender, APIRequest(method="GET", url=url, headers=self.default_headers or {})
-
     def get_token_ids(self, text: str) -> list[int]:
         """Return a text's tokens in cl100k_base, GPT-4 Turbo's vocabulary.
 
@@ -973,31 +792,6 @@ class ChatSegmind(ModelParameters, BaseChatModel):
     def lc_attributes(self) -> dict[str, Any]:
         """What replaces fields in serialized models: the base URL without credentials."""
         return {"segmind_api_base": self._server}
-
-    @field_serializer("segmind_api_base")
-    def _serialize_api_base(self, base: str) -> str:
-        return strip_url_credentials(base)
-
-    @field_serializer("timeout", when_used="json")
-    def _serialize_timeout(self, timeout: Any) -> Any:
-        return timeout.as_dict() if isinstance(timeout, httpx.Timeout) else timeout
-
-    @field_serializer("segmind_api_key")
-    def _serialize_api_key(self, key: Any) -> SecretStr | None:
-        """Leave out callables: what they hold may be shown."""
-        if isinstance(key, str):
-            return SecretStr(key)
-        return key if isinstance(key, SecretStr) else None
-
-    def __repr_args__(self) -> Any:
-        """Yield the fields to show, without secrets."""
-        for name, value in super().__repr_args__():
-            if name == "segmind_api_base":
-                yield name, strip_url_credentials(value)
-            elif name == "segmind_api_key" and value is not None:
-                yield name, MASK
-            else:
-                yield name, value
 
 
 class ChatSegmindGPT4Turbo(ChatSegmind):

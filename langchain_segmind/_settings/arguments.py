@@ -64,6 +64,7 @@ FOREIGN_NAMES: Mapping[str, str] = {
     "model_id": "model",
     "openai_api_base": "base_url",
     "openai_api_key": "api_key",
+    "output_dimensionality": "dimensions",
     "request_timeout": "timeout",
     "stop_sequences": "stop",
 }
@@ -250,12 +251,14 @@ def check_names(
             hint = f"set it on the model: ChatSegmind({name}=...)."
         elif name in NO_EQUIVALENT:
             hint = NO_EQUIVALENT[name]
-        elif name in BODY_KEYS:
+        elif name in BODY_KEYS and "model_kwargs" in known:
             hint = f"pass model_kwargs={{{name!r}: ...}}."
         elif FOREIGN_NAMES.get(name) in known:
             hint = f"did you mean {FOREIGN_NAMES[name]!r}?"
         elif nearest:
             hint = f"did you mean {nearest[0]!r}?"
-        else:
+        elif "model_kwargs" in known:
             hint = f"to send it in the request's body, pass model_kwargs={{{name!r}: ...}}."
+        else:
+            hint = f"it takes {', '.join(known)}."
         raise TypeError(f"{where} has no argument {name!r}; {hint}")

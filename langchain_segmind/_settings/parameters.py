@@ -1,12 +1,19 @@
-"""Fields of the chat models; those of `CallParameters` can be overridden in a call."""
+"""Fields of the models.
+
+Chat models have `ModelParameters`, of which those of `CallParameters` can be overridden in a call;
+embedding models have `EmbeddingParameters`; both have `CommonParameters`.
+"""
 
 from typing import Any
 
+from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    InstanceOf,
     NonNegativeInt,
+    PositiveInt,
     ValidationError,
     field_validator,
 )
@@ -35,6 +42,7 @@ from langchain_segmind._settings.arguments import (
     TopP,
 )
 from langchain_segmind._settings.hidden_input import hide_input
+from langchain_segmind.data._embedding_models import TaskType
 from langchain_segmind.data._profiles import APIFormat
 
 
@@ -45,17 +53,59 @@ def _require_model() -> str:
     )
 
 
-class BodyParameters(BaseModel):
-    """Parameters that are sent as keys of the request's body when they are set."""
+class Parameters(BaseModel):
+    """Fields that are validated as parts of a model only."""
 
     model_config = ConfigDict(
         arbitrary_types_allowed=True,
-        defer_build=True,  # these are validated as parts of the models only
+        defer_build=True,
         hide_input_in_errors=True,
         populate_by_name=True,
         protected_namespaces=(),
         use_attribute_docstrings=True,
     )
+
+
+class CommonParameters(Parameters):
+    """What can be set on any model."""
+
+    segmind_api_key: ApiKey = Field(default_factory=read_api_key_env)
+    """The API key, also `api_key`: a str, a SecretStr, or a callable, sync or async, that is
+    called before each request, so that keys can be rotated. Defaults to the environment variable
+    `SEGMIND_API_KEY`."""
+
+    segmind_api_base: ApiBase = Field(default_factory=read_api_base_env, validate_default=True)
+    """The URL before `/{slug}`, also `base_url`. Defaults to the environment variable
+    `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
+
+    max_retries: MaxRetries = DEFAULT_RETRIES
+    """How many times a failed request is sent again, at most. Rate limits, 5xx, 408 and lost
+    connections are retried; a response that breaks off in its body, and a call that times out after
+    its request was sent, are not. 408, 504, 524 and late disconnects may have been billed; 0 avoids
+    a second bill. None is the default."""
+
+    retry_read_timeouts: bool = False
+    """Whether a request that timed out after it was sent is sent again. It may have been billed,
+    so the same call may be billed twice. It matters with an `httpx.Timeout`: a number bounds the
+    whole call, which leaves no time for another attempt."""
+
+    default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
+    """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
+
+    http_client: HTTPClient = Field(default=None, exclude=True, repr=False)
+    """Your own httpx client for synchronous calls: proxies, certificates, limits. It is used, but
+    never closed."""
+
+    http_async_client: HTTPAsyncClient = Field(default=None, exclude=True, repr=False)
+    """Your own httpx client for asynchronous calls; it belongs to one event loop."""
+
+    check_context: bool = True
+    """Whether input that is known to exceed the model's limit is refused before it is billed. Needs
+    the extra `tokens`."""
+
+
+class BodyParameters(Parameters):
+    """Parameters that are sent as keys of the request's body when they are set."""
 
     temperature: Temperature | None = None
     """Sampling temperature, 0 to 2. Defaults to the model's own."""
@@ -172,59 +222,62 @@ class CallParameters(BodyParameters):
         return body_keys
 
 
-class ModelParameters(CallParameters):
-    """What can be set on the model."""
+class ModelParameters(CommonParameters, CallParameters):
+    """What can be set on a chat model."""
 
     model_config = ConfigDict(defer_build=False)
-
-    segmind_api_key: ApiKey = Field(default_factory=read_api_key_env)
-    """The API key, also `api_key`: a str, a SecretStr, or a callable, sync or async, that is
-    called before each request, so that keys can be rotated. Defaults to the environment variable
-    `SEGMIND_API_KEY`."""
-
-    segmind_api_base: ApiBase = Field(default_factory=read_api_base_env, validate_default=True)
-    """The URL before `/{slug}`, also `base_url`. Defaults to the environment variable
-    `SEGMIND_API_BASE`, else `https://api.segmind.com/v1`."""
-
-    max_retries: MaxRetries = DEFAULT_RETRIES
-    """How many times a failed request is sent again, at most. Rate limits, 5xx, 408 and lost
-    connections are retried; a response that breaks off in its body, and a call that times out after
-    its request was sent, are not. 408, 504, 524 and late disconnects may have been billed; 0 avoids
-    a second bill. None is the default."""
-
-    retry_read_timeouts: bool = False
-    """Whether a request that timed out after it was sent is sent again. It may have been billed,
-    so the same call may be billed twice. It matters with an `httpx.Timeout`: a number bounds the
-    whole call, which leaves no time for another attempt."""
-
-    default_headers: Headers | None = Field(default=None, exclude=True, repr=False)
-    """Additional HTTP headers, for a proxy or gateway. Never shown or serialized."""
-
-    http_client: HTTPClient = Field(default=None, exclude=True, repr=False)
-    """Your own httpx client for synchronous calls: proxies, certificates, limits. It is used, but
-    never closed."""
-
-    http_async_client: HTTPAsyncClient = Field(default=None, exclude=True, repr=False)
-    """Your own httpx client for asynchronous calls; it belongs to one event loop."""
-
-    check_context: bool = True
-    """Whether input that exceeds the model's context (`profile`) is refused before it is billed.
-    Needs the extra `tokens`."""
 
     streaming: bool | None = None
     """Whether `invoke` uses `stream`. The endpoint does not stream: `stream` yields the
     whole reply at once."""
 
 
-def validate_field(name: str, value: Any) -> Any:
+class EmbeddingParameters(CommonParameters):
+    """What can be set on an embedding model."""
+
+    model_config = ConfigDict(defer_build=False)
+
+    model: Slug = "text-embedding-3-small"
+    """The model's slug, as on https://www.segmind.com/models."""
+
+    timeout: Timeout | None = DEFAULT_TIMEOUT_SECONDS
+    """Seconds that one text may take, including retries and the waits between them; None for no
+    limit. Waiting for the `rate_limiter`, or for a connection without a client of your own, does
+    not count. An `httpx.Timeout` bounds the phases of each attempt instead. A text takes about a
+    second, with `text-embedding-3-large` seven."""
+
+    rate_limiter: InstanceOf[BaseRateLimiter] | None = Field(default=None, exclude=True)
+    """Acquired before each request."""
+
+    dimensions: PositiveInt | None = None
+    """The length of the vectors, for Google's models: 768, 1536 or 3072, or from 128 to 3072 with
+    `gemini-embedding-2`. Defaults to 3072. OpenAI's models have no choice on Segmind."""
+
+    task_type: TaskType | None = None
+    """What the vectors of Google's models are for, such as "CLUSTERING". Defaults to
+    "RETRIEVAL_QUERY" in `embed_query` and "RETRIEVAL_DOCUMENT" in `embed_documents`."""
+
+    max_concurrency: PositiveInt = 8
+    """How many requests of one call are sent at the same time. Each request embeds one text."""
+
+    show_progress_bar: bool = False
+    """Whether `embed_documents` shows a progress bar. Needs tqdm."""
+
+
+def validate_field(parameters: type[BaseModel], name: str, value: Any) -> Any:
     """Return a value as the field of that name holds it.
+
+    Args:
+        parameters: The class of the fields, which has no validators of a model as a whole.
+        name: The field's name.
+        value: The value to validate.
 
     Raises:
         ValueError: The value is invalid (pydantic's `ValidationError`).
     """
-    fields = ModelParameters.model_construct(model="")
+    fields = parameters.model_construct(model="")
     try:
-        ModelParameters.__pydantic_validator__.validate_assignment(fields, name, value)
+        parameters.__pydantic_validator__.validate_assignment(fields, name, value)
     except ValidationError as error:
         failure = hide_input(error)
     else:
