@@ -1,10 +1,10 @@
-"""Segmind's language models for LangChain."""
+"""Segmind's language and embedding models for LangChain."""
 
 from typing import TYPE_CHECKING, NoReturn
 
 from langchain_segmind import exceptions
 from langchain_segmind._api.balance import SegmindCredits
-from langchain_segmind._init_chat_model import register_init_chat_model
+from langchain_segmind._registration import register_init_chat_model, register_init_embeddings
 from langchain_segmind._version import __version__
 from langchain_segmind.callbacks import (
     SegmindCreditsCallbackHandler,
@@ -12,6 +12,7 @@ from langchain_segmind.callbacks import (
 )
 from langchain_segmind.callbacks.usage import SegmindUsage
 from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
+from langchain_segmind.embeddings import SegmindEmbeddings
 from langchain_segmind.exceptions import *  # noqa: F403 - it lists its public names itself
 from langchain_segmind.jobs import SegmindJob
 
@@ -20,11 +21,13 @@ __all__ = [
     "ChatSegmindGPT4Turbo",
     "SegmindCredits",
     "SegmindCreditsCallbackHandler",
+    "SegmindEmbeddings",
     "SegmindJob",
     "SegmindUsage",
     "__version__",
     "get_segmind_credits_callback",
     "register_init_chat_model",
+    "register_init_embeddings",
 ]
 __all__ += exceptions.__all__
 

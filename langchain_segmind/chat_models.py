@@ -31,6 +31,7 @@ from pydantic import (
     model_validator,
 )
 
+from langchain_segmind._api.api_key import hide_api_key
 from langchain_segmind._api.endpoint import API_KEY_ENV, PROVIDER
 from langchain_segmind._api.queue import get_queue_base
 from langchain_segmind._api.url import create_url
@@ -51,7 +52,7 @@ from langchain_segmind._http import (
     Sender,
     get_running_loop,
 )
-from langchain_segmind._model import OTHER_NAMES, SegmindModel
+from langchain_segmind._model import KEY_NAMES, OTHER_NAMES, SegmindModel
 from langchain_segmind._output.structured_output import (
     Answer,
     AnyTool,
@@ -157,6 +158,8 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
 
         def __setattr__(self, name: str, value: Any) -> None:
             """Assign a field by either name, validated on its own; the profile follows the slug."""
+            if name in KEY_NAMES:
+                value = hide_api_key(value)  # this frame holds it, too
             is_model = OTHER_NAMES.get(name, name) == "model"
             follows = is_model and self.profile == self._resolve_model_profile()
             super().__setattr__(name, value)

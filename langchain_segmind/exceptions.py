@@ -19,7 +19,7 @@ summarization recognize it. R marks errors after which the same request may succ
     |-- SegmindConnectionError          R   ModelConnectionError         no or half a response
     |-- SegmindOutputError              OutputParserException        2xx: not what was required
     `-- SegmindAPIError                 R   ModelAPIError                5xx
-        `-- SegmindResponseError                                         2xx, 3xx: no completion
+        `-- SegmindResponseError                                         2xx, 3xx: no reply in it
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,6 +77,8 @@ class SegmindError(ModelError):
         phase: How far the request got if no complete response arrived: `"connect"`, `"send"`,
             `"wait"` (for the response) or `"read"` (in the response); None if one did. `"submit"`:
             it is unknown whether the queue accepted the job, so it may run and be billed.
+        completed: What a call for several texts had embedded by then: vectors by the index of
+            their text. Empty for other calls.
         is_retryable: Whether the same request may succeed later (a class attribute).
 
     Example:
@@ -114,6 +116,7 @@ class SegmindError(ModelError):
         self.retry_after = retry_after
         self.remaining_credits = remaining_credits
         self.phase = phase
+        self.completed: dict[int, list[float]] = {}
 
 
 class SegmindAuthenticationError(SegmindError, ModelAuthenticationError):
@@ -223,7 +226,7 @@ class SegmindAPIError(SegmindError, ModelAPIError):
 
 
 class SegmindResponseError(SegmindAPIError):
-    """The server answered with success, but the body is not a chat completion.
+    """The server answered with success, but the body is no completion and no vector.
 
     Such a call may have been billed, so it is not retryable.
     """

@@ -14,7 +14,7 @@ from langchain_segmind._chat.reask import Call, get_message, run_call
 from langchain_segmind._chat.request import create_request
 from langchain_segmind._http import APIRequest, JobRequest, QueueSender
 from langchain_segmind._tools import convert_tools
-from langchain_segmind.callbacks.handler import track_job
+from langchain_segmind.callbacks.handler import track_without_run
 
 if TYPE_CHECKING:
     import httpx
@@ -129,7 +129,7 @@ class SegmindJob:
         # The request was sent before: what matters here is how its response is read.
         call = run_call([HumanMessage("-")], settings, formats.decode, self.model._server)
         next(call)
-        tracker = track_job(settings.model, is_paid=True)
+        tracker = track_without_run(settings.model, is_paid=True)
         return cast("QueueSender", self.model._create_sender(settings, tracker, client)), call
 
     def to_dict(self) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _prepare_submission(
 ) -> tuple[QueueSender, APIRequest]:
     settings = model._get_settings(None, {**arguments, "use_queue": True})
     request = create_request(model._convert_input(prompt).to_messages(), settings)
-    tracker = track_job(settings.model)
+    tracker = track_without_run(settings.model)
     sender = cast("QueueSender", model._create_sender(settings, tracker, client))
     return sender, model._encode(request, settings)
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._api.json_body import parse_json
+from langchain_segmind._api.json_body import ANSWER_KEYS, parse_json
 
 MAX_TOKENS = 10**12
 """A larger count cannot be one."""
@@ -14,11 +14,16 @@ MAX_TOKENS = 10**12
 
 def read_usage(response: APIResponse) -> UsageMetadata | None:
     """Return the tokens that a response reports, whatever else is wrong with it."""
+    if b'"usage' not in response.body:
+        return None  # such as a vector's, which is long
     try:
-        completion = parse_json(response.body)
+        reply = parse_json(response.body)
     except (ValueError, RecursionError):
         return None
-    return find_usage(completion) if isinstance(completion, dict) else None
+    if not isinstance(reply, dict):
+        return None
+    is_vector = not ANSWER_KEYS & reply.keys()
+    return find_usage(reply) or (_read_input(reply.get("usage")) if is_vector else None)
 
 
 def find_usage(completion: Mapping[str, Any]) -> UsageMetadata | None:
@@ -35,6 +40,13 @@ def create_usage_metadata(usage: Any) -> UsageMetadata | None:
     if "input_tokens" in usage and "prompt_tokens" not in usage:
         return _read_anthropic(usage)
     return _read_openai(usage)
+
+
+def _read_input(usage: Any) -> UsageMetadata | None:
+    """Return the usage of an embedding model, which has no output."""
+    if not isinstance(usage, dict):
+        return None
+    return _create(_get_count(usage, "prompt_tokens"), 0, None, {}, {})
 
 
 def _read_openai(usage: Mapping[str, Any]) -> UsageMetadata | None:

@@ -306,15 +306,15 @@ def _register_active_handlers() -> None:
     register_configure_hook(_active_handlers, inheritable=True)
 
 
-def track_job(model: str, *, is_paid: bool = False) -> UsageTracker:
-    """Return a tracker with the handlers of the enclosing blocks, since a job is no LangChain run.
+def track_without_run(model: str, *, is_paid: bool = False) -> UsageTracker:
+    """Return a tracker with the handlers of the enclosing blocks, for what is no LangChain run.
 
     Args:
         model: The slug.
-        is_paid: Whether the job was submitted before: its result costs nothing more.
+        is_paid: Whether it fetches a job that was submitted before, which costs nothing more.
 
     Raises:
-        SegmindBudgetExceededError: A handler refuses the job.
+        SegmindBudgetExceededError: A handler refuses the call.
     """
     group = _active_handlers.get()
     handlers = group.handlers if group else ()

@@ -19,6 +19,7 @@ PUBLIC_NAMES = {
     "SegmindContextOverflowError",
     "SegmindCredits",
     "SegmindCreditsCallbackHandler",
+    "SegmindEmbeddings",
     "SegmindError",
     "SegmindInsufficientCreditsError",
     "SegmindInvalidRequestError",
@@ -34,6 +35,7 @@ PUBLIC_NAMES = {
     "__version__",
     "get_segmind_credits_callback",
     "register_init_chat_model",
+    "register_init_embeddings",
 }
 
 

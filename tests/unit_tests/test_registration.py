@@ -1,4 +1,4 @@
-"""Registering Segmind in LangChain's table of providers."""
+"""Registering Segmind in LangChain's tables of providers."""
 
 import pickle
 import runpy
@@ -10,13 +10,17 @@ from types import MappingProxyType
 
 import pytest
 from langchain.chat_models import base, init_chat_model
+from langchain.embeddings import base as embeddings_base
+from langchain.embeddings import init_embeddings
 from pydantic import SecretStr
 
 from langchain_segmind import (
     ChatSegmind,
     ChatSegmindGPT4Turbo,
-    _init_chat_model,
+    SegmindEmbeddings,
+    _registration,
     register_init_chat_model,
+    register_init_embeddings,
 )
 from tests.conftest import SECRET
 
@@ -101,7 +105,7 @@ def test_registering_again_changes_nothing(table: dict) -> None:
 
 def test_an_import_registers_nothing(table: dict) -> None:
     """LangChain's table changes only when it is asked for."""
-    runpy.run_path(_init_chat_model.__file__)
+    runpy.run_path(_registration.__file__)
     assert "segmind" not in table
 
 
@@ -146,4 +150,41 @@ def test_a_missing_langchain_is_a_warning(missing: str, monkeypatch) -> None:
     with pytest.warns(UserWarning, match="langchain cannot be imported") as warned:
         register_init_chat_model()
     assert "ChatSegmindGPT4Turbo()" in str(warned[0].message)
+    assert warned[0].filename == __file__
+
+
+# --- Embeddings ---
+
+
+@pytest.fixture
+def embeddings_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict]:
+    """Give LangChain a table of embeddings without Segmind."""
+    providers = embeddings_base._BUILTIN_PROVIDERS
+    table = {name: entry for name, entry in providers.items() if name != "segmind"}
+    embeddings_base._get_embeddings_class_creator.cache_clear()
+    monkeypatch.setattr(embeddings_base, "_BUILTIN_PROVIDERS", table)
+    yield table
+    embeddings_base._get_embeddings_class_creator.cache_clear()
+
+
+def test_embeddings_can_be_created_by_name(embeddings_table: dict) -> None:
+    """With the arguments of the constructor, by either name; twice changes nothing."""
+    register_init_embeddings()
+    once = dict(embeddings_table)
+    register_init_embeddings()
+    assert embeddings_table == once
+    arguments = {"api_key": SECRET, "base_url": "https://host/v1", "max_concurrency": 2}
+    for named in (
+        init_embeddings("segmind:text-embedding-3-large", **arguments),
+        init_embeddings("text-embedding-3-large", provider="segmind", **arguments),
+    ):
+        assert named == SegmindEmbeddings(model="text-embedding-3-large", **arguments)
+
+
+def test_a_table_of_embeddings_of_another_shape_is_not_changed(monkeypatch) -> None:
+    """The warning says what works instead."""
+    monkeypatch.setattr(embeddings_base, "_BUILTIN_PROVIDERS", {"openai": "langchain_openai"})
+    with pytest.warns(UserWarning, match=r"init_embeddings.*SegmindEmbeddings\(model") as warned:
+        register_init_embeddings()
+    assert embeddings_base._BUILTIN_PROVIDERS == {"openai": "langchain_openai"}
     assert warned[0].filename == __file__

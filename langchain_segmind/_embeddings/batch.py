@@ -1,0 +1,125 @@
+"""The vectors of one call, as they arrive from threads or tasks."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from threading import Lock
+from typing import cast
+
+from langchain_segmind._api.endpoint import APIResponse
+from langchain_segmind._api.errors import create_error
+from langchain_segmind._embeddings.reply import read_vector
+from langchain_segmind.exceptions import SegmindError, SegmindResponseError
+
+SAME_VECTOR = (
+    "texts[{first}] and texts[{second}] differ, but got the same vector. The server ignored the "
+    "text, or read only its beginning"
+)
+OTHER_LENGTH = "The vector has {actual:,} numbers, but {expected:,} were expected"
+
+
+class Batch:
+    """Hands out the different texts of a call one by one, and collects their vectors.
+
+    After a failure it hands out no more; what is on its way is still collected, since it is paid.
+
+    Args:
+        texts: The texts, checked.
+        length: The length that all vectors must have; None for that of the first one.
+        on_progress: Called with the number of texts that got their vectors.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        length: int | None,
+        on_progress: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        first: dict[str, int] = {}
+        self._repeats: dict[int, list[int]] = {}
+        for index, text in enumerate(texts):
+            at = first.setdefault(text, index)
+            if at != index:
+                self._repeats.setdefault(at, []).append(index)
+        self.size = len(first)
+        self._rest = iter(first.items())
+        self._vectors: list[list[float] | None] = [None] * len(texts)
+        self._length = length
+        self._seen: dict[int, int] = {}
+        self._failure: BaseException | None = None
+        self._on_progress = on_progress
+        self._lock = Lock()
+
+    def take(self) -> tuple[str, int] | None:
+        """Return the next text and its index; None if there is none, or after a failure."""
+        with self._lock:
+            return None if self._failure else next(self._rest, None)
+
+    def add(self, index: int, response: APIResponse) -> None:
+        """Collect the vector of a text, and of the texts that are equal to it.
+
+        Raises:
+            SegmindResponseError: The response has no vector, one of another length, or the same as
+                that of another text.
+        """
+        vector = read_vector(response)
+        with self._lock:
+            self._check(index, vector, response)
+            indices = [index, *self._repeats.get(index, ())]
+            self._vectors[index] = vector
+            for repeat in indices[1:]:
+                self._vectors[repeat] = [*vector]
+            self._on_progress(len(indices))
+
+    def _check(self, index: int, vector: list[float], response: APIResponse) -> None:
+        self._length = self._length or len(vector)
+        if len(vector) != self._length:
+            problem = OTHER_LENGTH.format(actual=len(vector), expected=self._length)
+            raise _create_error(response, problem)
+        # Not the vector itself, which would be kept twice.
+        other = self._seen.setdefault(hash(tuple(vector)), index)
+        if other != index and self._vectors[other] == vector:
+            first, second = sorted((index, other))
+            raise _create_error(response, SAME_VECTOR.format(first=first, second=second))
+
+    def fail(self, error: BaseException, index: int | None = None) -> None:
+        """End the call with an error, unless another one ended it before.
+
+        Args:
+            error: The error.
+            index: The text that it is about; None if it is about none.
+        """
+        with self._lock:
+            if self._failure:
+                return
+            self._failure = error
+        if index is not None:
+            if isinstance(error, SegmindError):
+                error.args = (f"texts[{index}]: {error}", *error.args[1:])
+            else:
+                error.add_note(f"This is about texts[{index}].")
+
+    def get_vectors(self) -> list[list[float]]:
+        """Return the vectors in the order of the texts.
+
+        Raises:
+            BaseException: What ended the call; its `completed` has the vectors that arrived.
+        """
+        # Nothing may keep the error: its traceback keeps the frames, and they keep the vectors.
+        error, self._failure = self._failure, None
+        if error is None:
+            return cast("list[list[float]]", self._vectors)
+        vectors = enumerate(self._vectors)
+        with suppress(AttributeError):  # of an error of the user's own
+            error.completed = {  # type: ignore[attr-defined] # errors that are not ours
+                index: vector for index, vector in vectors if vector is not None
+            }
+        try:
+            raise error
+        finally:
+            del error
+
+
+def _create_error(response: APIResponse, problem: str) -> SegmindError:
+    # Without the body: the vector explains nothing.
+    return create_error(replace(response, body=b""), SegmindResponseError, problem)
