@@ -10,7 +10,11 @@ import pytest
 from langchain_core.messages import HumanMessage
 from rich.pretty import pretty_repr
 
-from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
+from langchain_segmind import (
+    ChatSegmindGPT4Turbo,
+    SegmindCreditsCallbackHandler,
+    SegmindEmbeddings,
+)
 from tests.conftest import SECRET, Caller
 from tests.support.servers import EchoServer
 
@@ -93,6 +97,22 @@ def exceed_a_budget(caller: Caller, gateway: Any, base_url: str) -> None:
     call(config={"callbacks": [handler]})(caller, gateway, base_url)
 
 
+def embed(*texts: Any, fault: str = "", **fields: Any) -> Fail:
+    """Fail where texts are embedded."""
+
+    def fail(caller: Caller, gateway: Any, base_url: str) -> None:
+        gateway.faults(*[fault] if fault else [])
+        given = {"base_url": base_url, "api_key": SECRET, "max_retries": 0, **fields}
+        caller.embed_documents(SegmindEmbeddings(**given), [*texts])
+
+    return fail
+
+
+def assign_key_of_embeddings(caller: Caller, gateway: Any, base_url: str) -> None:
+    """Fail where a key is assigned."""
+    SegmindEmbeddings(api_key=SECRET).api_key = f"{SECRET} x"
+
+
 def return_a_key_with_a_space() -> str:
     """Return a key that cannot be sent."""
     return f"{SECRET} "
@@ -121,6 +141,13 @@ FAILURES = [
     pytest.param(construct(api_key=SECRET, temperature=99), id="invalid field"),
     pytest.param(construct(api_key=f"{SECRET} x"), id="invalid key"),
     pytest.param(construct(api_key=[SECRET]), id="key in a list"),
+    pytest.param(embed("one", "two", fault="401@1"), id="embeddings: 401"),
+    pytest.param(embed("one", "two", fault="html@1"), id="embeddings: page"),
+    pytest.param(embed("one", ""), id="embeddings: empty text"),
+    pytest.param(embed("one", api_key=return_a_key_with_a_space), id="embeddings: malformed key"),
+    pytest.param(embed("one", dimensions=5), id="embeddings: dimensions"),
+    pytest.param(embed("one", api_key=[SECRET]), id="embeddings: key in a list"),
+    pytest.param(assign_key_of_embeddings, id="embeddings: invalid assigned key"),
     pytest.param(assign("api_key", {"key": SECRET}), id="assigned key in a dict"),
     pytest.param(assign("temperature", 99), id="invalid assignment"),
     pytest.param(assign("api_key", f"{SECRET} x"), id="invalid assigned key"),

@@ -18,9 +18,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from langchain_segmind import ChatSegmindGPT4Turbo, SegmindAuthenticationError
+from langchain_segmind import ChatSegmindGPT4Turbo, SegmindAuthenticationError, SegmindEmbeddings
 from tests.conftest import SECRET
-from tests.support.children import call_both_ways
+from tests.support.children import call_both_ways, embed_both_ways
 
 
 def add(a: int, b: int) -> int:
@@ -252,6 +252,82 @@ def test_a_forked_process_shares_no_connection_with_its_parent(
     assert len(ports["child", "sync"]) == 1
     assert len(ports["child", "async"]) == child_loops
     assert len(set.union(*ports.values())) == 3 + child_loops
+
+
+# --- Embeddings ---
+
+
+@pytest.mark.usefixtures("no_leaks")
+@pytest.mark.parametrize("duplicate", [one for one in COPIES if one.id != "updated model_copy"])
+async def test_a_copy_of_used_embeddings_makes_calls(gateway, duplicate) -> None:
+    """And so does the original, whose connections are still open."""
+    embeddings = SegmindEmbeddings(base_url=gateway.base_url, api_key=SECRET)
+    expected = embeddings.embed_documents(["one", "two"])
+    await embeddings.aembed_documents(["one", "two"])
+    other = duplicate(embeddings)
+    assert other == embeddings
+    for each in (other, embeddings):
+        assert each.embed_documents(["one", "two"]) == expected
+        assert await each.aembed_documents(["one", "two"]) == expected
+
+
+def test_a_key_of_embeddings_from_the_environment_is_not_pickled(
+    gateway, monkeypatch, dump
+) -> None:
+    """It is read where they are loaded; the first call says if it is missing."""
+    monkeypatch.setenv("SEGMIND_API_KEY", SECRET)
+    pickled = dump(SegmindEmbeddings(base_url=gateway.base_url))
+    assert SECRET.encode() not in pickled
+    assert len(pickle.loads(pickled).embed_query("one")) == 1536
+    monkeypatch.delenv("SEGMIND_API_KEY")
+    with pytest.raises(SegmindAuthenticationError, match="SEGMIND_API_KEY"):
+        pickle.loads(pickled).embed_query("one")
+
+
+def test_a_spawned_process_embeds_texts(gateway) -> None:
+    """With pickled embeddings that were used before."""
+    embeddings = SegmindEmbeddings(base_url=gateway.base_url, api_key=SECRET)
+    expected = embed_both_ways(embeddings, "one")
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(embed_both_ways, embeddings, "one").result(timeout=60) == expected
+
+
+FORK_EMBEDDINGS = """
+import asyncio, os, sys, traceback
+from langchain_segmind import SegmindEmbeddings
+
+embeddings = SegmindEmbeddings(max_retries=0, timeout=10, max_concurrency=2)
+
+def embed(name):
+    texts = [f"{name} {number}" for number in range(6)]
+    vectors = embeddings.embed_documents(texts)
+    assert asyncio.run(embeddings.aembed_documents(texts)) == vectors
+
+embed("parent")
+child = os.fork()
+if not child:
+    try:
+        embed("child")
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+embed("parent")
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_embeds_over_its_own_connections(run_script, gateway) -> None:
+    """The parent goes on meanwhile."""
+    run_script(FORK_EMBEDDINGS, gateway.base_url)
+    ports = {
+        name: {each.client for each in gateway.requests if each.json["prompt"].startswith(name)}
+        for name in ("parent", "child")
+    }
+    assert not ports["parent"] & ports["child"]
+    assert len(gateway.requests) == 3 * 12
 
 
 # --- Leaks ---

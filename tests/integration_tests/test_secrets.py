@@ -23,7 +23,12 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError, register_init_chat_model
+from langchain_segmind import (
+    ChatSegmindGPT4Turbo,
+    SegmindEmbeddings,
+    SegmindError,
+    register_init_chat_model,
+)
 from langchain_segmind._http.httpcore_log import LOGGERS
 from langchain_segmind.rate_limiters import SegmindRateLimiter
 from tests.conftest import SECRET, Caller, own_client
@@ -474,6 +479,39 @@ def test_the_error_for_a_secret_of_a_wrong_type_does_not_show_it(name, wrap) -> 
     model = ChatSegmindGPT4Turbo(api_key=SECRET)
     assert_refused_without_a_secret(lambda: ChatSegmindGPT4Turbo(**{name: value}))
     assert_refused_without_a_secret(lambda: setattr(model, name, value))
+
+
+@pytest.mark.parametrize("wrap", WRONG_TYPES)
+@pytest.mark.parametrize("name", CAN_HOLD_A_SECRET)
+def test_embeddings_do_not_show_a_secret_of_a_wrong_type(name, wrap) -> None:
+    """As a chat model does not."""
+    value = wrap(CAN_HOLD_A_SECRET[name])
+    embeddings = SegmindEmbeddings(api_key=SECRET)
+    assert_refused_without_a_secret(lambda: SegmindEmbeddings(**{name: value}))
+    assert_refused_without_a_secret(lambda: setattr(embeddings, name, value))
+
+
+def test_embeddings_show_no_secret(caller, gateway, caplog) -> None:
+    """In representations, logs, and the error for a server that echoes what it got."""
+    gateway.faults("ok,400")
+    caplog.set_level(logging.DEBUG)
+    embeddings = SegmindEmbeddings(
+        base_url=gateway.base_url.replace("http://", f"http://user:{PASSWORD}@"),
+        default_headers={"x-token": TOKEN, "proxy-token": f"Bearer {BEARER}"},
+        api_key=SECRET,
+        max_concurrency=1,
+    )
+    with pytest.raises(SegmindError) as caught:
+        caller.embed_documents(embeddings, ["one", "two"])
+    assert caplog.records
+    error = caught.value
+    assert_hidden(*(repr(error), error.args, error.body, error.headers, pickle.dumps(error)))
+    assert_hidden("".join(traceback.format_exception(error)), caplog.text)
+    assert_hidden(
+        *(repr(embeddings), str(embeddings), embeddings.model_dump(), embeddings.model_dump_json())
+    )
+    embeddings.api_key = partial(str, SECRET)
+    assert_hidden(repr(embeddings), embeddings.model_dump())
 
 
 class WithRegion(ChatSegmindGPT4Turbo):

@@ -1,4 +1,7 @@
-"""LangChain's standard integration tests for each format, over HTTP against a strict gateway."""
+"""LangChain's standard integration tests for each format, and for embeddings, over HTTP.
+
+A strict gateway answers.
+"""
 
 import json
 import re
@@ -6,9 +9,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_tests.integration_tests import (
+    ChatModelIntegrationTests,
+    EmbeddingsIntegrationTests,
+)
 
-from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
+from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo, SegmindEmbeddings
 from langchain_segmind.data._profiles import find_model
 from langchain_segmind.gateway import Gateway, Request
 from tests.conftest import LIVE, SECRET
@@ -137,3 +143,30 @@ class TestGemini(Suite):
     """Gemini's format, which has no place for the suite's temperature; one call has OpenAI's."""
 
     slug, other_slug = "gemini-3-flash", "gpt-5.4-mini"
+
+
+class EmbeddingsSuite(EmbeddingsIntegrationTests):
+    """The whole suite, nothing overridden. `LIVE=1` and a key run it against Segmind."""
+
+    slug = "text-embedding-3-small"
+
+    @property
+    def embeddings_class(self) -> type[SegmindEmbeddings]:
+        """The class under test."""
+        return SegmindEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict:
+        """Name the model, and point it at the gateway."""
+        address = {} if LIVE else {"base_url": GATEWAY.base_url, "api_key": SECRET}
+        return {"model": self.slug, **address}
+
+
+class TestOpenAIEmbeddings(EmbeddingsSuite):
+    """Requests with `prompt`."""
+
+
+class TestGeminiEmbeddings(EmbeddingsSuite):
+    """Requests with `input` and a task."""
+
+    slug = "gemini-embedding-001"

@@ -1,9 +1,9 @@
-"""LangChain's standard unit tests, for a model of each format."""
+"""LangChain's standard unit tests, for a model of each format and for embeddings."""
 
 import pytest
-from langchain_tests.unit_tests import ChatModelUnitTests
+from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests
 
-from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
+from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo, SegmindEmbeddings
 
 
 class Suite(ChatModelUnitTests):
@@ -71,3 +71,21 @@ class TestGemini(Suite):
     """Gemini's format."""
 
     slug = "gemini-3-flash"
+
+
+class TestEmbeddings(EmbeddingsUnitTests):
+    """The whole suite, nothing overridden."""
+
+    @property
+    def embeddings_class(self) -> type[SegmindEmbeddings]:
+        """The class under test."""
+        return SegmindEmbeddings
+
+    @property
+    def init_from_env_params(self) -> tuple[dict, dict, dict]:
+        """Environment variables, arguments, and the fields they set."""
+        return (
+            {"SEGMIND_API_KEY": "fake-key", "SEGMIND_API_BASE": "https://host/v1"},
+            {},
+            {"segmind_api_key": "fake-key", "segmind_api_base": "https://host/v1"},
+        )
