@@ -1,6 +1,7 @@
 """Segmind's language and embedding models for LangChain."""
 
-from typing import TYPE_CHECKING, NoReturn
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from langchain_segmind import exceptions
 from langchain_segmind._api.balance import SegmindCredits
@@ -12,7 +13,6 @@ from langchain_segmind.callbacks import (
 )
 from langchain_segmind.callbacks.usage import SegmindUsage
 from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
-from langchain_segmind.embeddings import SegmindEmbeddings
 from langchain_segmind.exceptions import *  # noqa: F403 - it lists its public names itself
 from langchain_segmind.jobs import SegmindJob
 
@@ -40,10 +40,17 @@ _NAMES_OF_EXTRAS = {
 }
 """Public names of modules that need an extra: the module and the extra."""
 
-if not TYPE_CHECKING:  # or type checkers would accept every name
+if TYPE_CHECKING:  # or type checkers would accept every name
+    from langchain_segmind.embeddings import SegmindEmbeddings
+else:
 
-    def __getattr__(name: str) -> NoReturn:
-        """Raise an error that says where a name is."""
+    def __getattr__(name: str) -> Any:
+        """Return the embeddings, which a program without them need not load.
+
+        For a name of an extra, raise an error that says where it is.
+        """
+        if name == "SegmindEmbeddings":
+            return importlib.import_module("langchain_segmind.embeddings").SegmindEmbeddings
         if name not in _NAMES_OF_EXTRAS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, extra = _NAMES_OF_EXTRAS[name]

@@ -6,11 +6,13 @@ Then a string can name a model.
 import importlib
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_segmind._api.endpoint import PROVIDER
 from langchain_segmind.chat_models import ChatSegmind, ChatSegmindGPT4Turbo
-from langchain_segmind.embeddings import SegmindEmbeddings
+
+if TYPE_CHECKING:
+    from langchain_segmind.embeddings import SegmindEmbeddings
 
 TABLE_NAME = "_BUILTIN_PROVIDERS"
 """LangChain's tables, since 1.2.10: provider -> (module, class, creator). They are private; there
@@ -70,7 +72,7 @@ def register_init_embeddings() -> None:
         print(len(embeddings.embed_query("Which tea is green?")))
         ```
     """
-    entry = ("langchain_segmind", SegmindEmbeddings.__name__, _create_embeddings)
+    entry = ("langchain_segmind", "SegmindEmbeddings", _create_embeddings)
     advice = 'SegmindEmbeddings(model="<slug>")'
     _register("embeddings", "init_embeddings", entry, advice)
 
@@ -115,6 +117,6 @@ def _create_model(cls: type[ChatSegmind], model: str, **arguments: Any) -> ChatS
 
 
 def _create_embeddings(
-    cls: type[SegmindEmbeddings], model: str, **arguments: Any
-) -> SegmindEmbeddings:
+    cls: "type[SegmindEmbeddings]", model: str, **arguments: Any
+) -> "SegmindEmbeddings":
     return cls(model=model, **arguments)

@@ -26,10 +26,7 @@ from langchain_core.runnables import (
 )
 from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.tools import BaseTool
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, model_validator
 
 from langchain_segmind._api.api_key import hide_api_key
 from langchain_segmind._api.endpoint import API_KEY_ENV, PROVIDER
@@ -151,6 +148,8 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
         print(model.invoke("Name a prime number above 100.").text)
         ```
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     _parameters = ModelParameters
 

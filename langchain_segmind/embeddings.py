@@ -14,6 +14,7 @@ from pydantic import ConfigDict, model_validator
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.url import create_url
 from langchain_segmind._embeddings.batch import Batch
+from langchain_segmind._embeddings.parameters import EmbeddingParameters
 from langchain_segmind._embeddings.request import (
     check_options,
     check_text,
@@ -23,7 +24,6 @@ from langchain_segmind._embeddings.request import (
 )
 from langchain_segmind._http import APIRequest, Sender, get_running_loop
 from langchain_segmind._model import SegmindModel
-from langchain_segmind._settings.parameters import EmbeddingParameters
 from langchain_segmind.callbacks.handler import track_without_run
 from langchain_segmind.data._embedding_models import TaskType
 
@@ -57,7 +57,7 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
         ```
     """
 
-    model_config = ConfigDict(use_attribute_docstrings=False)
+    model_config = ConfigDict(defer_build=False, use_attribute_docstrings=False)
 
     _parameters = EmbeddingParameters
 

@@ -1,19 +1,16 @@
 """Fields of the models.
 
-Chat models have `ModelParameters`, of which those of `CallParameters` can be overridden in a call;
-embedding models have `EmbeddingParameters`; both have `CommonParameters`.
+Every model has `CommonParameters`. Chat models have `ModelParameters`, of which those of
+`CallParameters` can be overridden in a call.
 """
 
 from typing import Any
 
-from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    InstanceOf,
     NonNegativeInt,
-    PositiveInt,
     ValidationError,
     field_validator,
 )
@@ -42,7 +39,6 @@ from langchain_segmind._settings.arguments import (
     TopP,
 )
 from langchain_segmind._settings.hidden_input import hide_input
-from langchain_segmind.data._embedding_models import TaskType
 from langchain_segmind.data._profiles import APIFormat
 
 
@@ -53,21 +49,20 @@ def _require_model() -> str:
     )
 
 
-class Parameters(BaseModel):
-    """Fields that are validated as parts of a model only."""
-
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True,
-        defer_build=True,
-        hide_input_in_errors=True,
-        populate_by_name=True,
-        protected_namespaces=(),
-        use_attribute_docstrings=True,
-    )
+CONFIG = ConfigDict(
+    arbitrary_types_allowed=True,
+    defer_build=True,  # only assignments validate the fields without a model
+    hide_input_in_errors=True,
+    populate_by_name=True,
+    protected_namespaces=(),
+    use_attribute_docstrings=True,
+)
 
 
-class CommonParameters(Parameters):
+class CommonParameters(BaseModel):
     """What can be set on any model."""
+
+    model_config = CONFIG
 
     segmind_api_key: ApiKey = Field(default_factory=read_api_key_env)
     """The API key, also `api_key`: a str, a SecretStr, or a callable, sync or async, that is
@@ -104,8 +99,10 @@ class CommonParameters(Parameters):
     the extra `tokens`."""
 
 
-class BodyParameters(Parameters):
+class BodyParameters(BaseModel):
     """Parameters that are sent as keys of the request's body when they are set."""
+
+    model_config = CONFIG
 
     temperature: Temperature | None = None
     """Sampling temperature, 0 to 2. Defaults to the model's own."""
@@ -225,43 +222,9 @@ class CallParameters(BodyParameters):
 class ModelParameters(CommonParameters, CallParameters):
     """What can be set on a chat model."""
 
-    model_config = ConfigDict(defer_build=False)
-
     streaming: bool | None = None
     """Whether `invoke` uses `stream`. The endpoint does not stream: `stream` yields the
     whole reply at once."""
-
-
-class EmbeddingParameters(CommonParameters):
-    """What can be set on an embedding model."""
-
-    model_config = ConfigDict(defer_build=False)
-
-    model: Slug = "text-embedding-3-small"
-    """The model's slug, as on https://www.segmind.com/models."""
-
-    timeout: Timeout | None = DEFAULT_TIMEOUT_SECONDS
-    """Seconds that one text may take, including retries and the waits between them; None for no
-    limit. Waiting for the `rate_limiter`, or for a connection without a client of your own, does
-    not count. An `httpx.Timeout` bounds the phases of each attempt instead. A text takes about a
-    second, with `text-embedding-3-large` seven."""
-
-    rate_limiter: InstanceOf[BaseRateLimiter] | None = Field(default=None, exclude=True)
-    """Acquired before each request."""
-
-    dimensions: PositiveInt | None = None
-    """The length of the vectors, for Google's models: 768, 1536 or 3072, or from 128 to 3072 with
-    `gemini-embedding-2`. Defaults to 3072. OpenAI's models have no choice on Segmind."""
-
-    task_type: TaskType | None = None
-    """What the vectors of Google's models are for, such as "CLUSTERING". Defaults to
-    "RETRIEVAL_QUERY" in `embed_query` and "RETRIEVAL_DOCUMENT" in `embed_documents`."""
-
-    max_concurrency: PositiveInt = 8
-    """How many requests of one call are sent at the same time. Each request embeds one text."""
-
-    show_progress_bar: bool = False
-    """Whether `embed_documents` shows a progress bar. Needs tqdm."""
 
 
 def validate_field(parameters: type[BaseModel], name: str, value: Any) -> Any:

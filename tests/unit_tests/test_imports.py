@@ -55,6 +55,7 @@ def test_import_loads_no_extra_and_no_server() -> None:
     """The package runs without its extras, and imports no other provider's package."""
     unwanted = {"starlette", "uvicorn", "xllamacpp", "tiktoken", "transformers", "openai"}
     unwanted |= {"langchain", "langgraph", "limits", "langchain_segmind.gateway"}
+    unwanted |= {"langchain_segmind.embeddings"}
     code = f"import sys, langchain_segmind; print(set({sorted(unwanted)!r}) & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
