@@ -1,21 +1,24 @@
-"""Answers from your own documents: retrieval with a real embedding model on this machine.
+"""Answers from your own documents: chat and embeddings of Segmind, from one account.
 
 make examples            a local gateway answers from a script: no key, no cost
 LIVE=1 make examples     Segmind answers; needs SEGMIND_API_KEY
-SEGMIND_MODEL=<slug> chooses another model.
+SEGMIND_MODEL=<slug> chooses another model. EMBEDDINGS=minilm embeds on this machine, with a real
+model and without any service; requirements/embedding.txt lists what it needs.
 """
 
+import os
 import textwrap
 from typing import TYPE_CHECKING
 
 from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from connection import connect
-from minilm import MiniLM
+from langchain_segmind import ChatSegmind, SegmindEmbeddings, get_segmind_credits_callback
 
 if TYPE_CHECKING:
     from langchain_segmind.gateway import Request
@@ -27,9 +30,9 @@ NOTES = [
     "The shop is closed in August, when everyone travels to the tea gardens of Assam.",
 ]
 QUESTIONS = [
-    "I do not like what I bought. Can I get my money back?",
-    "How hot should the water be?",
-    "Are you open all summer?",
+    "Can I return a pack of tea that I opened?",
+    "At how many degrees is green tea brewed?",
+    "Is the shop closed in summer?",
 ]
 PROMPT = ChatPromptTemplate.from_messages(
     [
@@ -40,10 +43,10 @@ PROMPT = ChatPromptTemplate.from_messages(
 
 
 def main() -> None:
-    """Answer questions from the notes."""
-    store = InMemoryVectorStore(MiniLM())
-    store.add_texts(NOTES)
-    with connect(reply) as model:
+    """Answer questions from the notes, and print what that cost."""
+    with connect(reply) as model, get_segmind_credits_callback() as spent:
+        store = InMemoryVectorStore(create_embeddings(model))
+        store.add_texts(NOTES)
         notes = store.as_retriever(search_kwargs={"k": 2}) | join_notes
         chain = (
             {"notes": notes, "question": RunnablePassthrough()} | PROMPT | model | StrOutputParser()
@@ -51,6 +54,18 @@ def main() -> None:
         for question in QUESTIONS:
             print(question)
             print(textwrap.indent(textwrap.fill(chain.invoke(question), 77), "  "), end="\n\n")
+    for name, usage in spent.by_model.items():
+        print(f"{name + ':':<24}{usage.calls:>3} requests {usage.cost:>14.8f} credits")
+    print(f"{'together:':<24}{spent.total.calls:>3} requests {spent.total.cost:>14.8f} credits")
+
+
+def create_embeddings(model: ChatSegmind) -> Embeddings:
+    """Return Segmind's embeddings with the account of the model, or those of this machine."""
+    if os.environ.get("EMBEDDINGS") == "minilm":
+        from minilm import MiniLM  # noqa: PLC0415 - it needs more packages
+
+        return MiniLM()
+    return SegmindEmbeddings(api_key=model.segmind_api_key, base_url=model.segmind_api_base)
 
 
 def join_notes(documents: list[Document]) -> str:

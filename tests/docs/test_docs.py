@@ -181,7 +181,7 @@ PRINTED = {
         "get_credits(): ",
         "Google's, gemini-3-flash: ",
     ],
-    "rag": ["postage", "75 degrees", "August"],
+    "rag": ["postage", "75 degrees", "August", "text-embedding-3-small:   7 requests", "together:"],
     "structured_output": ["Ann orders:", "3 x box of tea", "parsed: None", "parsing_error: None"],
 }
 """Parts of the output of each example."""
@@ -192,8 +192,6 @@ BATCHES = {"batch_on_ray", "batch_overnight", "interrupted_batch"}
 
 def read_example(name: str, run_name: str = "example") -> dict[str, Any]:
     """Run the file of an example and return its names."""
-    if name == "rag":
-        pytest.importorskip("examples.minilm", reason="requirements/embedding.txt is missing")
     return runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name=run_name)
 
 
@@ -202,7 +200,7 @@ def run_example(monkeypatch, capsys) -> Callable[[str], str]:
     """Return a function that runs an example and returns its output."""
     monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    for variable in ("LIVE", "SEGMIND_MODEL"):
+    for variable in ("EMBEDDINGS", "LIVE", "SEGMIND_MODEL"):
         monkeypatch.delenv(variable, raising=False)
 
     def run(name: str) -> str:
@@ -252,6 +250,15 @@ def test_example_runs_with_another_model(name, slug, run_example, served, monkey
     paths = {request.path for request in served.requests}
     assert f"/v1/{slug}" in paths
     assert "/v1/gpt-4-turbo" not in paths
+
+
+def test_retrieval_without_a_service_embeds_on_this_machine(run_example, monkeypatch) -> None:
+    """EMBEDDINGS=minilm chooses the real model; only chat is billed."""
+    pytest.importorskip("examples.minilm", reason="requirements/embedding.txt is missing")
+    monkeypatch.setenv("EMBEDDINGS", "minilm")
+    printed = run_example("rag")
+    assert [words for words in PRINTED["rag"][:3] if words not in printed] == []
+    assert "text-embedding" not in printed
 
 
 def test_live_example_without_a_key_exits(run_example, monkeypatch) -> None:

@@ -1,14 +1,13 @@
-"""What LangChain builds on embeddings runs with Segmind's: stores, caches, retrievers, chains."""
+"""What LangChain builds on embeddings runs with Segmind's: stores, retrievers, chains."""
 
 import pytest
 from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
-from langchain_core.stores import InMemoryByteStore
 from langchain_core.vectorstores import InMemoryVectorStore
 
-from langchain_segmind import SegmindEmbeddings, SegmindInvalidRequestError
+from langchain_segmind import SegmindEmbeddings
 from tests.conftest import SECRET
 
 NOTES = [
@@ -66,33 +65,3 @@ def test_a_chain_answers_from_what_it_retrieves(caller, embeddings, create_model
 def join_texts(documents) -> str:
     """Join the texts of documents."""
     return "\n".join(document.page_content for document in documents)
-
-
-@pytest.fixture
-def cached(embeddings):
-    """Return embeddings behind LangChain's cache."""
-    classic = pytest.importorskip("langchain_classic.embeddings", reason="not installed")
-    return classic.CacheBackedEmbeddings.from_bytes_store(
-        embeddings,
-        InMemoryByteStore(),
-        namespace=embeddings.model,
-        batch_size=2,
-        key_encoder="sha256",
-    )
-
-
-def test_a_cache_embeds_each_text_once(caller, cached, gateway) -> None:
-    """Vectors from the cache are the same."""
-    vectors = caller.embed_documents(cached, NOTES)
-    assert caller.embed_documents(cached, [*NOTES, "new"])[:3] == vectors
-    assert len(gateway.requests) == len(NOTES) + 1
-
-
-def test_a_cache_keeps_the_batches_before_an_error(caller, cached, gateway) -> None:
-    """The next call goes on with the batch that failed."""
-    gateway.faults("ok,ok,400")
-    with pytest.raises(SegmindInvalidRequestError):
-        caller.embed_documents(cached, NOTES)
-    gateway.requests.clear()
-    caller.embed_documents(cached, NOTES)
-    assert [request.json["prompt"] for request in gateway.requests] == NOTES[2:]
