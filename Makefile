@@ -26,7 +26,7 @@ WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help demo examples test test_clients test_scale soak strain fuzz mutate test_live lint format coverage benchmark \
-	benchmark_micro probe_peers models_page wheel freeze clean
+	benchmark_embeddings benchmark_micro probe_peers models_page wheel freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -90,6 +90,9 @@ models_page: $(VENV)/.dev ## Write the table of docs/models.md from data/models.
 
 benchmark_micro: $(VENV)/.dev ## Time single functions with pytest-benchmark
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only --benchmark-max-time 0.2
+
+benchmark_embeddings: $(VENV)/.dev ## Time embeddings by max_concurrency, and measure their memory; writes benchmarks/README.md
+	$(BIN)/python -m benchmarks.embeddings
 
 benchmark: ## Time this package and other chat models; writes benchmarks/README.md
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers

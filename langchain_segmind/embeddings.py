@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import Self, cast
+from typing import Self
 
 import httpx
 from langchain_core.embeddings import Embeddings
@@ -217,7 +217,7 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
         return Sender(
             api_key=self.segmind_api_key,
             timeout=self.timeout,
-            max_retries=cast("int", self.max_retries),
+            max_retries=self.max_retries,
             retry_read_timeouts=self.retry_read_timeouts,
             client=client,
             rate_limiter=self.rate_limiter,

@@ -94,6 +94,7 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
             for name in (
                 "chat-model",
                 "credits",
+                "embeddings",
                 "errors",
                 "models",
                 "moving",
