@@ -448,3 +448,32 @@ def test_the_first_call_of_a_process_does_not_block_its_event_loop(
     """Certificates and modules are read in a thread, whichever method is called first."""
     pytest.importorskip("blockbuster", reason="blockbuster is not installed")
     run_script(FIRST, gateway.base_url, TOOLS=tools, FIRST=first)
+
+
+FIRST_VECTORS = """
+import asyncio, os, time
+from blockbuster import BlockingError, blockbuster_ctx
+from langchain_segmind import SegmindEmbeddings, get_segmind_credits_callback
+
+async def main():
+    embeddings = SegmindEmbeddings(max_concurrency=2)
+    with get_segmind_credits_callback() as credits:
+        assert len(await embeddings.aembed_documents(["a", "b", "c", "a"])) == 4
+        assert len(await embeddings.aembed_query("a")) == 1536
+    assert credits.total.calls == 4
+    try:
+        time.sleep(0)
+    except BlockingError:
+        return
+    raise AssertionError("blockbuster does not detect blocking calls")
+
+with blockbuster_ctx():
+    asyncio.run(main())
+    os._exit(0)  # removing blockbuster's patches can crash the process
+"""
+
+
+def test_the_first_vectors_of_a_process_do_not_block_its_event_loop(run_script, gateway) -> None:
+    """As the first call of a chat model does not."""
+    pytest.importorskip("blockbuster", reason="blockbuster is not installed")
+    run_script(FIRST_VECTORS, gateway.base_url)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from langchain_segmind import ChatSegmind
+from langchain_segmind import ChatSegmind, SegmindEmbeddings
 
 trio = pytest.importorskip("trio", reason="trio is not installed")
 
@@ -30,6 +30,21 @@ def test_an_asynchronous_method_says_that_it_needs_asyncio(model, gateway, call:
     """And which method to call instead; nothing is sent."""
     with pytest.raises(RuntimeError, match=r"need asyncio.*trio\.to_thread\.run_sync\(model\.inv"):
         trio.run(call, model)
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda one: one.aembed_documents(["one", "two"]), id="aembed_documents"),
+        pytest.param(lambda one: one.aembed_query("one"), id="aembed_query"),
+    ],
+)
+def test_embeddings_say_that_they_need_asyncio(gateway, call: Any) -> None:
+    """As a chat model does."""
+    embeddings = SegmindEmbeddings(base_url=gateway.base_url, api_key="fake")
+    with pytest.raises(RuntimeError, match="need asyncio"):
+        trio.run(call, embeddings)
     assert gateway.requests == []
 
 

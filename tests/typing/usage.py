@@ -14,6 +14,7 @@ from langchain_segmind import (
     ChatSegmind,
     ChatSegmindGPT4Turbo,
     SegmindCredits,
+    SegmindEmbeddings,
     SegmindError,
     SegmindRateLimitError,
 )
@@ -104,3 +105,20 @@ async def use() -> None:
         assert_type(error.retry_after, float | None)
     except SegmindError as error:
         assert_type(error.status_code, int | None)
+
+
+async def embed() -> None:
+    """Embed texts."""
+    embeddings = SegmindEmbeddings(model="gemini-embedding-001", api_key="fake", dimensions=768)
+    SegmindEmbeddings(model_name="a", base_url="https://host/v1", task_type="CLUSTERING")
+    SegmindEmbeddings(task_type="SEARCH")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    SegmindEmbeddings(chunk_size=5)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    assert_type(embeddings.embed_documents(text for text in ["a"]), list[list[float]])
+    assert_type(await embeddings.aembed_documents(["a"]), list[list[float]])
+    assert_type(embeddings.embed_query("a"), list[float])
+    assert_type(await embeddings.aembed_query("a"), list[float])
+    assert_type(embeddings.get_credits(), SegmindCredits)
+    try:
+        embeddings.embed_query("a")
+    except SegmindError as error:
+        assert_type(error.completed, dict[int, list[float]])

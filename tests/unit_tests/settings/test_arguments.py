@@ -1,18 +1,75 @@
 """Fields describe themselves, and an unknown argument gets a hint."""
 
+import re
+
 import httpx
 import pytest
+from pydantic import BaseModel
 
-from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo
+from langchain_segmind import ChatSegmind, ChatSegmindGPT4Turbo, SegmindEmbeddings
+from langchain_segmind._embeddings.parameters import EmbeddingParameters
 from langchain_segmind._settings.parameters import ModelParameters
 from tests.conftest import SECRET
 
 
-@pytest.mark.parametrize("cls", [ChatSegmind, ChatSegmindGPT4Turbo])
-def test_every_field_has_a_description(cls: type[ChatSegmind]) -> None:
+@pytest.mark.parametrize(
+    ("cls", "parameters"),
+    [
+        (ChatSegmind, ModelParameters),
+        (ChatSegmindGPT4Turbo, ModelParameters),
+        (SegmindEmbeddings, EmbeddingParameters),
+    ],
+)
+def test_every_field_has_a_description(cls: type[BaseModel], parameters: type[BaseModel]) -> None:
     """Editors and `model_fields` show it."""
-    undescribed = [n for n in ModelParameters.model_fields if not cls.model_fields[n].description]
+    undescribed = [n for n in parameters.model_fields if not cls.model_fields[n].description]
     assert undescribed == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("modle", "did you mean 'model'?"),
+        ("output_dimensionality", "did you mean 'dimensions'?"),
+        ("openai_api_key", "did you mean 'api_key'?"),
+        ("chunk_size", "it takes api_key, base_url, "),
+        ("top_k", "it takes api_key, base_url, "),
+    ],
+)
+def test_an_unknown_argument_of_embeddings_gets_a_hint(name: str, hint: str) -> None:
+    """There is no `model_kwargs`, since the service ignores unknown keys."""
+    with pytest.raises(TypeError, match=re.escape(f"has no argument {name!r}; {hint}")):
+        SegmindEmbeddings(**{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_concurrency", 0),
+        ("dimensions", 0),
+        ("task_type", "SEARCH"),
+        ("timeout", 0),
+        ("rate_limiter", "fast"),
+        ("model", "a/b"),
+    ],
+)
+def test_an_invalid_value_of_embeddings_is_refused(name: str, value: object) -> None:
+    """In the constructor, and where it is assigned."""
+    with pytest.raises(ValueError, match=name):
+        SegmindEmbeddings(**{name: value})
+    embeddings = SegmindEmbeddings()
+    with pytest.raises(ValueError, match=name):
+        setattr(embeddings, name, value)
+
+
+def test_embeddings_have_the_other_names_of_a_chat_model() -> None:
+    """In the constructor, and as attributes."""
+    embeddings = SegmindEmbeddings(model_name="a", api_key=SECRET, base_url="http://host/v1")
+    assert (embeddings.model, embeddings.model_name) == ("a", "a")
+    embeddings.base_url = "https://other/v1"
+    assert embeddings.segmind_api_base == embeddings.base_url == "https://other/v1"
+    with pytest.raises(TypeError, match="not both"):
+        SegmindEmbeddings(model="a", model_name="a")
 
 
 @pytest.mark.parametrize(
