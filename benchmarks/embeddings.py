@@ -1,5 +1,7 @@
 """Throughput of `SegmindEmbeddings` by `max_concurrency`, and its memory by the number of texts.
 
+Needs Linux, which counts the memory.
+
     python -m benchmarks.embeddings
 
 A server in another process answers each request after `LATENCY_SECONDS`, with a vector that differs
@@ -10,8 +12,6 @@ import asyncio
 import multiprocessing
 import os
 import platform
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,24 +127,26 @@ def measure_memory(sender: Connection, base_url: str, texts: int) -> None:
     """Send the bytes that a call with so many texts adds to the peak of its process."""
     embeddings = create(base_url, 32)
     asyncio.run(embeddings.aembed_documents(f"warm {number}" for number in range(100)))
-    before = get_peak_bytes()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
+    before = get_bytes("VmRSS")
     start = time.perf_counter()
     vectors = asyncio.run(embeddings.aembed_documents(f"text {number}" for number in range(texts)))
     seconds = time.perf_counter() - start
     assert len(vectors) == texts
-    sender.send((get_peak_bytes() - before, seconds))
+    sender.send((get_bytes("VmHWM") - before, seconds))
 
 
-def get_peak_bytes() -> int:
-    """Return the most memory that this process had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def get_bytes(name: str) -> int:
+    """Return a figure of Linux about this process, such as `VmHWM`, its peak of memory."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith(f"{name}:"))
+    return 1024 * int(line.split()[1])
 
 
 def measure() -> Iterator[str]:
     """Yield the lines of the report."""
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    yield f"Measured on {date.today()}: {machine}; vectors of {LENGTH:,} numbers, each "  # noqa: DTZ011 - a day
+    yield f"Measured on {date.today()}: {machine}; vectors of {LENGTH:,} numbers, each"  # noqa: DTZ011 - a day
     yield f"{LATENCY_SECONDS * 1000:g} ms after its request.\n"
     yield "| `max_concurrency` | `embed_documents` texts/s | `aembed_documents` texts/s | at most |"
     yield "| ---: | ---: | ---: | ---: |"

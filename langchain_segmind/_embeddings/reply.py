@@ -55,10 +55,10 @@ def _find_vector(value: Any, depth: int) -> list[float]:
 
 
 def _check_numbers(values: list[Any]) -> list[float]:
-    if any(type(value) not in {int, float} for value in values):
+    if not set(map(type, values)) <= {int, float}:  # a flag is an int, but not of that type
         raise _NoVectorError("has something else than numbers in its vector")
     try:
-        vector = [float(value) for value in values]
+        vector = list(map(float, values))
     except OverflowError:
         vector = []
     if not vector or not all(map(isfinite, vector)):
