@@ -4,6 +4,7 @@ import asyncio
 import gc
 import math
 import pickle
+import signal
 import threading
 import weakref
 
@@ -89,6 +90,21 @@ def test_a_task_type_and_dimensions_of_the_users_are_sent(caller, create, gatewa
     for body in get_bodies(gateway):
         assert body["task_type"] == "CLUSTERING"
         assert body["output_dimensionality"] == 768
+
+
+@pytest.mark.parametrize(
+    ("slug", "key"),
+    [("text-embedding-9", "prompt"), ("gemini-embedding-9", "input"), ("some-model", "prompt")],
+)
+def test_a_model_that_is_not_known_gets_the_key_that_its_name_suggests(
+    caller, create_for, slug, key
+) -> None:
+    """And takes any number of dimensions if it is Google's."""
+    with EmbeddingServer(write_vector) as server:
+        dimensions = {"dimensions": 4} if key == "input" else {}
+        embeddings = create_for(server, model=slug, **dimensions)
+        assert len(caller.embed_query(embeddings, "one")) == 4
+    assert server.bodies[0][key] == "one"
 
 
 def test_vectors_are_in_the_order_of_the_texts(caller, create_for) -> None:
@@ -358,6 +374,29 @@ def test_requests_in_flight_are_awaited_after_an_error(caller, create_for, monke
             caller.embed_documents(embeddings, [f"text {number}" for number in range(50)])
     assert len(server.bodies) == 4
     assert sorted(caught.value.completed) == [0, 2, 3]
+
+
+def test_an_interrupt_keeps_the_vectors_that_were_paid(create_for, monkeypatch) -> None:
+    """Requests on their way are awaited after Ctrl+C; no other one is sent."""
+    failed, fail = threading.Event(), Batch.fail
+
+    def fail_and_tell(*args):
+        fail(*args)
+        failed.set()
+
+    def reply(body):
+        if body["prompt"] == "text 1":
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        failed.wait(20)
+        return write_vector(body)
+
+    monkeypatch.setattr(Batch, "fail", fail_and_tell)
+    with EmbeddingServer(reply, in_flight=2) as server:
+        embeddings = create_for(server, max_concurrency=2)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            embeddings.embed_documents([f"text {number}" for number in range(50)])
+    assert sorted(caught.value.completed) == [0, 1]
+    assert len(server.bodies) == 2
 
 
 def test_an_error_with_vectors_can_be_pickled(create, gateway) -> None:

@@ -39,6 +39,21 @@ def test_googles_models_answer_an_input_with_values(gateway, post, chosen, lengt
     assert len(response.json()["embedding"]["values"]) == length
 
 
+@pytest.mark.parametrize(
+    ("body", "slug"),
+    [
+        ({"prompt": "a"}, "text-embedding-9"),
+        ({"input": "a", "output_dimensionality": 5}, "gemini-embedding-9"),
+    ],
+)
+def test_a_new_model_of_the_same_name_is_one_too(gateway, post, body, slug):
+    """With a length of its own choice or of the request's."""
+    vector = post(gateway, body, slug=slug).json()["embedding"]
+    length = len(vector["values"] if "input" in body else vector)
+    assert length == body.get("output_dimensionality", 1536)
+    assert gateway.credits() < 1
+
+
 @pytest.mark.parametrize(("slug", "key"), [(SMALL, "input"), (GEMINI, "prompt")])
 def test_the_wrong_key_gives_the_same_vector_for_every_text(gateway, post, slug, key):
     """With the status 200, as the real service does."""
