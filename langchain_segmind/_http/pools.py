@@ -6,7 +6,6 @@ its clients, whose cookies, redirects and authentication a call must not have.
 
 import asyncio
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -17,6 +16,7 @@ from importlib.util import find_spec
 from math import inf
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from time import monotonic
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
@@ -274,14 +274,24 @@ class LoopPools:
 def is_preloaded(route: Route) -> bool:
     """Whether a transport can be opened without reading files, which would block a loop."""
     has_context = not route.is_encrypted or get_ssl_context.cache_info().currsize
-    return "langchain_segmind._http.async_network" in sys.modules and bool(has_context)
+    return bool(load_async_network.cache_info().currsize and has_context)
 
 
 def preload(route: Route) -> None:
     """Read the modules and certificates that a transport needs."""
-    import_module("langchain_segmind._http.async_network")
+    load_async_network()
     if route.is_encrypted:
         get_ssl_context()
+
+
+@lru_cache(maxsize=1)
+def load_async_network() -> ModuleType:
+    """Return the module of transports for event loops.
+
+    The cache knows when it is loaded: `sys.modules` has it while another thread still imports it,
+    and an event loop would wait for that thread.
+    """
+    return import_module("langchain_segmind._http.async_network")
 
 
 def find_route(url: httpx.URL) -> Route:
@@ -405,8 +415,7 @@ def open_transport(options: dict[str, Any]) -> "DeadlineTransport":
 
 def open_async_transport(options: dict[str, Any], look_ups: LookUps) -> httpx.AsyncBaseTransport:
     """Open a transport for an event loop."""
-    module = import_module("langchain_segmind._http.async_network")
-    transport: httpx.AsyncBaseTransport = module.LoopTransport(look_ups, **options)
+    transport: httpx.AsyncBaseTransport = load_async_network().LoopTransport(look_ups, **options)
     return transport
 
 

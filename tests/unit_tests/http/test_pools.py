@@ -1,11 +1,14 @@
 """Which transports a pool keeps, and which must be closed."""
 
+import threading
+from importlib import import_module
 from itertools import count
+from types import ModuleType
 
 import pytest
 
 from langchain_segmind._http import pools
-from langchain_segmind._http.pools import KEEP_ALIVE_SECONDS, PerRequestPool
+from langchain_segmind._http.pools import KEEP_ALIVE_SECONDS, PerRequestPool, Route
 
 
 @pytest.fixture
@@ -73,3 +76,25 @@ def test_a_closed_pool_keeps_no_transport(pool) -> None:
     release(pool, idle)
     assert pool.close() == [idle]
     assert release(pool, in_use) == [in_use]
+
+
+def test_a_module_that_another_thread_imports_is_not_loaded_yet(monkeypatch) -> None:
+    """An event loop that took it would wait for the thread; two first calls can be that close."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def import_slowly(name: str) -> ModuleType:
+        started.set()
+        go_on.wait(20)
+        return import_module(name)
+
+    route = Route(is_encrypted=False, proxy=None)
+    pools.load_async_network.cache_clear()
+    import_module("langchain_segmind._http.async_network")
+    monkeypatch.setattr(pools, "import_module", import_slowly)
+    thread = threading.Thread(target=pools.preload, args=(route,))
+    thread.start()
+    assert started.wait(20)
+    assert not pools.is_preloaded(route)
+    go_on.set()
+    thread.join()
+    assert pools.is_preloaded(route)
