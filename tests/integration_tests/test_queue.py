@@ -28,7 +28,7 @@ from langchain_segmind import (
     SegmindTimeoutError,
     get_segmind_credits_callback,
 )
-from langchain_segmind._http import Sender, queue
+from langchain_segmind._http import Sender, polling
 from langchain_segmind.gateway import Gateway
 from tests.conftest import SECRET, Caller
 from tests.support.limiters import CountingLimiter
@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.every_format, pytest.mark.usefixtures("no_back_off", "
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll every few milliseconds."""
     for name in ("FIRST_WAIT_SECONDS", "MAX_WAIT_SECONDS", "MIN_POLL_SECONDS"):
-        monkeypatch.setattr(queue, name, 0.005)
+        monkeypatch.setattr(polling, name, 0.005)
 
 
 @pytest.fixture
@@ -315,9 +315,9 @@ async def test_a_cancelled_call_stops_polling(slug, monkeypatch) -> None:
 
 def test_a_long_job_is_logged_once(caller, gateway, model, monkeypatch, caplog) -> None:
     """With its id, so that it can be found again."""
-    monkeypatch.setattr(queue, "LONG_JOB_SECONDS", 0.0)
+    monkeypatch.setattr(polling, "LONG_JOB_SECONDS", 0.0)
     gateway.faults("poll:503,503,ok")
-    with caplog.at_level(logging.INFO, logger="langchain_segmind._http.queue"):
+    with caplog.at_level(logging.INFO, logger="langchain_segmind._http.polling"):
         caller.invoke(model, "hi")
     (record,) = caplog.records
     assert gateway.polls[0].job_id in record.getMessage()

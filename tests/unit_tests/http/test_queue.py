@@ -25,10 +25,10 @@ from langchain_segmind._api.queue import (
     read_request_id,
     read_status,
 )
-from langchain_segmind._http import queue
+from langchain_segmind._http import polling
 from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.deadline import Deadline
-from langchain_segmind._http.queue import FIRST_WAIT_SECONDS, JobRequest, Polling, poll
+from langchain_segmind._http.polling import FIRST_WAIT_SECONDS, JobRequest, Polling, poll
 from langchain_segmind._http.retries import RetryPolicy
 
 JOB = JobRequest("job-1", "https://host/v2", {"x-tenant": "a"})
@@ -49,9 +49,9 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Replace the clock of polls and deadlines, and their jitter."""
     clock = Clock()
-    monkeypatch.setattr(queue, "monotonic", clock)
+    monkeypatch.setattr(polling, "monotonic", clock)
     monkeypatch.setattr("langchain_segmind._http.deadline.monotonic", clock)
-    monkeypatch.setattr(queue.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(polling.random, "uniform", lambda low, high: high)
     return clock
 
 
@@ -61,14 +61,14 @@ def answer(status: str = "COMPLETED", code: int = 200, **fields: Any) -> APIResp
     return APIResponse(code, {}, json.dumps(body).encode())
 
 
-def run(polling: Polling, clock: Clock, answers: Iterator[Any]) -> tuple[list[float], list[str]]:
+def run(polling_: Polling, clock: Clock, answers: Iterator[Any]) -> tuple[list[float], list[str]]:
     """Answer all polls, and return the pauses and the paths of the polls."""
     pauses: list[float] = []
     paths: list[str] = []
     given: Any = None
     try:
         while True:
-            step = polling.send(given)
+            step = polling_.send(given)
             given = None
             if isinstance(step, float):
                 clock.seconds += step
