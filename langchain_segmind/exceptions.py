@@ -79,7 +79,8 @@ class SegmindError(ModelError):
             it is unknown whether the queue accepted the job, so it may run and be billed.
         completed: What a call for several texts had embedded by then: vectors by the index of
             their text. Empty for other calls.
-        is_retryable: Whether the same request may succeed later (a class attribute).
+        is_retryable: Whether the same request may succeed later: an attribute of the class, and
+            False for the error of a job that may run on, which another call would not fetch.
 
     Example:
         ```python
