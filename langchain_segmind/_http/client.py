@@ -15,7 +15,8 @@ from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._http.attempt import ATTEMPT_ERRORS, APIRequest, Attempt
 from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline, limit_time
-from langchain_segmind._http.pools import AsyncPools, SyncPools, find_route
+from langchain_segmind._http.environment import find_route
+from langchain_segmind._http.pools import AsyncPools, SyncPools
 from langchain_segmind._http.retries import RetryPolicy, aretry, log_retry, retry
 from langchain_segmind._http.shortages import is_shortage
 from langchain_segmind.exceptions import SegmindError, SegmindRateLimitError

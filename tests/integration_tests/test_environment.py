@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from langchain_segmind import ChatSegmindGPT4Turbo, SegmindConnectionError, SegmindTimeoutError
-from langchain_segmind._http import close, pools
+from langchain_segmind._http import close, environment
 from tests.conftest import SECRET, Caller
 
 
@@ -67,7 +67,7 @@ def test_a_proxy_that_cannot_be_used_is_named(
     """The error names the variable, and shows no password."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(pools, "find_spec", lambda _: None)  # as without socksio
+    monkeypatch.setattr(environment, "find_spec", lambda _: None)  # as without socksio
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValueError, match=words) as caught:
         caller.invoke(caller.connect("http://models.test/v1"), "hi")
@@ -78,8 +78,8 @@ def test_a_proxy_that_cannot_be_used_is_named(
 @pytest.mark.parametrize("value", ["socks://host:1080", "SOCKS5://host:1080"])
 def test_socks_is_read_as_socks5(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """GNOME and others write `socks://`."""
-    monkeypatch.setattr(pools, "find_spec", lambda _: object())
-    assert pools.normalize_proxy_url(value, "ALL_PROXY") == "socks5://host:1080"
+    monkeypatch.setattr(environment, "find_spec", lambda _: object())
+    assert environment.normalize_proxy_url(value, "ALL_PROXY") == "socks5://host:1080"
 
 
 @pytest.mark.parametrize("password", ["fake-password", "fake password"])
