@@ -1,5 +1,6 @@
 """The package's metadata, and the files of pinned versions."""
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -12,14 +13,18 @@ PROJECT = PYPROJECT["project"]
 TESTED = PYPROJECT["dependency-groups"]["test"]
 AGENTS = [requirement for requirement in TESTED if re.match("lang(chain|graph)>", requirement)]
 """Packages that use the models, and that the package does not depend on."""
-DECLARED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["gateway"], *AGENTS]
-LOWEST = (ROOT / "requirements" / "lowest.txt").read_text(encoding="utf-8")
+EXTRAS = PROJECT["optional-dependencies"]
+DECLARED = [*PROJECT["dependencies"], *itertools.chain(*EXTRAS.values()), *AGENTS]
+LOWEST = "\n".join(
+    (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    for name in ("lowest.txt", "model.txt")
+)
 
 
 @pytest.mark.parametrize("requirement", DECLARED)
 def test_lowest_declared_versions_are_tested(requirement: str) -> None:
-    """A lower bound in pyproject.toml is the version in requirements/lowest.txt."""
-    name, floor = re.match(r"([\w-]+)>=([\d.]+)", requirement).groups()
+    """Lower bounds in pyproject.toml are pinned in requirements/lowest.txt or model.txt."""
+    name, floor = re.match(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", requirement).groups()
     tested = re.search(rf"^{name}==([\d.]+)$", LOWEST, re.MULTILINE).group(1)
     assert tested.removesuffix(".0").removesuffix(".0") == floor.removesuffix(".0")
 
@@ -32,3 +37,11 @@ def test_pins_are_exact_and_name_no_index(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
+
+
+def test_each_upper_bound_has_a_reason() -> None:
+    """Beside it, as a comment."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    bounded = re.findall(r'^.*"[\w-]+[^"]*<[^"]*".*$', text, re.MULTILINE)
+    assert len(bounded) >= 5
+    assert [line for line in bounded if " # " not in line] == []
