@@ -17,6 +17,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Seconds that `make soak` and `make fuzz` run.
 SECONDS ?= 600
 
+# The part of the package that `make mutate` changes: see tools/mutate.py.
+PART ?= reader
+
 # Tests to run, such as T=tests/unit_tests/test_imports.py::test_public_names_are_exported,
 # in one process; all of them, in a process for each core up to 4, without T.
 T ?=
@@ -60,9 +63,9 @@ fuzz: $(VENV)/.dev ## Search for replies that break the parser with atheris, for
 	@$(PIP) --only-binary :all: atheris || { echo "atheris has no wheel for this Python."; exit 1; }
 	$(BIN)/python -m tools.fuzz -max_total_time=$(SECONDS)
 
-mutate: $(VENV)/.dev $(VENV)/.lint ## Change the reader in thousands of ways and run its tests on each (an hour or two)
+mutate: $(VENV)/.dev $(VENV)/.lint ## Change a PART in thousands of ways and run its tests on each (PART=reader; SAMPLE=300)
 	@$(PIP) mutmut
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tools.mutate
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tools.mutate $(PART) $(if $(SAMPLE),--sample $(SAMPLE))
 
 test_live: $(VENV)/.dev ## Run LangChain's standard tests against Segmind (needs a key; costs credits)
 	@test -n "$$SEGMIND_API_KEY" || { echo "SEGMIND_API_KEY is not set."; exit 1; }

@@ -1,22 +1,90 @@
-"""Changes the reader of replies in thousands of small ways, with mutmut, and tests each change.
+"""Changes a part of the package in thousands of small ways, with mutmut, and tests each change.
 
-    make mutate
+    make mutate PART=reader
+    make mutate PART=http SAMPLE=300
 
-It takes an hour or two, and ends with an error if more than one change in ten goes unnoticed. Each
-of those is listed, and `.venv/bin/mutmut show NAME` prints it: a test is missing, or the code is
-not needed. Results are kept in `mutants/`; only changed functions are tested again.
+It takes an hour or two, minutes with a sample, and ends with an error if more than one change in
+ten goes unnoticed. Each of those is listed, and `.venv/bin/mutmut show NAME` prints it: a test is
+missing, or the code is not needed. Results are kept in `mutants/`; only changed functions are
+tested again.
 """
 
+import argparse
 import json
 import os
+import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 MIN_NOTICED = 0.9
 """The share of changes that a test or the type checker must notice, or that do not end."""
 
 PACKAGE = "langchain_segmind."
+
+UNIT = "tests/unit_tests"
+INTEGRATION = "tests/integration_tests"
+
+PARTS = {
+    "reader": (
+        ["_tools/*", "_output/*"],
+        [
+            *(f"{UNIT}/{name}" for name in ("tools", "output", "chat")),
+            f"{INTEGRATION}/test_structured_output.py",
+            f"--ignore={UNIT}/tools/test_laws.py",  # the other tests are quicker
+        ],
+    ),
+    "chat": (
+        ["_chat/*", "_settings/*", "chat_models.py", "jobs.py", "_model.py", "_registration.py"],
+        [
+            *(f"{UNIT}/{name}" for name in ("chat", "settings", "test_chat_models.py")),
+            *(f"{UNIT}/{name}" for name in ("test_registration.py", "test_missing_model.py")),
+            *(
+                f"{INTEGRATION}/test_{name}.py"
+                for name in ("errors", "formats", "init_chat_model", "native_calls", "native_json")
+            ),
+            *(
+                f"{INTEGRATION}/test_{name}.py"
+                for name in ("queue", "streaming", "structured_output", "tokens", "tool_calling")
+            ),
+        ],
+    ),
+    "http": (
+        ["_http/*", "_api/*", "exceptions.py", "__main__.py"],
+        [
+            *(f"{UNIT}/{name}" for name in ("http", "api", "test_exceptions.py")),
+            *(
+                f"{INTEGRATION}/test_{name}.py"
+                for name in ("connections", "environment", "errors", "queue", "report", "sending")
+            ),
+            *(
+                f"{INTEGRATION}/test_{name}.py"
+                for name in ("deadlines", "idle_connections", "secrets", "wire_faults")
+            ),
+        ],
+    ),
+    "credits": (
+        ["callbacks/*", "rate_limiters/*", "middleware.py"],
+        [
+            *(f"{UNIT}/{name}" for name in ("callbacks", "rate_limiters")),
+            *(
+                f"{INTEGRATION}/test_{name}.py"
+                for name in ("credits_callbacks", "credits_middleware", "middleware", "pacing")
+            ),
+        ],
+    ),
+    "embeddings": (
+        ["_embeddings/*", "embeddings.py"],
+        [f"{INTEGRATION}/test_embeddings.py", f"{INTEGRATION}/test_vector_stores.py"],
+    ),
+    "gateway": (
+        ["gateway/*", "testing.py"],
+        [f"{UNIT}/gateway", f"{INTEGRATION}/test_pytest_plugin.py"],
+    ),
+}
+"""Names of parts -> their modules, and the tests that must notice a change."""
 
 UNNOTICED = {0, 5, 33}
 """mutmut's codes for tests that pass, and for no tests."""
@@ -32,21 +100,52 @@ def pytest_runtest_setup() -> None:
 
 def main() -> None:
     """Test each change, list those that go unnoticed, and exit with an error if they are many."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--sample", type=int, metavar="COUNT", help="changes to test")
+    options = parser.parse_args()
     os.environ["STEPS_PER_CALL"] = "8"
     sys.setrecursionlimit(3_000)  # mutmut calls each function through two others
     from mutmut.__main__ import cli  # noqa: PLC0415 - it reads the configuration at import
+    from mutmut.configuration import config  # noqa: PLC0415 - likewise
 
-    cli(["run", "--max-children", str(os.cpu_count() or 1)], standalone_mode=False)
-    total, unnoticed = 0, []
-    for path in sorted(Path("mutants").rglob("*.meta")):
-        codes = json.loads(path.read_text())["exit_code_by_key"]
-        total += len(codes)
-        unnoticed += [name for name, code in codes.items() if code in UNNOTICED]
+    modules, tests = PARTS[options.part]
+    config().only_mutate = [f"langchain_segmind/{pattern}" for pattern in modules]
+    config().pytest_add_cli_args_test_selection = tests
+    run = ["run", "--max-children", str(os.cpu_count() or 1)]
+    names: list[str] = []
+    if options.sample:
+        with suppress(AssertionError):  # no change has this name
+            cli([*run, "none"], standalone_mode=False)
+        changes = sorted(read_outcomes(options.part))
+        count = min(options.sample, len(changes))
+        names = random.Random(0).sample(changes, count)  # noqa: S311 - no secret
+    cli([*run, *names], standalone_mode=False)
+    outcomes = read_outcomes(options.part)
+    tested = {name: outcomes[name] for name in names or outcomes}
+    unnoticed = [name for name, code in tested.items() if code in UNNOTICED]
     print(*unnoticed, sep="\n")
-    for module, count in sorted(Counter(name.rsplit(".", 1)[0] for name in unnoticed).items()):
-        print(f"{count:4} in {module}")
-    print(f"{total - len(unnoticed)} of {total} changes were noticed.")
-    sys.exit(len(unnoticed) > (1 - MIN_NOTICED) * total)
+    for module, number in sorted(Counter(name.rsplit(".", 1)[0] for name in unnoticed).items()):
+        print(f"{number:4} in {module}")
+    print(f"{len(tested) - len(unnoticed)} of {len(tested)} changes were noticed.")
+    sys.exit(len(unnoticed) > (1 - MIN_NOTICED) * len(tested))
+
+
+def read_outcomes(part: str) -> dict[str, int | None]:
+    """Return mutmut's code for each change of a part; None if it was not tested."""
+    return {
+        name: code
+        for path in find_results(part)
+        for name, code in json.loads(path.read_text())["exit_code_by_key"].items()
+    }
+
+
+def find_results(part: str) -> Iterator[Path]:
+    """Yield the files in which mutmut keeps the outcomes of a part."""
+    for pattern in PARTS[part][0]:
+        yield from Path("mutants/langchain_segmind").glob(
+            pattern.replace("*", "**/*.meta") if "*" in pattern else f"{pattern}.meta"
+        )
 
 
 if __name__ == "__main__":
