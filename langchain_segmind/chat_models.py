@@ -376,7 +376,7 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
         parallel_tool_calls: bool | None = None,
         strict: bool | None = None,
         **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
+    ) -> SegmindBinding:
         """Bind tools, which the model calls through text.
 
         Segmind does not forward tools, so the prompt describes them and the calls are parsed from
@@ -596,17 +596,23 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
         so. LangChain's callbacks are not called. The enclosing `get_segmind_credits_callback`
         blocks count the job here, and its cost where its result is fetched.
 
+        What `with_structured_output` returns has no `submit`. For an object of a schema, submit
+        with the schema as the tool that must be called: `model.bind_tools([Town],
+        tool_choice="Town").submit(...)`. Then `result().tool_calls[0]["args"]` has its fields.
+
         Args:
             prompt: The messages, as for `invoke`.
             stop: As for `invoke`.
-            kwargs: Further arguments of the call, such as `tools`.
+            kwargs: Further arguments of the call, such as `tools`. `timeout` bounds the submission.
 
         Returns:
             The job, whose `result()` waits for the reply.
 
         Raises:
             SegmindError: The job was not accepted, or that is unknown (phase `"submit"`).
-            ValueError: A message or an argument cannot be sent.
+            TypeError: An argument is unknown.
+            ValueError: A message or an argument cannot be sent, or is not JSON where the job
+                stores it.
 
         Source: https://docs.segmind.com/docs/serverless-api (asynchronous requests)
 
@@ -641,6 +647,7 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
             kwargs: The call's arguments that decide how the reply is read, such as `tools`.
 
         Raises:
+            TypeError: An argument is unknown.
             ValueError: It is not a request ID, or an argument is invalid.
         """
         return SegmindJob(request_id, self, convert_arguments(self, kwargs))

@@ -1,20 +1,24 @@
 """Jobs of Segmind's queue: submitted by one call, fetched by another, maybe elsewhere."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage
 
-from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._api.queue import Status, check_request_id, get_queue_base, read_status
+from langchain_segmind._api.queue import Status, check_request_id, get_queue_base
 from langchain_segmind._chat import formats
-from langchain_segmind._chat.reask import Call, get_message, run_call
+from langchain_segmind._chat.reask import read_final_reply
+from langchain_segmind._chat.refusals import ask_with_format
 from langchain_segmind._chat.request import create_request
 from langchain_segmind._http import APIRequest, JobRequest, QueueSender
+from langchain_segmind._settings.call_settings import CallSettings
 from langchain_segmind._tools import convert_tools
-from langchain_segmind.callbacks.handler import track_without_run
+from langchain_segmind.callbacks.handler import get_active_handlers, track_without_run
+from langchain_segmind.callbacks.tracking import UsageTracker
 
 if TYPE_CHECKING:
     import httpx
@@ -23,8 +27,24 @@ if TYPE_CHECKING:
 
 __all__ = ["SegmindJob"]
 
-KEYS = frozenset({"request_id", "base_url", "arguments"})
-"""Keys of a job as JSON."""
+KEYS = frozenset({"request_id", "model", "base_url", "arguments"})
+"""Keys of a job as JSON; further ones are optional."""
+
+READING_ARGUMENTS = frozenset(
+    {
+        "calls_in_text",
+        "function_call",
+        "functions",
+        "model",
+        "parallel_tool_calls",
+        "response_format",
+        "stop",
+        "strict",
+        "tool_choice",
+        "tools",
+    }
+)
+"""Arguments of a call that decide how its reply is read: what a job keeps."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +57,8 @@ class SegmindJob:
     Attributes:
         request_id: Segmind's id of the job.
         model: The model that fetches it.
-        arguments: The call's arguments that decide how the reply is read, such as `tools`.
+        arguments: The call's arguments that decide how the reply is read, such as `tools`, as JSON.
+        speakers: The names of the model's messages in the request, where several speak.
 
     Source: https://docs.segmind.com/docs/serverless-api (asynchronous requests)
 
@@ -55,6 +76,7 @@ class SegmindJob:
     request_id: str
     model: "ChatSegmind" = field(repr=False)
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    speakers: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __post_init__(self) -> None:
         """Check the id, which becomes a part of a URL.
@@ -75,15 +97,15 @@ class SegmindJob:
             `"queued"`, `"processing"`, `"completed"` or `"failed"`.
 
         Raises:
-            SegmindError: The request failed, or the job is not known (any more).
+            SegmindError: The request failed, or Segmind does not know the job.
         """
-        sender, _ = self._prepare({}, self.model.http_client)
-        return read_status(sender.ask(self._request))
+        sender = self._create_sender(self._get_settings(), self.model.http_client)
+        return sender.get_status(self._request)
 
     async def astatus(self) -> Status:
         """Return how far the job is; see `status`."""
-        sender, _ = self._prepare({}, self.model.http_async_client)
-        return read_status(await sender.aask(self._request))
+        sender = self._create_sender(self._get_settings(), self.model.http_async_client)
+        return await sender.aget_status(self._request)
 
     def result(self, timeout: float | None = None) -> AIMessage:
         """Wait for the job, and return the reply. It costs nothing, and can be repeated.
@@ -100,10 +122,12 @@ class SegmindJob:
         Raises:
             SegmindTimeoutError: The job is not done in time. It still runs.
             SegmindOutputError: The reply lacks a call or JSON that was required.
-            SegmindError: The job failed, or is not known (any more).
+            SegmindError: The job failed, or Segmind does not know it.
         """
-        sender, call = self._prepare({"timeout": timeout}, self.model.http_client)
-        return _finish(call, sender.follow(self._request))
+        settings = self._get_settings(timeout)
+        sender = self._create_sender(settings, self.model.http_client)
+        response = sender.fetch(self._request)
+        return read_final_reply(response, settings, formats.decode, self.speakers)
 
     async def aresult(self, timeout: float | None = None) -> AIMessage:  # noqa: ASYNC109 - as `result`
         """Wait for the job, and return the reply; see `result`.
@@ -111,8 +135,10 @@ class SegmindJob:
         Args:
             timeout: Seconds to wait at most.
         """
-        sender, call = self._prepare({"timeout": timeout}, self.model.http_async_client)
-        return _finish(call, await sender.afollow(self._request))
+        settings = self._get_settings(timeout)
+        sender = self._create_sender(settings, self.model.http_async_client)
+        response = await sender.afetch(self._request)
+        return read_final_reply(response, settings, formats.decode, self.speakers)
 
     @property
     def _request(self) -> JobRequest:
@@ -120,25 +146,25 @@ class SegmindJob:
         base = get_queue_base(model._base_url)
         return JobRequest(self.request_id, base, model.default_headers or {})
 
-    def _prepare(
-        self, arguments: Mapping[str, Any], client: "httpx.Client | httpx.AsyncClient | None"
-    ) -> tuple[QueueSender, Call]:
-        """Return what fetches the job, and what reads its reply."""
-        fixed = {"use_queue": True, "output_retries": 0, "native_response_format": False}
-        settings = self.model._get_settings(None, {**self.arguments, **fixed, **arguments})
-        # The request was sent before: what matters here is how its response is read.
-        call = run_call([HumanMessage("-")], settings, formats.decode, self.model._server)
-        next(call)
-        tracker = track_without_run(settings.model, is_paid=True)
-        return cast("QueueSender", self.model._create_sender(settings, tracker, client)), call
+    def _get_settings(self, timeout: float | None = None) -> CallSettings:
+        own = {"use_queue": True, "output_retries": 0, "timeout": timeout}
+        return self.model._get_settings(None, {**self.arguments, **own})
+
+    def _create_sender(
+        self, settings: CallSettings, client: "httpx.Client | httpx.AsyncClient | None"
+    ) -> QueueSender:
+        # No budget is checked: the job was paid for, or will be, whether it is fetched or not.
+        tracker = UsageTracker(settings.model, get_active_handlers())
+        return cast("QueueSender", self.model._create_sender(settings, tracker, client))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the job as JSON, without the key, headers and clients of its model."""
         return {
             "request_id": self.request_id,
-            "model": self.model.model,
+            "model": self._slug,
             "base_url": self.model._server,
             "arguments": dict(self.arguments),
+            "speakers": sorted(self.speakers),
         }
 
     @classmethod
@@ -147,10 +173,12 @@ class SegmindJob:
 
         Args:
             job: What `to_dict` returned.
-            model: The model that fetches it, with a key of the same account.
+            model: The model that fetches it: the same slug, with a key of the same account.
 
         Raises:
-            ValueError: It is not a job, or one of another server: the key is not sent there.
+            ValueError: It is not a job, or one of another model or server: the key is not sent
+                there.
+            TypeError: One of its arguments is unknown.
         """
         is_job = isinstance(job, Mapping) and job.keys() >= KEYS
         if not is_job or not isinstance(job["arguments"], Mapping):
@@ -160,61 +188,75 @@ class SegmindJob:
                 f"The job was submitted to {job['base_url']!r:.200}, but the model's base_url is "
                 f"{model._server!r}."
             )
-        return cls(job["request_id"], model, convert_arguments(model, job["arguments"]))
+        arguments = convert_arguments(model, job["arguments"])
+        restored = cls(job["request_id"], model, arguments, frozenset(job.get("speakers", ())))
+        if restored._slug != job["model"]:
+            raise ValueError(
+                f"The job was submitted to the model {job['model']!r:.200}, but {restored._slug!r} "
+                f"would read its reply. Pass ChatSegmind(model={job['model']!r:.200}) to from_dict."
+            )
+        return restored
+
+    @property
+    def _slug(self) -> str:
+        return str(self.arguments.get("model", self.model.model))
 
 
 def convert_arguments(model: "ChatSegmind", arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a call's arguments with the tools as JSON.
+    """Return what a job keeps of a call's arguments, as JSON.
 
     Raises:
-        ValueError: One is invalid.
+        TypeError: An argument is unknown.
+        ValueError: One is invalid, or cannot be written as JSON.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     model._get_settings(None, given)
+    if "model_name" in given:
+        given["model"] = given.pop("model_name")
     if given.get("tools"):
         given["tools"] = convert_tools(given["tools"], strict=given.get("strict"))
-    return given
+    kept = {name: value for name, value in given.items() if name in READING_ARGUMENTS}
+    try:
+        return cast("dict[str, Any]", json.loads(json.dumps(kept, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"A job is stored as JSON, but its arguments cannot be: {error}. Pass tools and "
+            "schemas that are JSON."
+        ) from None
 
 
 def submit_job(
     model: "ChatSegmind", prompt: LanguageModelInput, arguments: Mapping[str, Any]
 ) -> SegmindJob:
     """Submit a job; see `ChatSegmind.submit`."""
+    request, settings, create_job = _prepare_submission(model, prompt, arguments)
     if model.rate_limiter:
         model.rate_limiter.acquire()
-    given = convert_arguments(model, arguments)
-    sender, request = _prepare_submission(model, prompt, given, model.http_client)
-    return SegmindJob(sender.submit(request).request_id, model, given)
+    tracker = track_without_run(settings.model)
+    sender = cast("QueueSender", model._create_sender(settings, tracker, model.http_client))
+    return create_job(sender.submit(request).request_id)
 
 
 async def asubmit_job(
     model: "ChatSegmind", prompt: LanguageModelInput, arguments: Mapping[str, Any]
 ) -> SegmindJob:
     """Submit a job; see `ChatSegmind.submit`."""
+    request, settings, create_job = _prepare_submission(model, prompt, arguments)
     if model.rate_limiter:
         await model.rate_limiter.aacquire()
-    given = convert_arguments(model, arguments)
-    sender, request = _prepare_submission(model, prompt, given, model.http_async_client)
-    return SegmindJob((await sender.asubmit(request)).request_id, model, given)
+    tracker = track_without_run(settings.model)
+    sender = cast("QueueSender", model._create_sender(settings, tracker, model.http_async_client))
+    return create_job((await sender.asubmit(request)).request_id)
 
 
 def _prepare_submission(
-    model: "ChatSegmind",
-    prompt: LanguageModelInput,
-    arguments: Mapping[str, Any],
-    client: "httpx.Client | httpx.AsyncClient | None",
-) -> tuple[QueueSender, APIRequest]:
+    model: "ChatSegmind", prompt: LanguageModelInput, arguments: Mapping[str, Any]
+) -> tuple[APIRequest, CallSettings, Callable[[str], SegmindJob]]:
+    """Return what is submitted, its settings, and what creates the job of a request ID."""
+    kept = convert_arguments(model, arguments)
     settings = model._get_settings(None, {**arguments, "use_queue": True})
     request = create_request(model._convert_input(prompt).to_messages(), settings)
-    tracker = track_without_run(settings.model)
-    sender = cast("QueueSender", model._create_sender(settings, tracker, client))
-    return sender, model._encode(request, settings)
-
-
-def _finish(call: Call, response: APIResponse) -> AIMessage:
-    """Return the message of a call that asks for nothing more."""
-    try:
-        call.send(response)
-    except StopIteration as end:
-        return get_message(end.value)
-    raise AssertionError("a job is not asked again")
+    create_job = partial(SegmindJob, model=model, arguments=kept, speakers=request.speakers)
+    # Without a `response_format` that is known to be refused.
+    sent = next(ask_with_format(request, model._server))
+    return model._encode(sent, settings), settings, create_job

@@ -129,6 +129,14 @@ def create_error(
     )
 
 
+def replace_advice(error: SegmindError, advice: str) -> None:
+    """Replace what an error's message says to do, or add it if the message says nothing."""
+    message, own = str(error), f" {error.advice}"
+    new = f" {advice}" if advice else ""
+    replaced = message.replace(own, new) if own.strip() and own in message else f"{message}{new}"
+    error.args = (replaced,)
+
+
 def get_error_class(status_code: int, body: str) -> type[SegmindError]:
     """Return the class for a status, or by the body where a status has several causes."""
     if status_code in CONTEXT_OVERFLOW_STATUSES and CONTEXT_OVERFLOW.search(body):

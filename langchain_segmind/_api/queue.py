@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Literal, get_args
 
 from langchain_segmind._api.endpoint import (
@@ -25,6 +26,7 @@ from langchain_segmind._api.errors import (
     INVALID_REQUEST,
     create_error,
     parse_error_text,
+    replace_advice,
 )
 from langchain_segmind._api.json_body import UnreadableNumberError, parse_json
 from langchain_segmind.exceptions import (
@@ -56,6 +58,8 @@ METRIC_HEADERS: Mapping[str, str] = {
 }
 """The header of v1 for each metric of a job; v1 has none for the last two."""
 
+OUTPUT_ADVICE = "The job was billed. Segmind's support can look it up by its request_id."
+"""What to do if a job is done, but there is no reply in its output."""
 
 ERROR_KEYS = frozenset({"error", "type", "code", "status", "request_id"})
 """What a provider's error consists of."""
@@ -96,19 +100,28 @@ def read_request_id(response: APIResponse) -> str:
     raise create_error(response, SegmindResponseError, problem, "submit")
 
 
-def read_status(response: APIResponse) -> Status:
+def read_status(response: APIResponse, request_id: str) -> Status:
     """Return the status in an answer of the queue, whatever its HTTP status is.
 
+    Args:
+        response: The answer.
+        request_id: The id of the job that was asked for.
+
     Raises:
-        SegmindError: There is none.
+        SegmindError: There is no status, or it is that of another job.
     """
     try:
-        return STATUSES[STATUSES.index(parse_json(response.body)["status"].lower())]
+        answer = parse_json(response.body)
+        status = STATUSES[STATUSES.index(answer["status"].lower())]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        if not response.is_success:
+            raise create_error(response) from None
         problem = f"The queue answered {response.status_code} without a known status"
-    if response.is_success:
-        raise create_error(response, SegmindResponseError, problem)
-    raise create_error(response)
+    else:
+        if answer.get("request_id") in (None, request_id):
+            return status
+        problem = f"The queue was asked for the job {request_id}, but answered for another one"
+    raise create_error(response, SegmindResponseError, problem)
 
 
 def read_answer(response: APIResponse, request_id: str) -> APIResponse:
@@ -117,35 +130,37 @@ def read_answer(response: APIResponse, request_id: str) -> APIResponse:
     `output` is a provider's JSON, as a string or as it is; or a text, without a provider's JSON.
 
     Raises:
-        SegmindError: The job failed.
+        SegmindError: The job failed, or its output cannot be used.
     """
-    if read_status(response) == "failed":
-        raise create_failure(response, request_id)
-    try:
-        job = parse_json(response.body, exact={"output"})
-    except UnreadableNumberError as error:
-        problem = f"The job {request_id} is done, but its output is not usable: {error}"
-        raise _create_error(response, problem, request_id) from None
-    output = job.get("output")
-    if output is None:
-        problem = f"The job {request_id} is done, but has no output"
-        raise _create_error(response, problem, request_id)
-    body = _find_completion(output)
-    if body is None:
-        text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-        message = {"role": "assistant", "content": text, "reasoning": job.get("reasoning")}
-        body = json.dumps({"choices": [{"message": message}]}).encode()
+    status = read_status(response, request_id)
+    job = parse_json(response.body)
     headers = {
         **response.headers,
         **_read_metrics(job.get("metrics")),
         REQUEST_ID_HEADER: request_id,
     }
-    return replace(response, body=body, headers=headers)
+    response = replace(response, headers=headers)
+    if status == "failed":
+        raise create_failure(response)
+    try:
+        output = parse_json(response.body, exact={"output"}).get("output")
+    except UnreadableNumberError as error:
+        problem = f"The job {request_id} is done, but its output is not usable: {error}"
+        raise create_job_output_error(response, problem) from None
+    if output is None:
+        raise create_job_output_error(response, f"The job {request_id} is done, but has no output")
+    body = _find_completion(output)
+    if body is None:
+        text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+        message = {"role": "assistant", "content": text, "reasoning": job.get("reasoning")}
+        body = json.dumps({"choices": [{"message": message}]}).encode()
+    return replace(response, body=body)
 
 
-def _create_error(response: APIResponse, problem: str, request_id: str) -> SegmindError:
+def create_job_output_error(response: APIResponse, problem: str) -> SegmindError:
+    """Return the error for a job that is done, and so was billed, but has no reply."""
     error = create_error(response, SegmindResponseError, problem)
-    error.request_id = request_id
+    replace_advice(error, OUTPUT_ADVICE)
     return error
 
 
@@ -182,13 +197,16 @@ def _read_metrics(metrics: Any) -> dict[str, str]:
     }
 
 
-def create_failure(response: APIResponse, request_id: str) -> SegmindError:
+def create_failure(response: APIResponse) -> SegmindError:
     """Return the error for a job that failed, in the class that v1 has for the server's words."""
     text = parse_error_text(response.body.decode(errors="replace"))
     classes = (error_class for words, error_class in FAILURES.items() if words.search(text))
     error_class = next(classes, SegmindAPIError)
-    error = create_error(response, error_class, "The job failed, which is not billed")
-    error.request_id = request_id
+    # A failure can come with a 200, which otherwise is the status of what was billed.
+    failed = replace(response, status_code=HTTPStatus.UNPROCESSABLE_ENTITY.value)
+    error = create_error(failed, error_class, "The job failed, which is not billed")
+    if advice := FAILURE_ADVICE.get(error_class):
+        replace_advice(error, advice)
     return error
 
 
@@ -202,3 +220,13 @@ FAILURES: Mapping[re.Pattern[str], type[SegmindError]] = {
     re.compile("invalid|validation|must be", re.IGNORECASE): SegmindInvalidRequestError,
 }
 """Classes by words, the first that occurs; any other failure is an error of the server."""
+
+FAILURE_ADVICE: Mapping[type[SegmindError], str] = {
+    SegmindAPIError: (
+        "Submit it again; if it fails again, look for the reason in its messages and parameters."
+    ),
+    SegmindInvalidRequestError: (
+        "The same request will fail again: change its messages or parameters."
+    ),
+}
+"""What to do about a failed job, where that differs from a failed call of v1."""

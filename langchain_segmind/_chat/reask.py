@@ -4,7 +4,7 @@ A reply that does not meet the requirements is shown to the model with the reaso
 asked again. LangChain sees one call: one start, one end, and the usage of all requests.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from langchain_core.outputs import ChatResult
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
+from langchain_segmind._api.queue import create_job_output_error
 from langchain_segmind._chat.names import remove_name
 from langchain_segmind._chat.refusals import ask_with_format
 from langchain_segmind._chat.request import ChatRequest, create_request
@@ -31,6 +32,7 @@ from langchain_segmind._output.structured_output import (
     read_structured_output,
 )
 from langchain_segmind._settings.call_settings import CallSettings
+from langchain_segmind._tools import ParsedReply
 from langchain_segmind.exceptions import SegmindOutputError, SegmindResponseError
 
 Call = Generator[ChatRequest, APIResponse, ChatResult]
@@ -47,6 +49,9 @@ KEPT = "not a call: the reply before it is kept"
 REASK = "That reply cannot be used: {problem}. {instruction}"
 WRITE_CALLS = "Reply again with nothing but the whole list of calls, corrected."
 WRITE_JSON = "Reply again with nothing but the JSON."
+
+FINAL_ADVICE = "Reword the request, or offer a tool or schema that fits it, and submit it again."
+"""What to do about the reply of a job, which `output_retries` does not apply to."""
 
 
 def run_call(
@@ -74,11 +79,7 @@ def run_call(
     while True:
         request = create_request(conversation, settings)
         response = yield from ask_with_format(request, base_url)
-        completion = move_thoughts(_decode(response, decode), settings)
-        if speakers := request.speakers:
-            completion = replace(completion, text=remove_name(completion.text, speakers))
-        parsed = read_completion(completion, settings)
-        result = create_chat_result(completion, parsed, response.headers, settings)
+        parsed, result = _read_response(response, settings, decode, request.speakers)
         message = get_message(result)
         replies.append(message)
         is_last = len(replies) > settings.output_retries or find_ending(message).is_final
@@ -113,6 +114,38 @@ def run_call(
     return describe_result(result)
 
 
+def read_final_reply(
+    response: APIResponse, settings: CallSettings, decode: Decode, speakers: Collection[str] = ()
+) -> AIMessage:
+    """Return the reply in a response after which the model is not asked again.
+
+    Args:
+        response: The response.
+        settings: The settings of the call that it answers.
+        decode: Parses a response body.
+        speakers: The names of the model's messages in the request.
+
+    Raises:
+        SegmindOutputError: The reply lacks the call or JSON that was required.
+        SegmindResponseError: The response is not a completion.
+    """
+    _, result = _read_response(response, settings, decode, speakers)
+    message = get_message(result)
+    if unmet := find_unmet_requirement(message, settings):
+        raise create_output_error([unmet], [message], FINAL_ADVICE)
+    return get_message(describe_result(result))
+
+
+def _read_response(
+    response: APIResponse, settings: CallSettings, decode: Decode, speakers: Collection[str]
+) -> tuple[ParsedReply, ChatResult]:
+    completion = move_thoughts(_decode(response, settings, decode), settings)
+    if speakers:
+        completion = replace(completion, text=remove_name(completion.text, speakers))
+    parsed = read_completion(completion, settings)
+    return parsed, create_chat_result(completion, parsed, response.headers, settings)
+
+
 def _get_balance(message: AIMessage) -> dict[str, Any]:
     balance = message.response_metadata.get("remaining_credits")
     return {} if balance is None else {"remaining_credits": balance}
@@ -123,12 +156,14 @@ def get_message(result: ChatResult) -> AIMessage:
     return cast("AIMessage", result.generations[0].message)
 
 
-def _decode(response: APIResponse, decode: Decode) -> Completion:
+def _decode(response: APIResponse, settings: CallSettings, decode: Decode) -> Completion:
     try:
         return decode(response.body)
     except ValueError as error:
         problem = f"The server answered {response.status_code}, but the body {error}"
     # Raised after the block: chained, the error would show the frames of the JSON decoder.
+    if settings.is_queued:
+        raise create_job_output_error(response, problem)
     raise create_error(response, SegmindResponseError, problem)
 
 
@@ -205,12 +240,14 @@ def describe_rejected(message: AIMessage, reason: str) -> dict[str, Any]:
 
 
 def create_output_error(
-    problems: Sequence[str], replies: Sequence[AIMessage]
+    problems: Sequence[str],
+    replies: Sequence[AIMessage],
+    advice: str = SegmindOutputError.advice,
 ) -> SegmindOutputError:
     """Return the error for a requirement that no reply met."""
     last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
     reasons = "; then: ".join(dict.fromkeys(problem.rstrip(".") for problem in problems))
-    advice = f"{find_ending(last).advice} {SegmindOutputError.advice}".strip()
+    advice = f"{find_ending(last).advice} {advice}".strip()
     return SegmindOutputError(
         f"The model was asked {times}, but its reply cannot be used: {reasons}. {advice}",
         replies=replies,

@@ -358,7 +358,8 @@ class Attempt:
         if self.response is None:
             advice = SHORTAGE_ADVICE if is_shortage(error) else error_class.advice
             return error_class(f"{problem}. {advice}", phase=phase)
-        problem = f"The response broke off and may have been billed. {problem}"
+        billed = " and may have been billed" if self._request.method == "POST" else ""
+        problem = f"The response broke off{billed}. {problem}"
         return create_error(self._create_response(), error_class, problem, phase)
 
 

@@ -9,13 +9,16 @@ from time import monotonic
 from typing import Any
 
 from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, APIResponse
-from langchain_segmind._api.errors import create_error
+from langchain_segmind._api.errors import MISSING, create_error, replace_advice
 from langchain_segmind._api.queue import read_status
 from langchain_segmind._api.url import create_url
 from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind.exceptions import (
+    SegmindAuthenticationError,
+    SegmindConnectionError,
     SegmindError,
+    SegmindInsufficientCreditsError,
     SegmindInvalidRequestError,
     SegmindResponseError,
     SegmindTimeoutError,
@@ -44,6 +47,13 @@ MAX_UNREADABLE = 5
 
 NEW_JOB_SECONDS = 30.0
 """How long a job that was just submitted may be unknown."""
+
+USEFUL_ADVICE = (
+    SegmindAuthenticationError,
+    SegmindConnectionError,
+    SegmindInsufficientCreditsError,
+)
+"""Errors whose advice helps with a poll, too."""
 
 Polling = Generator[APIRequest | float, APIResponse | SegmindError | None, APIResponse]
 """Yields requests and pauses in seconds; receives a request's response or error."""
@@ -77,11 +87,12 @@ class Steps:
         polling: Yields the steps.
 
     Attributes:
-        result: The queue's answer, once the job is done.
+        result: The queue's answer; set once the job is done.
     """
 
+    result: APIResponse
+
     def __init__(self, polling: Polling) -> None:
-        self.result: APIResponse | None = None
         self._polling = polling
 
     def advance(self, answer: APIResponse | SegmindError | None) -> APIRequest | float | None:
@@ -120,6 +131,7 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         try:
             answer = yield from _ask_once(job)
         except SegmindError as error:
+            drop_call_advice(error)
             unreadable += isinstance(error, SegmindResponseError)
             is_passing = _is_passing(error, is_new=is_new and waited < NEW_JOB_SECONDS)
             if not is_passing or unreadable > MAX_UNREADABLE:
@@ -130,14 +142,15 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
             if answer is not None:
                 return answer
         if deadline.remaining <= MIN_POLL_SECONDS:
-            raise explain_job_error(_create_timeout(job, waited, failure), job)
+            raise explain_job_error(_create_timeout(job, monotonic() - start, failure), job)
         pause = _get_next_pause(pause, waited, failure)
 
 
 def _is_passing(error: SegmindError, *, is_new: bool) -> bool:
     """Whether a poll that failed may succeed later."""
     if isinstance(error, SegmindResponseError):
-        return error.status_code == HTTPStatus.OK
+        is_redirect = error.status_code is not None and 300 <= error.status_code < 400  # noqa: PLR2004 - RFC 9110
+        return not is_redirect
     return error.is_retryable or (is_new and error.status_code == HTTPStatus.NOT_FOUND)
 
 
@@ -162,9 +175,10 @@ def _ask_once(job: JobRequest) -> Generator[APIRequest, Any, APIResponse | None]
         SegmindError: The poll failed.
     """
     answer = yield from _ask(job, "/status")
-    if read_status(answer) == "completed":
+    if read_status(answer, job.request_id) == "completed":
         answer = yield from _ask(job)
-    return answer if read_status(answer) in {"completed", "failed"} else None
+    is_done = read_status(answer, job.request_id) in {"completed", "failed"}
+    return answer if is_done else None
 
 
 def _ask(job: JobRequest, path: str = "") -> Generator[APIRequest, Any, APIResponse]:
@@ -181,16 +195,24 @@ def _create_timeout(job: JobRequest, waited: float, failure: SegmindError | None
     )
 
 
+def drop_call_advice(error: SegmindError) -> None:
+    """Remove from the error of a poll what only a call that runs a model can do about it."""
+    if not isinstance(error, USEFUL_ADVICE):
+        replace_advice(error, "")
+
+
 def explain_job_error(error: SegmindError, job: JobRequest) -> SegmindError:
     """Return an error with the id of the job, and how to fetch its result."""
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        response = APIResponse(HTTPStatus.NOT_FOUND, error.headers, (error.body or "").encode())
+    if error.status_code in MISSING:
+        response = APIResponse(error.status_code, error.headers, (error.body or "").encode())
         problem = (
-            f"Segmind does not know the job {job.request_id} (any more): results are kept for "
-            "about an hour, and for the key that submitted it"
+            f"Segmind does not know the job {job.request_id}: results are kept for about an hour, "
+            "and for the key that submitted the job"
         )
         error = create_error(response, SegmindInvalidRequestError, problem)
+        replace_advice(error, "Check the request ID, the key and base_url.")
     else:
+        drop_call_advice(error)
         error.args = (f"{error} The job is not lost: {describe_fetch(job)}",)
         error.is_retryable = False  # another call would be another job
     error.request_id = job.request_id

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from langchain_segmind._api.endpoint import APIResponse
-from langchain_segmind._api.queue import read_answer, read_request_id, read_status
+from langchain_segmind._api.errors import replace_advice
+from langchain_segmind._api.queue import Status, read_answer, read_request_id, read_status
 from langchain_segmind._http import polling
 from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.client import RequestObserver, Sender
@@ -29,26 +30,20 @@ POLL_SECONDS = 30.0
 """The timeout of a poll for the status."""
 
 
-class JobRunsOnError(Exception):
-    """Stands for the answer that was not waited for."""
+UNKNOWN_ADVICE = (
+    "It is unknown whether the queue accepted the job: it may run and be billed. It was not "
+    "submitted again."
+)
+
+NO_QUEUE_ADVICE = "If the server at base_url has no queue (v2), call invoke with use_queue=False."
 
 
-class Submission:
-    """Observes a submission: the job's result, not its acceptance, is the response of the call."""
-
-    def __init__(self, observer: RequestObserver) -> None:
-        self.on_request_sent = observer.on_request_sent
-        self.on_failure = observer.on_failure
-
-    def on_wait(self) -> None:
-        """Ignore the event."""
-
-    def on_response(self, response: APIResponse) -> None:
-        """Wait for the result."""
+class NotAwaitedError(Exception):
+    """The result of a job that runs on is no longer waited for."""
 
 
 class NoObserver:
-    """Observes nothing: a poll is no request of its own."""
+    """Ignores all events: a poll costs nothing."""
 
     def on_request_sent(self) -> None:
         """Ignore the event."""
@@ -61,6 +56,21 @@ class NoObserver:
 
     def on_failure(self, error: BaseException) -> None:
         """Ignore the event."""
+
+
+class SubmissionObserver(NoObserver):
+    """Reports a submission but its response: that of the call is the job's result."""
+
+    def __init__(self, observer: RequestObserver) -> None:
+        self._observer = observer
+
+    def on_request_sent(self) -> None:
+        """A job is being submitted."""
+        self._observer.on_request_sent()
+
+    def on_failure(self, error: BaseException) -> None:
+        """It was not accepted, or that is unknown."""
+        self._observer.on_failure(error)
 
 
 class QueueSender:
@@ -90,7 +100,7 @@ class QueueSender:
         self._poll_options = {"api_key": api_key, "client": client}
         self._submitter = Sender(
             timeout=timeout,
-            observer=Submission(observer),
+            observer=SubmissionObserver(observer),
             is_submission=True,
             **self._poll_options,
             **options,
@@ -102,11 +112,17 @@ class QueueSender:
         Raises:
             SegmindError: The job was not accepted, failed, or is not done by the deadline.
         """
-        return self.follow(self.submit(request), pause=polling.FIRST_WAIT_SECONDS)
+        job = self.submit(request)
+        with self._counting_the_job():
+            answer = self._wait(job, pause=polling.FIRST_WAIT_SECONDS)
+        return self._read(answer, job)
 
     async def asend(self, request: APIRequest) -> APIResponse:
         """Run a request as a job; see `send`."""
-        return await self.afollow(await self.asubmit(request), pause=polling.FIRST_WAIT_SECONDS)
+        job = await self.asubmit(request)
+        with self._counting_the_job():
+            answer = await self._await(job, pause=polling.FIRST_WAIT_SECONDS)
+        return self._read(answer, job)
 
     def submit(self, request: APIRequest) -> JobRequest:
         """Submit a job.
@@ -117,21 +133,55 @@ class QueueSender:
         try:
             return self._read_job(self._submitter.send(request), request)
         except SegmindError as error:
-            raise _explain_submission(error) from None
+            _explain_submission(error)
+            raise
 
     async def asubmit(self, request: APIRequest) -> JobRequest:
         """Submit a job; see `submit`."""
         try:
             return self._read_job(await self._submitter.asend(request), request)
         except SegmindError as error:
-            raise _explain_submission(error) from None
+            _explain_submission(error)
+            raise
 
-    def follow(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
-        """Wait for a job, and return its result; see `poll`."""
+    def fetch(self, job: JobRequest) -> APIResponse:
+        """Wait for a job that was submitted before, and return its result as v1 answers.
+
+        Raises:
+            SegmindError: The job failed, is not known, or is not done by the deadline.
+        """
+        return self._read(self._wait(job), job)
+
+    async def afetch(self, job: JobRequest) -> APIResponse:
+        """Wait for a job; see `fetch`."""
+        return self._read(await self._await(job), job)
+
+    def get_status(self, job: JobRequest) -> Status:
+        """Ask for a job's status once.
+
+        Raises:
+            SegmindError: The request failed, or the job is not known.
+        """
+        request = job.create_poll("/status")
+        try:
+            return read_status(self._create_poller(request).send(request), job.request_id)
+        except SegmindError as error:
+            raise explain_job_error(error, job) from None
+
+    async def aget_status(self, job: JobRequest) -> Status:
+        """Ask for a job's status once; see `get_status`."""
+        request = job.create_poll("/status")
+        try:
+            return read_status(await self._create_poller(request).asend(request), job.request_id)
+        except SegmindError as error:
+            raise explain_job_error(error, job) from None
+
+    def _wait(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
+        """Return the queue's answer once a job is done; see `poll`."""
         self._observer.on_wait()
         steps = Steps(poll(job, self._submitter.deadline, pause=pause))
         answer: APIResponse | SegmindError | None = None
-        with self._reporting(job):
+        with _naming(job):
             while (step := steps.advance(answer)) is not None:
                 answer = None
                 if isinstance(step, float):
@@ -141,14 +191,14 @@ class QueueSender:
                     answer = self._create_poller(step).send(step)
                 except SegmindError as error:
                     answer = error
-        return self._finish(steps.result, job)
+        return steps.result
 
-    async def afollow(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
-        """Wait for a job; see `follow`."""
+    async def _await(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
+        """Return the queue's answer once a job is done; see `poll`."""
         self._observer.on_wait()
         steps = Steps(poll(job, self._submitter.deadline, pause=pause))
         answer: APIResponse | SegmindError | None = None
-        with self._reporting(job):
+        with _naming(job):
             while (step := steps.advance(answer)) is not None:
                 answer = None
                 if isinstance(step, float):
@@ -158,17 +208,15 @@ class QueueSender:
                     answer = await self._create_poller(step).asend(step)
                 except SegmindError as error:
                     answer = error
-        return self._finish(steps.result, job)
+        return steps.result
 
     @contextmanager
-    def _reporting(self, job: JobRequest) -> Iterator[None]:
-        """Report what ends the polling early, with the job's id: it runs on, and is billed."""
+    def _counting_the_job(self) -> Iterator[None]:
+        """Report that the result is not awaited, if the polling ends early: the job is billed."""
         try:
             yield
-        except BaseException as error:
-            self._observer.on_failure(JobRunsOnError())
-            if not isinstance(error, SegmindError):
-                error.add_note(f"The job {job.request_id} runs on: {describe_fetch(job)}")
+        except BaseException:
+            self._observer.on_failure(NotAwaitedError())
             raise
 
     def _read_job(self, submitted: APIResponse, request: APIRequest) -> JobRequest:
@@ -183,30 +231,6 @@ class QueueSender:
             self._observer.on_failure(error)
             raise
 
-    def ask(self, job: JobRequest) -> APIResponse:
-        """Ask for a job's status once.
-
-        Raises:
-            SegmindError: The request failed, or the job is not known (any more).
-        """
-        try:
-            request = job.create_poll("/status")
-            answer = self._create_poller(request).send(request)
-            read_status(answer)
-        except SegmindError as error:
-            raise explain_job_error(error, job) from None
-        return answer
-
-    async def aask(self, job: JobRequest) -> APIResponse:
-        """Ask for a job's status once; see `ask`."""
-        try:
-            request = job.create_poll("/status")
-            answer = await self._create_poller(request).asend(request)
-            read_status(answer)
-        except SegmindError as error:
-            raise explain_job_error(error, job) from None
-        return answer
-
     def _create_poller(self, request: APIRequest) -> Sender:
         """Return a sender for one poll: a status is short, a result may take its time."""
         left = self._submitter.deadline.remaining
@@ -217,10 +241,9 @@ class QueueSender:
             **self._poll_options,
         )
 
-    def _finish(self, done: APIResponse | None, job: JobRequest) -> APIResponse:
-        assert done is not None  # noqa: S101 - the last step has it
+    def _read(self, answer: APIResponse, job: JobRequest) -> APIResponse:
         try:
-            response = read_answer(done, job.request_id)
+            response = read_answer(answer, job.request_id)
         except SegmindError as error:
             self._observer.on_failure(error)
             raise
@@ -228,16 +251,23 @@ class QueueSender:
         return response
 
 
-def _explain_submission(error: SegmindError) -> SegmindError:
-    """Return the error of a submission, which says so if the job may have been accepted."""
+@contextmanager
+def _naming(job: JobRequest) -> Iterator[None]:
+    """Add the job's id to other exceptions than ours: it runs on, and is billed."""
+    try:
+        yield
+    except SegmindError:
+        raise
+    except BaseException as error:
+        error.add_note(f"The job {job.request_id} runs on: {describe_fetch(job)}")
+        raise
+
+
+def _explain_submission(error: SegmindError) -> None:
+    """Say in the error of a submission if the job may have been accepted."""
     if may_be_accepted(error):
         error.phase = "submit"
         error.is_retryable = False
-        advice = (
-            "It is unknown whether the queue accepted the job: it may run and be billed, and was "
-            "not submitted again."
-        )
-        error.args = (f"{error} {advice}",)
+        replace_advice(error, UNKNOWN_ADVICE)
     elif error.status_code == HTTPStatus.NOT_FOUND:
-        error.args = (f"{error} If base_url has no queue (v2), pass use_queue=False.",)
-    return error
+        error.args = (f"{error} {NO_QUEUE_ADVICE}",)

@@ -306,21 +306,25 @@ def _register_active_handlers() -> None:
     register_configure_hook(_active_handlers, inheritable=True)
 
 
-def track_without_run(model: str, *, is_paid: bool = False) -> UsageTracker:
+def get_active_handlers() -> tuple[SegmindCreditsCallbackHandler, ...]:
+    """Return the handlers of the enclosing `get_segmind_credits_callback` blocks."""
+    group = _active_handlers.get()
+    return group.handlers if group else ()
+
+
+def track_without_run(model: str) -> UsageTracker:
     """Return a tracker with the handlers of the enclosing blocks, for what is no LangChain run.
 
     Args:
         model: The slug.
-        is_paid: Whether it fetches a job that was submitted before, which costs nothing more.
 
     Raises:
         SegmindBudgetExceededError: A handler refuses the call.
     """
-    group = _active_handlers.get()
-    handlers = group.handlers if group else ()
-    for handler in () if is_paid else handlers:
+    handlers = get_active_handlers()
+    for handler in handlers:
         handler.check()
-    return UsageTracker(model, handlers, is_fetch=is_paid)
+    return UsageTracker(model, handlers)
 
 
 @contextmanager

@@ -122,18 +122,12 @@ class UsageTracker:
     Args:
         model: The slug.
         handlers: The handlers.
-        is_fetch: Whether the call fetches the result of a job, which may have been fetched before.
     """
 
     def __init__(
-        self,
-        model: str,
-        handlers: "Sequence[SegmindCreditsCallbackHandler]" = (),
-        *,
-        is_fetch: bool = False,
+        self, model: str, handlers: "Sequence[SegmindCreditsCallbackHandler]" = ()
     ) -> None:
         self.model = model
-        self._is_fetch = is_fetch
         self._is_job = False
         self.handlers = handlers
         self._requests = 0
@@ -162,7 +156,7 @@ class UsageTracker:
 
     def on_failure(self, error: BaseException) -> None:
         """Count what an error response reports, or that there was none."""
-        if self._sent_at is None or self._is_fetch:
+        if self._sent_at is None:
             return
         if isinstance(error, SegmindError) and error.status_code is not None:
             self._add_receipt(error, error.status_code, self._sent_at)

@@ -317,7 +317,7 @@ def test_an_answer_without_an_id_may_have_submitted_a_job(body) -> None:
 @pytest.mark.parametrize("word", ["QUEUED", "PROCESSING", "COMPLETED", "FAILED"])
 def test_a_status_is_read(word) -> None:
     """In lower case."""
-    assert read_status(answer(word)) == word.lower()
+    assert read_status(answer(word), "job-1") == word.lower()
 
 
 @pytest.mark.parametrize(
