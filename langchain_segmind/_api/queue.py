@@ -217,7 +217,9 @@ FAILURES: Mapping[re.Pattern[str], type[SegmindError]] = {
     ): SegmindInsufficientCreditsError,
     re.compile("rate.?limit|too many requests", re.IGNORECASE): SegmindRateLimitError,
     INVALID_REQUEST: SegmindInvalidRequestError,
-    re.compile("invalid|validation|must be", re.IGNORECASE): SegmindInvalidRequestError,
+    re.compile(
+        "invalid|validation|must be|not support|unsupported|response.?format|schema", re.IGNORECASE
+    ): SegmindInvalidRequestError,
 }
 """Classes by words, the first that occurs; any other failure is an error of the server."""
 

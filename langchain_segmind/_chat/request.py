@@ -20,6 +20,10 @@ IMAGE_URL_ADVICE = (
 )
 
 
+REFUSED_STATUSES = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+"""Statuses of a request that is refused for an image; the second is that of a failed job."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A conversation and how to answer it.
@@ -57,8 +61,9 @@ def explain_image_urls(request: ChatRequest) -> Iterator[None]:
     try:
         yield
     except SegmindInvalidRequestError as error:
+        is_refused = error.status_code in REFUSED_STATUSES
         images = (part for turn in request.turns for part in turn.parts if isinstance(part, Image))
-        if error.status_code == HTTPStatus.BAD_REQUEST and any(image.url for image in images):
+        if is_refused and any(image.url for image in images):
             error.args = (f"{error} {IMAGE_URL_ADVICE}",)
         raise
 

@@ -55,6 +55,11 @@ USEFUL_ADVICE = (
 )
 """Errors whose advice helps with a poll, too."""
 
+UNKNOWN_JOB_ADVICE = (
+    "Results are kept for about an hour, and only for the key that submitted the job: check the "
+    "request ID, the key and base_url."
+)
+
 Polling = Generator[APIRequest | float, APIResponse | SegmindError | None, APIResponse]
 """Yields requests and pauses in seconds; receives a request's response or error."""
 
@@ -191,7 +196,7 @@ def _ask(job: JobRequest, path: str = "") -> Generator[APIRequest, Any, APIRespo
 def _create_timeout(job: JobRequest, waited: float, failure: SegmindError | None) -> SegmindError:
     last = f" The last poll failed: {failure}" if failure else ""
     return SegmindTimeoutError(
-        f"The job {job.request_id} is not done after {waited:.0f} s.{last}", phase="wait"
+        f"The job {job.request_id} is not done after {waited:.1f} s.{last}", phase="wait"
     )
 
 
@@ -205,12 +210,9 @@ def explain_job_error(error: SegmindError, job: JobRequest) -> SegmindError:
     """Return an error with the id of the job, and how to fetch its result."""
     if error.status_code in MISSING:
         response = APIResponse(error.status_code, error.headers, (error.body or "").encode())
-        problem = (
-            f"Segmind does not know the job {job.request_id}: results are kept for about an hour, "
-            "and for the key that submitted the job"
-        )
+        problem = f"Segmind does not know the job {job.request_id}"
         error = create_error(response, SegmindInvalidRequestError, problem)
-        replace_advice(error, "Check the request ID, the key and base_url.")
+        replace_advice(error, UNKNOWN_JOB_ADVICE)
     else:
         drop_call_advice(error)
         error.args = (f"{error} The job is not lost: {describe_fetch(job)}",)

@@ -7,8 +7,11 @@ import pickle
 import threading
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.caches import InMemoryCache
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from langchain_segmind import (
@@ -25,11 +28,13 @@ from langchain_segmind import (
     SegmindModelNotFoundError,
     SegmindOutputError,
     SegmindRateLimitError,
+    SegmindResponseError,
     SegmindTimeoutError,
     get_segmind_credits_callback,
 )
+from langchain_segmind._chat import refusals
 from langchain_segmind._http import Sender, polling
-from langchain_segmind.gateway import Gateway
+from langchain_segmind.gateway import Completion, Gateway
 from tests.conftest import SECRET, Caller
 from tests.support.limiters import CountingLimiter
 from tests.support.raw_server import RawServer, answer, close
@@ -251,7 +256,7 @@ def test_used_up_credits_refuse_the_submission(caller, slug) -> None:
         assert gateway.polls == []
 
 
-def test_a_call_that_is_late_can_be_fetched_without_paying_again(caller, slug) -> None:
+def test_a_call_that_is_late_can_be_fetched_without_paying_again(caller, slug, monkeypatch) -> None:
     """The error has the id of the job."""
     is_done = threading.Event()
 
@@ -260,12 +265,11 @@ def test_a_call_that_is_late_can_be_fetched_without_paying_again(caller, slug) -
         return "Here it is."
 
     with Gateway(api_key=SECRET, credits=10, replies=wait) as gateway:
-        model = caller.connect(gateway.base_url, model=slug, use_queue=True, timeout=0.5)
-        with (
-            get_segmind_credits_callback() as credits_,
-            pytest.raises(SegmindTimeoutError, match="get_job") as caught,
-        ):
-            caller.invoke(model, "hi")
+        model = caller.connect(gateway.base_url, model=slug, use_queue=True, timeout=60)
+        with monkeypatch.context() as patch, get_segmind_credits_callback() as credits_:
+            patch.setattr(polling, "MIN_POLL_SECONDS", 1e9)  # no time for a second poll
+            with pytest.raises(SegmindTimeoutError, match="get_job") as caught:
+                caller.invoke(model, "hi")
         assert credits_.total.is_cost_estimated
         job = model.get_job(caught.value.request_id)
         assert caller.status(job) in {"queued", "processing"}
@@ -302,8 +306,9 @@ async def test_a_cancelled_call_stops_polling(slug, monkeypatch) -> None:
             call = asyncio.create_task(model.ainvoke("hi"))
             await asyncio.to_thread(has_polled.wait, 20)
             call.cancel()
-            with pytest.raises(asyncio.CancelledError):
+            with pytest.raises(asyncio.CancelledError) as caught:
                 await call
+        assert gateway.polls[0].job_id in "".join(caught.value.__notes__)
         polls = len(gateway.polls)
         assert credits_.total.is_cost_estimated
         is_done.set()
@@ -311,6 +316,171 @@ async def test_a_cancelled_call_stops_polling(slug, monkeypatch) -> None:
         assert (await job.aresult(timeout=20)).text == "Late."
         assert len(gateway.polls) >= polls + 2
         await model.aclose()
+
+
+def test_an_interrupted_call_names_the_job(gateway, create_model) -> None:
+    """Ctrl+C, for example: the job runs on, and is estimated as unanswered."""
+    keys = iter([SECRET])
+
+    def get_key() -> str:
+        if key := next(keys, None):
+            return key
+        raise KeyboardInterrupt
+
+    model = create_model(use_queue=True, api_key=get_key)
+    with get_segmind_credits_callback() as credits_, pytest.raises(KeyboardInterrupt) as caught:
+        model.invoke("hi")
+    assert "get_job(" in "".join(caught.value.__notes__)
+    assert credits_.total.is_cost_estimated
+    assert len(gateway.requests) == 1
+
+
+V1_ADVICE = (
+    "a 500 that persists",
+    "model's slug",
+    "Raise timeout",
+    "rate_limiter",
+    "choose another",
+)
+"""What is said of a failed call of v1, and helps with no poll and no failed job."""
+
+
+@pytest.mark.parametrize("fault", ["400", "401", "402", "403", "408", "422", "429", "500", "drop"])
+@pytest.mark.openai_only("errors are the same in every format")
+def test_errors_of_polls_say_how_to_fetch_the_result(
+    caller, gateway, model, monkeypatch, fault
+) -> None:
+    """Whatever fails after the submission: the job runs, and was paid for."""
+    monkeypatch.setattr(polling, "MIN_POLL_SECONDS", 1e9)  # the first poll is the last
+    gateway.faults(f"poll:{fault},{fault},{fault}")
+    with pytest.raises(SegmindError) as caught:
+        caller.invoke(model, "hi")
+    request_id = caught.value.request_id
+    assert request_id
+    for act in (caller.status, caller.result):
+        with pytest.raises(SegmindError) as again:
+            act(model.get_job(request_id))
+        for error in (caught.value, again.value):
+            assert error.request_id == request_id
+            assert f"model.get_job({request_id!r}).result() fetches its result" in str(error)
+            assert not any(advice in str(error) for advice in V1_ADVICE)
+            assert "billed" not in str(error)
+            assert not error.is_retryable
+    assert caller.result(model.get_job(request_id)).text == "hi"
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.openai_only("errors are the same in every format")
+def test_a_job_that_is_gone_is_no_missing_model(caller, gateway, model, status) -> None:
+    """The error names the job, not a slug to look up."""
+    job = caller.submit(model, "hi")
+    gateway.faults(f"poll:{status},{status}")
+    for act in (caller.status, caller.result):
+        with pytest.raises(SegmindInvalidRequestError, match="kept for about an hour") as caught:
+            act(job)
+        assert job.request_id in str(caught.value)
+        assert "slug" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [408, 502, 504, 524])
+@pytest.mark.openai_only("errors are the same in every format")
+def test_a_lost_submission_has_no_advice_to_try_again(caller, gateway, model, status) -> None:
+    """It may be billed."""
+    gateway.faults(str(status))
+    with pytest.raises(SegmindError, match="may run and be billed") as caught:
+        caller.invoke(model, "hi")
+    assert not any(advice in str(caught.value) for advice in (*V1_ADVICE, "Try again"))
+
+
+def test_an_error_of_a_failed_job_has_advice_for_jobs(caller, gateway, model) -> None:
+    """Not that of a 500 of v1."""
+    gateway.script([{"status": 500, "body": {"error": "The worker crashed"}}])
+    with pytest.raises(SegmindAPIError, match="Submit it again") as caught:
+        caller.invoke(model, "hi")
+    assert not any(advice in str(caught.value) for advice in V1_ADVICE)
+
+
+OUTPUTS = [
+    pytest.param({"output": None}, "has no output", id="none"),
+    pytest.param({"output": '{"error": {"message": "overloaded"}}'}, "overloaded", id="error"),
+    pytest.param({"output": '{"choices": []}'}, "no choices", id="no choices"),
+]
+
+
+@pytest.mark.parametrize(("result", "words"), OUTPUTS)
+@pytest.mark.openai_only("errors are the same in every format")
+def test_a_job_without_a_reply_is_counted_with_its_price(
+    caller, gateway, model, result, words
+) -> None:
+    """It was billed; the error says so, and that the id is what Segmind's support needs."""
+    gateway.script([Completion("hi", result=result)])
+    with (
+        get_segmind_credits_callback() as credits_,
+        pytest.raises(SegmindResponseError, match=words) as caught,
+    ):
+        caller.invoke(model, "hi")
+    assert "The job was billed" in str(caught.value)
+    assert caught.value.request_id == gateway.polls[-1].job_id
+    assert credits_.total.cost > 0
+    assert not credits_.total.is_cost_estimated
+
+
+def answer_queue(status: str, code: str = "200 OK", **fields: Any) -> bytes:
+    """Return an answer of the queue as raw bytes."""
+    return answer(json.dumps({"status": status, **fields}).encode(), status=code)
+
+
+@pytest.mark.openai_only("the queue's answers have no format")
+def test_a_failed_job_with_a_success_as_its_status_costs_nothing(caller) -> None:
+    """A FAILED job is not billed, whether the server answers 422 or 200."""
+    submitted = answer_queue("QUEUED", request_id="job-1")
+    failed = answer_queue("FAILED", error="crashed", metrics={"remaining_credits": 5})
+    with RawServer([submitted], [failed]) as server:
+        model = caller.connect(server.get_url(), use_queue=True)
+        with get_segmind_credits_callback() as credits_:
+            credits_.update_balance(9)
+            with pytest.raises(SegmindAPIError, match="crashed"):
+                caller.invoke(model, "hi")
+    assert (credits_.total.cost, credits_.total.is_cost_estimated) == (0, False)
+    assert credits_.remaining_credits == 5
+
+
+@pytest.mark.openai_only("the queue's answers have no format")
+def test_an_answer_for_another_job_is_refused(caller) -> None:
+    """A server or proxy that mixes up answers would give the reply to somebody else's prompt."""
+    submitted = answer_queue("QUEUED", request_id="job-1")
+    other = answer_queue("COMPLETED", request_id="job-2", output="Another's reply.")
+    with RawServer([submitted], [other]) as server:
+        model = caller.connect(server.get_url(), use_queue=True)
+        job = model.get_job("job-1")
+        for act in (lambda: caller.invoke(model, "hi"), lambda: caller.result(job)):
+            with pytest.raises(SegmindResponseError, match="answered for another one") as caught:
+                act()
+            assert caught.value.request_id == "job-1"
+            assert "get_job('job-1')" in str(caught.value)
+        with pytest.raises(SegmindResponseError, match="answered for another one"):
+            caller.status(job)
+
+
+@pytest.mark.openai_only("the queue's answers have no format")
+def test_a_result_of_another_job_is_asked_for_again(caller) -> None:
+    """The status was that of the right one."""
+    own = answer_queue("COMPLETED", request_id="job-1", output="Mine.")
+    other = answer_queue("COMPLETED", request_id="job-2", output="Another's reply.")
+    with RawServer([own], [other], [own]) as server:
+        model = caller.connect(server.get_url(), use_queue=True)
+        assert caller.result(model.get_job("job-1")).text == "Mine."
+        assert len(server.requests) == 4
+
+
+@pytest.mark.openai_only("the message is the same in every format")
+def test_a_failed_job_with_an_images_url_says_what_to_pass(caller, gateway, model) -> None:
+    """As v1 does for a 400."""
+    gateway.script([{"status": 400, "body": {"error": "Invalid image"}}])
+    image = {"type": "image_url", "image_url": {"url": "https://host/cat.png"}}
+    message = {"role": "user", "content": [image]}
+    with pytest.raises(SegmindInvalidRequestError, match="pass the image as Base64"):
+        caller.invoke(model, [message], model="gpt-4o")
 
 
 def test_a_long_job_is_logged_once(caller, gateway, model, monkeypatch, caplog) -> None:
@@ -340,6 +510,158 @@ def test_a_job_is_submitted_here_and_fetched_elsewhere(caller, gateway, model) -
     replies = [caller.result(each) for each in jobs]
     assert [reply.tool_calls[0]["args"] for reply in replies] == [{"a": 1, "b": 2}] * 4
     assert len(gateway.requests) == 1
+
+
+def test_a_job_with_a_schema_is_submitted_as_a_tool(caller, gateway, model) -> None:
+    """`with_structured_output` has no `submit`."""
+    gateway.script(['[Town(mayor="Ann")]'])
+    bound = model.bind_tools([Town], tool_choice="Town")
+    job = caller.submit(bound, "Who governs Oslo?")
+    stored = json.loads(json.dumps(job.to_dict()))
+    for each in (job, SegmindJob.from_dict(stored, model), bound.get_job(job.request_id)):
+        reply = caller.result(each)
+        assert Town(**reply.tool_calls[0]["args"]) == Town(mayor="Ann")
+    assert not hasattr(model.with_structured_output(Town), "submit")
+
+
+def test_a_job_with_a_response_format_returns_json(caller, gateway, model) -> None:
+    """The schema is stored with it, so the reply is checked wherever it is fetched."""
+    gateway.script(['It is {"mayor": "Ann"}.', "I do not know."])
+    schema = {"name": "Town", "schema": Town.model_json_schema()}
+    wanted = {"type": "json_schema", "json_schema": schema}
+    good, bad = (caller.submit(model, "Who?", response_format=wanted) for _ in range(2))
+    good, bad = (
+        SegmindJob.from_dict(json.loads(json.dumps(job.to_dict())), model) for job in (good, bad)
+    )
+    assert Town.model_validate_json(caller.result(good).text) == Town(mayor="Ann")
+    with pytest.raises(SegmindOutputError, match="submit it again") as caught:
+        caller.result(bad)
+    assert caught.value.request_id == bad.request_id
+    assert "output_retries" not in str(caught.value)
+
+
+@tool
+def look_up(town: str) -> str:
+    """Look up a town."""
+    return town
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        pytest.param({"timeout": httpx.Timeout(30)}, set(), id="httpx.Timeout"),
+        pytest.param({"timeout": 30.0, "temperature": 1, "seed": 1}, set(), id="other settings"),
+        pytest.param({"tools": [add]}, {"tools"}, id="function"),
+        pytest.param({"tools": [Town]}, {"tools"}, id="pydantic class"),
+        pytest.param({"tools": [look_up], "strict": True}, {"tools", "strict"}, id="BaseTool"),
+        pytest.param({"stop": ["x"]}, {"stop"}, id="stop"),
+        pytest.param({"model_name": "gpt-4o"}, {"model"}, id="model_name"),
+        pytest.param(
+            {"functions": [{"name": "look_up", "parameters": {}}]},
+            {"functions"},
+            id="functions",
+        ),
+    ],
+)
+@pytest.mark.openai_only("what a job stores has no format")
+def test_a_job_stores_as_json_what_decides_how_its_reply_is_read(
+    caller, model, arguments, names
+) -> None:
+    """And nothing else: it survives a database, whatever the call was passed."""
+    job = caller.submit(model, "hi", **arguments)
+    stored = json.loads(json.dumps(job.to_dict()))
+    assert stored["arguments"].keys() == names
+    assert SegmindJob.from_dict(stored, model) == job
+    assert caller.result(SegmindJob.from_dict(stored, model)).text == "hi"
+
+
+class Unwritable:
+    """Not JSON."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(
+            {
+                "tools": [
+                    {
+                        "title": "A",
+                        "description": "A.",
+                        "type": "object",
+                        "properties": {"a": {"type": "string", "enum": [Unwritable()]}},
+                    }
+                ]
+            },
+            id="tools",
+        ),
+        pytest.param(
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "A", "schema": {"x": Unwritable()}},
+                }
+            },
+            id="response_format",
+        ),
+        pytest.param({"response_format": Town}, id="class"),
+        pytest.param({"tags": ["a"]}, id="tags"),
+        pytest.param({"callbacks": [Unwritable()]}, id="callbacks"),
+        pytest.param({"http_client": httpx.Client()}, id="client"),
+        pytest.param({"config": {"tags": ["a"]}}, id="config"),
+        pytest.param({"tools": iter([add])}, id="iterator"),
+    ],
+)
+@pytest.mark.openai_only("what a job stores has no format")
+def test_a_job_that_cannot_be_stored_is_refused_before_it_is_paid(
+    caller, gateway, model, arguments
+) -> None:
+    """Its JSON would be missed only after the submission."""
+    with pytest.raises((TypeError, ValueError)):
+        caller.submit(model, "hi", **arguments)
+    assert gateway.requests == []
+
+
+def test_a_job_is_read_by_its_own_model_only(caller, create_model) -> None:
+    """Another one would read the reply by other rules, and report another name."""
+    model = create_model(model="gpt-5")
+    claude = create_model(model="claude-4.5-sonnet")
+    plain, overridden = caller.submit(model, "hi"), caller.submit(claude, "hi", model="gpt-5")
+    for job in (plain, overridden):
+        stored = job.to_dict()
+        assert stored["model"] == "gpt-5"
+        assert caller.result(SegmindJob.from_dict(stored, model)).text == "hi"
+    with pytest.raises(ValueError, match=r"'gpt-5'.*Pass ChatSegmind\(model='gpt-5'\)"):
+        SegmindJob.from_dict(plain.to_dict(), claude)
+    assert SegmindJob.from_dict(overridden.to_dict(), claude).arguments == {"model": "gpt-5"}
+
+
+def test_a_jobs_reply_is_returned_without_its_name(caller, gateway, model) -> None:
+    """As that of a call, where several models speak."""
+    replies = [AIMessage("One.", name="Ann"), AIMessage("Two.", name="Bob")]
+    gateway.script(["<name>Ann</name><content>Three.</content>"] * 2)
+    history = [HumanMessage("Count."), *replies, HumanMessage("Go on.")]
+    job = caller.submit(model, history)
+    stored = json.loads(json.dumps(job.to_dict()))
+    jobs = [job, SegmindJob.from_dict(stored, model)]
+    texts = [caller.invoke(model, history).text, *(caller.result(each).text for each in jobs)]
+    assert texts == ["Three."] * 3
+
+
+@pytest.mark.openai_only("a format that the server refuses")
+def test_a_job_is_submitted_without_a_format_that_was_refused(
+    caller, gateway, model, monkeypatch
+) -> None:
+    """A call has learned it from the job that failed."""
+    monkeypatch.setattr(refusals, "REFUSALS", refusals.Refusals())
+    refusal = {"status": 400, "body": {"error": "response_format is not supported"}}
+    gateway.script([refusal, "{}", "{}"])
+    arguments = {"response_format": {"type": "json_object"}, "native_response_format": True}
+    caller.invoke(model, "JSON", **arguments)
+    job = caller.submit(model, "JSON", **arguments)
+    assert caller.result(job).text == "{}"
+    formats = ["response_format" in request.json for request in gateway.requests]
+    assert formats == [True, False, False]
 
 
 def test_a_job_as_json_has_no_secret(create_model) -> None:
@@ -480,10 +802,9 @@ def test_a_wrong_argument_of_a_job_is_refused_before_it_is_submitted(
 
 def test_a_job_that_is_too_old_says_how_long_results_are_kept(caller, slug) -> None:
     """Another key's job looks the same."""
-    with Gateway(credits=10, queue_retention=0.01) as gateway:
+    with Gateway(credits=10, queue_retention=1e-9) as gateway:
         model = caller.connect(gateway.base_url, model=slug, api_key=gateway.api_key)
         job = caller.submit(model, "hi")
-        threading.Event().wait(0.05)
         for act in (caller.status, caller.result):
             with pytest.raises(SegmindInvalidRequestError, match="about an hour") as caught:
                 act(job)

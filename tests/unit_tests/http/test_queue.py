@@ -103,6 +103,28 @@ def test_pauses_grow(clock) -> None:
     assert late[:3] == [7.5, 10.0, 10.0]
 
 
+def test_pauses_vary_by_a_tenth(clock, monkeypatch) -> None:
+    """Jobs that were submitted together are not polled together for ever."""
+    monkeypatch.setattr(polling.random, "uniform", lambda low, high: low)
+    answers = iter([*[answer("PROCESSING")] * 4, answer(), answer()])
+    pauses, _ = run(poll(JOB, Deadline(), pause=FIRST_WAIT_SECONDS), clock, answers)
+    assert pauses == pytest.approx([1.0, 1.35, 1.8225, 2.460375, 3.32150625])
+
+
+def test_another_jobs_answer_is_not_used(clock) -> None:
+    """It is asked for again, whatever its status is; one without an id is read."""
+    others = [answer(request_id="job-2"), answer("FAILED", 422, request_id="job-2")]
+    own = answer(request_id=None)
+    answers = iter([*others, own, others[0], own, answer()])
+    _, paths = run(poll(JOB, Deadline(60)), clock, answers)
+    assert paths == [STATUS] * 3 + [RESULT, STATUS, RESULT]
+    with pytest.raises(SegmindResponseError, match="answered for another one.*get_job") as caught:
+        run(poll(JOB, Deadline(600)), clock, iter([others[0]] * 100))
+    assert caught.value.request_id == "job-1"
+    with pytest.raises(SegmindResponseError, match="answered for another one"):
+        read_answer(answer(output="hi", request_id="job-2"), "job-1")
+
+
 FAILED_POLLS: list[Any] = [
     SegmindConnectionError("reset", phase="wait"),
     SegmindTimeoutError("slow", phase="read"),
@@ -144,6 +166,17 @@ def test_the_error_of_a_job_that_is_late_has_the_failure_of_the_last_poll(clock)
     failures = iter([SegmindConnectionError("no route")] * 100)
     with pytest.raises(SegmindTimeoutError, match="The last poll failed: no route"):
         run(poll(JOB, Deadline(5)), clock, failures)
+
+
+def test_the_time_in_a_timeouts_message_includes_the_last_poll(clock) -> None:
+    """It is what the caller waited."""
+
+    def answers() -> Iterator[APIResponse]:
+        clock.seconds += 7.5
+        yield answer("PROCESSING")
+
+    with pytest.raises(SegmindTimeoutError, match=r"is not done after 7\.5 s\."):
+        run(poll(JOB, Deadline(7)), clock, answers())
 
 
 def test_a_refused_key_ends_the_polling(clock) -> None:
@@ -201,6 +234,7 @@ def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
         ("Insufficient credits", SegmindInsufficientCreditsError),
         ("Invalid parameter: 'temperature'", SegmindInvalidRequestError),
         ("Validation error in Processor: sleep must be a number", SegmindInvalidRequestError),
+        ("response_format is not supported", SegmindInvalidRequestError),
         ("Rate limit exceeded", SegmindRateLimitError),
         ("worker crashed", SegmindAPIError),
         ("crashed after spending 3 s on a balanced tree", SegmindAPIError),
@@ -212,9 +246,10 @@ def test_a_failed_job_has_the_error_of_its_words(clock, code, words, error_class
     assert run(poll(JOB, Deadline(60)), clock, iter([failed]))[1] == [STATUS]
     with pytest.raises(error_class, match="The job failed, which is not billed") as caught:
         read_answer(failed, "job-1")
-    assert type(caught.value) is error_class
-    assert caught.value.request_id == "job-1"
-    assert words in str(caught.value)
+    error = caught.value
+    assert type(error) is error_class
+    assert (error.request_id, error.remaining_credits, error.status_code) == ("job-1", 9, 422)
+    assert words in str(error)
 
 
 @pytest.mark.parametrize(
