@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
@@ -173,6 +174,63 @@ def test_a_call_beyond_a_budget_is_not_submitted(caller, gateway, model) -> None
     assert gateway.requests == []
 
 
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        pytest.param({"choices": [{"message": {"content": "Hi."}}]}, "Hi.", id="object"),
+        pytest.param("Plain text.", "Plain text.", id="text"),
+        pytest.param("42", "42", id="number in a string"),
+        pytest.param(42, "42", id="number"),
+        pytest.param(False, "false", id="flag"),
+    ],
+)
+@pytest.mark.openai_only("the queue's answers have no format")
+def test_an_output_is_read_whatever_json_it_is(caller, gateway, model, output, text) -> None:
+    """A provider's JSON need not be a string, and a text need not be a provider's JSON."""
+    gateway.script([Completion("Hi.", result={"output": output})])
+    assert caller.invoke(model, "hi").text == text
+
+
+class Events(BaseCallbackHandler):
+    """Records the events of runs."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        """Record it."""
+        self.names.append("start")
+
+    def on_retry(self, *_: Any, **__: Any) -> None:
+        """Record it."""
+        self.names.append("retry")
+
+    def on_llm_end(self, *_: Any, **__: Any) -> None:
+        """Record it."""
+        self.names.append("end")
+
+
+def test_callbacks_see_one_call(caller, gateway, model) -> None:
+    """With a submission that is refused, and polls that fail."""
+    gateway.faults("503,ok", "poll:503,drop,ok")
+    events = Events()
+    caller.invoke(model, "hi", config={"callbacks": [events]})
+    assert events.names == ["start", "retry", "end"]
+
+
+@pytest.mark.openai_only("the queue's answers have no format")
+def test_the_key_is_sent_to_no_host_that_an_answer_names(caller) -> None:
+    """Polls go to the server that the job was submitted to."""
+    done = answer_queue("COMPLETED", request_id="job-1", output="Hi.")
+    with RawServer([done]) as other:
+        urls = {name: other.get_url() for name in ("poll_url", "status_url", "response_url")}
+        submitted = answer_queue("QUEUED", request_id="job-1", **urls)
+        with RawServer([submitted], [done]) as server:
+            model = caller.connect(server.get_url(), use_queue=True)
+            assert caller.invoke(model, "hi").text == "Hi."
+            assert (len(server.requests), other.requests) == (3, [])
+
+
 # --- Failures ---
 
 
@@ -181,6 +239,16 @@ def test_a_refused_submission_is_sent_again(caller, gateway, model) -> None:
     gateway.faults("503,503,ok")
     assert caller.invoke(model, "hi").text == "hi"
     assert len({poll.job_id for poll in gateway.polls}) == 1
+
+
+def test_a_submission_that_does_not_connect_is_sent_again(caller, slug) -> None:
+    """Nothing was accepted, so the error is that of v1."""
+    with RawServer([close]) as server:
+        url = server.get_url()
+    model = caller.connect(url, model=slug, use_queue=True, max_retries=1)
+    with pytest.raises(SegmindConnectionError, match=r"Check the network.*2 attempts") as caught:
+        caller.invoke(model, "hi")
+    assert (caught.value.phase, caught.value.is_retryable) == ("connect", True)
 
 
 @pytest.mark.parametrize("fault", ["late-drop", "cut"])
@@ -345,7 +413,9 @@ V1_ADVICE = (
 """What is said of a failed call of v1, and helps with no poll and no failed job."""
 
 
-@pytest.mark.parametrize("fault", ["400", "401", "402", "403", "408", "422", "429", "500", "drop"])
+@pytest.mark.parametrize(
+    "fault", ["400", "401", "402", "403", "408", "422", "429", "500", "drop", "cut"]
+)
 @pytest.mark.openai_only("errors are the same in every format")
 def test_errors_of_polls_say_how_to_fetch_the_result(
     caller, gateway, model, monkeypatch, fault
@@ -365,6 +435,7 @@ def test_errors_of_polls_say_how_to_fetch_the_result(
             assert f"model.get_job({request_id!r}).result() fetches its result" in str(error)
             assert not any(advice in str(error) for advice in V1_ADVICE)
             assert "billed" not in str(error)
+            assert pickle.loads(pickle.dumps(error)).request_id == request_id
             assert not error.is_retryable
     assert caller.result(model.get_job(request_id)).text == "hi"
 
