@@ -74,7 +74,7 @@ def get_queue_base(base: str) -> str:
 
 
 def check_request_id(request_id: object) -> str:
-    """Return the id of a job if it can stand in a URL's path.
+    """Return the id of a job if it can be a part of a URL's path.
 
     Raises:
         ValueError: It cannot.

@@ -27,11 +27,14 @@ from langchain_segmind.exceptions import (
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS = 1.0
+"""The pause before the first poll."""
+
 MAX_WAIT_SECONDS = 5.0
-MAX_LATE_WAIT_SECONDS = 10.0
-"""The pauses between polls: the first, the longest, and the longest after `LATE_SECONDS`."""
+"""The longest pause between two polls."""
 
 LATE_SECONDS = 60.0
+MAX_LATE_WAIT_SECONDS = 10.0
+"""The longest pause once a job has taken `LATE_SECONDS`."""
 
 LONG_JOB_SECONDS = 10.0
 """A job that takes longer is logged."""
@@ -39,14 +42,15 @@ LONG_JOB_SECONDS = 10.0
 MIN_POLL_SECONDS = 0.5
 """What must be left of the call's time for another poll."""
 
-ANSWERS = frozenset(range(400, 600))
-"""Statuses of polls that can be answers: a failed job has one of them."""
+ERROR_STATUSES = frozenset(range(400, 600))
+"""Statuses whose body is read for the status of the job: a failed job has one of them."""
 
-MAX_UNREADABLE = 5
-"""How many answers of the queue may be no answers, such as a page of a proxy."""
+MAX_UNREADABLE_ANSWERS = 5
+"""How many answers without the job's status are followed by another poll; for example the HTML page
+of a proxy."""
 
 NEW_JOB_SECONDS = 30.0
-"""How long a job that was just submitted may be unknown."""
+"""How long a 404 is retried after the submission: not every server knows a new job at once."""
 
 USEFUL_ADVICE = (
     SegmindAuthenticationError,
@@ -82,7 +86,7 @@ class JobRequest:
         """Return the request for the job's result, or with a path for its status."""
         # Not the URLs in Segmind's answer: the key goes to no host that an answer names.
         url = create_url(self.base, f"requests/{self.request_id}{path}")
-        return APIRequest(method="GET", url=url, headers=self.headers, accepted=ANSWERS)
+        return APIRequest(method="GET", url=url, headers=self.headers, accepted=ERROR_STATUSES)
 
 
 class Steps:
@@ -139,7 +143,7 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
             drop_call_advice(error)
             unreadable += isinstance(error, SegmindResponseError)
             is_passing = _is_passing(error, is_new=is_new and waited < NEW_JOB_SECONDS)
-            if not is_passing or unreadable > MAX_UNREADABLE:
+            if not is_passing or unreadable > MAX_UNREADABLE_ANSWERS:
                 raise explain_job_error(error, job) from None
             logger.debug("A poll of the job %s failed. %s", job.request_id, error)
             failure = error

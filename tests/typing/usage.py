@@ -89,6 +89,7 @@ def use_structured_output() -> None:
     assert_type(both["parsing_error"], Exception | None)
     assert_type(plain.with_structured_output(Joke, tools=[print]).invoke("hi"), Joke | None)
     plain.bind_tools(iter([print])).invoke("hi")
+    assert_type(plain.bind_tools([print]).submit("hi").result(), AIMessage)
     plain.with_structured_output(Joke, include_raw=len("a") > 0).invoke("hi").anything()
     plain.with_structured_output(Joke, strictly=True)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
 

@@ -104,7 +104,7 @@ def test_pauses_grow(clock) -> None:
 
 
 def test_pauses_vary_by_a_tenth(clock, monkeypatch) -> None:
-    """Jobs that were submitted together are not polled together for ever."""
+    """Jobs that were submitted together are soon polled at different times."""
     monkeypatch.setattr(polling.random, "uniform", lambda low, high: low)
     answers = iter([*[answer("PROCESSING")] * 4, answer(), answer()])
     pauses, _ = run(poll(JOB, Deadline(), pause=FIRST_WAIT_SECONDS), clock, answers)
@@ -197,7 +197,7 @@ def test_a_job_that_was_just_submitted_may_be_unknown_for_a_while(clock) -> None
         run(poll(JOB, Deadline(600), pause=1.0), clock, iter([unknown] * 100))
 
 
-def test_answers_that_nobody_can_read_end_the_polling(clock) -> None:
+def test_too_many_unreadable_answers_end_the_polling(clock) -> None:
     """A result that is too long, for example, is not fetched again for ten minutes."""
     with pytest.raises(SegmindResponseError, match="not lost"):
         run(poll(JOB, Deadline(600)), clock, iter([APIResponse(200, {}, b"<html>")] * 100))
@@ -369,7 +369,7 @@ def test_a_status_is_read(word) -> None:
     ],
 )
 def test_the_queue_is_beside_v1(base, queue_base) -> None:
-    """Also behind a proxy with a path of its own."""
+    """Also behind a proxy that adds a path."""
     assert get_queue_base(base) == queue_base
 
 
