@@ -117,7 +117,7 @@ def _changing(response):
 
 def test_client_waits_for_a_slow_job(serve, connect):
     """It polls until the job is complete, or until its own deadline."""
-    gateway = serve(queue_delay=0.2)
+    gateway = serve(queue_delay=2)
     job = connect(gateway).submit_chat("gpt-5", messages=MESSAGES)
     with pytest.raises(segmind.InferenceTimeout, match="did not complete"):
         job.wait(timeout=0.01, interval=0.02)
