@@ -79,6 +79,8 @@ class SegmindError(ModelError):
             it is unknown whether the queue accepted the job, so it may run and be billed.
         completed: What a call for several texts had embedded by then: vectors by the index of
             their text. Empty for other calls.
+        job_failed: Whether Segmind ran the queue's job and it failed: it was not billed, and has no
+            result to fetch.
         is_retryable: Whether the same request may succeed later: an attribute of the class, and
             False for the error of a job that may run on, which another call would not fetch.
 
@@ -118,6 +120,7 @@ class SegmindError(ModelError):
         self.remaining_credits = remaining_credits
         self.phase = phase
         self.completed: dict[int, list[float]] = {}
+        self.job_failed = False
 
 
 class SegmindAuthenticationError(SegmindError, ModelAuthenticationError):

@@ -207,6 +207,7 @@ def create_failure(response: APIResponse) -> SegmindError:
     error = create_error(failed, error_class, "The job failed, which is not billed")
     if advice := FAILURE_ADVICE.get(error_class):
         replace_advice(error, advice)
+    error.job_failed = True
     return error
 
 

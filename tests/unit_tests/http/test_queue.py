@@ -224,6 +224,7 @@ def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
     with pytest.raises(SegmindInvalidRequestError, match="kept for about an hour") as caught:
         run(poll(JOB, Deadline(60)), clock, iter([unknown]))
     assert (caught.value.request_id, caught.value.status_code) == ("job-1", 404)
+    assert not caught.value.job_failed
 
 
 @pytest.mark.parametrize("code", [200, 400, 404, 422, 500, 503])
@@ -249,6 +250,7 @@ def test_a_failed_job_has_the_error_of_its_words(clock, code, words, error_class
     error = caught.value
     assert type(error) is error_class
     assert (error.request_id, error.remaining_credits, error.status_code) == ("job-1", 9, 422)
+    assert error.job_failed
     assert words in str(error)
 
 
