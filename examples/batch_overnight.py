@@ -1,14 +1,19 @@
-"""Answer a file of prompts with a slow model, and go on where an earlier run has stopped.
+"""Answer a file of prompts with a slow model, and go on where the last run ended.
 
     python examples/batch_overnight.py prompts.jsonl results.jsonl
 
-Each line of prompts.jsonl is an object with an `id` and a `prompt`. What was submitted and answered
-is kept in results.jsonl.db, a SQLite file. Run the same command again after a crash, a kill or
-Ctrl-C: answers are kept, and jobs that were submitted are fetched, not submitted again. A job can
-be paid for twice only if the run ends between Segmind's acceptance of it and our note (one per
-worker at most), or if more than an hour passes, after which results are gone. Where it is unknown
-whether a job was accepted, the row is left alone, unless --again is passed. SEGMIND_MODEL=<slug>,
-or --model, names the model.
+Each line of prompts.jsonl is an object with an `id` and a `prompt`; an edited prompt is a new row.
+A SQLite file, results.jsonl.db, has the state of each row:
+
+    waiting    not submitted
+    submitted  has a request ID, which fetches the answer for about an hour
+    answered   has an answer and its cost
+    failed     refused, or the job failed: not billed, and the next run submits it again
+    unknown    the submission broke off: it may be billed, and only --again submits it again
+
+The request ID is on disk before the answer is waited for, so a crash, kill -9 or Ctrl-C loses no
+paid answer. A row is paid for twice only with --again, or if the run ends after Segmind accepts a
+job and before its request ID is written: one row per worker at most.
 """
 
 import argparse
@@ -17,146 +22,123 @@ import json
 import os
 import sqlite3
 import sys
-import time
-from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from langchain_segmind import (
-    ChatSegmind,
-    SegmindAuthenticationError,
-    SegmindError,
-    SegmindInsufficientCreditsError,
-    SegmindModelNotFoundError,
+from langchain_segmind import ChatSegmind, SegmindError, exceptions
+
+FATAL_ERRORS = (  # every other row would get them too
+    exceptions.SegmindAuthenticationError,
+    exceptions.SegmindInsufficientCreditsError,
+    exceptions.SegmindModelNotFoundError,
 )
-
-FATAL_ERRORS = (
-    SegmindAuthenticationError,
-    SegmindInsufficientCreditsError,
-    SegmindModelNotFoundError,
-)
-"""Errors that end the run, since every other row would fail in the same way."""
-
-RETENTION_SECONDS = 3_600
-"""How long Segmind keeps a result."""
-
-UNKNOWN = "unknown"
-"""In place of the id of a job that may have been accepted."""
-
-TABLE = """
-CREATE TABLE IF NOT EXISTS rows (
-    id TEXT PRIMARY KEY, prompt TEXT NOT NULL, request_id TEXT, submitted REAL,
-    answer TEXT, error TEXT, cost REAL
-)
-"""
-LIST = """
-SELECT id, prompt, request_id FROM rows WHERE answer IS NULL AND request_id IS NOT 'unknown'
-ORDER BY request_id IS NULL, rowid
-"""
-"""Jobs that were submitted come first: their results are not kept for long."""
-
-COUNT = "SELECT count(answer), count(error), total(cost), count(*) FROM rows"
-EXPORT = "SELECT id, answer, error, request_id, cost FROM rows ORDER BY rowid"
+COLUMNS = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), "{task.description}")
+CREATE = """CREATE TABLE IF NOT EXISTS rows (id, prompt, model, state DEFAULT 'waiting', request_id,
+    answer, error, cost, PRIMARY KEY (id, prompt, model))"""
+INSERT = "INSERT OR IGNORE INTO rows (id, prompt, model) VALUES (?, ?, ?)"
+SAVE = """REPLACE INTO rows
+    VALUES (:id, :prompt, :model, :state, :request_id, :answer, :error, :cost)"""
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Run the command line; exit with 1 if a row failed."""
+def main() -> None:
+    """Run the command line; exit with 1 if a row has no answer."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("prompts", type=Path)
     parser.add_argument("results", type=Path)
     parser.add_argument("--model", default=os.environ.get("SEGMIND_MODEL") or "gpt-5")
     parser.add_argument("--workers", type=int, default=8, help="jobs at a time")
-    parser.add_argument("--again", action="store_true", help="submit rows that may be paid again")
-    options = parser.parse_args(words)
-    prompts = read_prompts(options.prompts)
-    path = options.results.with_name(f"{options.results.name}.db")
-    lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)
-    with closing(lock), closing(sqlite3.connect(path, isolation_level=None)) as rows:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")  # until this process ends
-        except sqlite3.OperationalError:
-            sys.exit(f"Another run is writing {options.results}.")
-        rows.execute(TABLE)
-        with rows:
-            rows.execute("BEGIN")
-            rows.executemany("INSERT OR IGNORE INTO rows (id, prompt) VALUES (?, ?)", prompts)
-            rows.execute("UPDATE rows SET error = NULL WHERE request_id IS NOT ?", (UNKNOWN,))
-            if options.again:
-                again = "UPDATE rows SET request_id = NULL, error = NULL WHERE request_id = ?"
-                rows.execute(again, (UNKNOWN,))
-        try:
-            asyncio.run(answer_all(rows, ChatSegmind(model=options.model), options.workers))
-        except* (KeyboardInterrupt, *FATAL_ERRORS) as group:
-            reason = str(group.exceptions[0]) or "Interrupted."
-            sys.exit(f"{reason} Nothing is lost: run the command again to go on.")
-        with options.results.open("w", encoding="utf-8") as file:
-            names = ("id", "answer", "error", "request_id", "cost")
-            for row in rows.execute(EXPORT):
-                print(json.dumps(dict(zip(names, row, strict=True))), file=file)
-        _, failed, *_ = rows.execute(COUNT).fetchone()
-    if failed:
-        sys.exit(f"{failed} rows failed: see {options.results}. Run the command again to retry.")
-
-
-def read_prompts(path: Path) -> list[tuple[str, str]]:
-    """Return the rows' ids, as strings, and prompts."""
-    lines = filter(str.strip, path.read_text(encoding="utf-8").split("\n"))
-    rows = [(str(row["id"]), row["prompt"]) for row in map(json.loads, lines)]
-    if len(dict(rows)) < len(rows) or not all(isinstance(prompt, str) for _, prompt in rows):
-        sys.exit(f"{path}: each row needs an id of its own, and a prompt that is a string.")
-    return rows
-
-
-async def answer_all(rows: sqlite3.Connection, model: ChatSegmind, workers: int) -> None:
-    """Answer the rows that have no answer yet, and show how far they are."""
-    missing = iter(rows.execute(LIST).fetchall())
-    note = TextColumn("{task.fields[note]}")
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note) as progress:
-        answered, *_, total = rows.execute(COUNT).fetchone()
-        bar = progress.add_task("", total=total, completed=answered, note="")
-
-        async def work() -> None:
-            for row_id, prompt, request_id in missing:
-                left = await answer(rows, model, row_id, prompt, request_id)
-                answered, failed, cost, _ = rows.execute(COUNT).fetchone()
-                text = f"{failed} failed, {cost:.4f} credits spent, {left} left"
-                progress.update(bar, completed=answered + failed, note=text)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(max(workers, 1)):
-                group.create_task(work())
-
-
-async def answer(
-    rows: sqlite3.Connection, model: ChatSegmind, row_id: str, prompt: str, request_id: str | None
-) -> float | None:
-    """Answer one row, and return the remaining credits if they are known."""
-    note = "UPDATE rows SET request_id = ?, submitted = ? WHERE id = ?"
+    parser.add_argument("--again", action="store_true", help="submit rows that may be billed twice")
+    options = parser.parse_args()
+    batch = Batch(options, read_prompts(options.prompts))
     try:
-        if request_id is None:
-            job = await model.asubmit(prompt)
-            rows.execute(note, (job.request_id, time.time(), row_id))
+        asyncio.run(batch.run())
+    except (KeyboardInterrupt, *FATAL_ERRORS) as error:
+        print(str(error) or "Interrupted.", file=sys.stderr)
+    options.results.write_text("".join(f"{json.dumps(row)}\n" for row in batch.rows))
+    if missing := sum(row["state"] != "answered" for row in batch.rows):
+        sys.exit(f"{missing} rows have no answer: see {options.results}. Run the command again.")
+
+
+def read_prompts(path: Path) -> dict[str, str]:
+    """Return the prompts by the ids of their rows."""
+    prompts: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                row_id, prompt = str(row["id"]), row["prompt"]
+                (row_id + prompt).encode()  # half of a character (a lone surrogate) cannot be sent
+            except (ValueError, KeyError, TypeError) as error:
+                sys.exit(f"{path}, line {number}: not a row with an id and a prompt ({error!r}).")
+            if row_id in prompts:
+                sys.exit(f"{path}, line {number}: the id {row_id!r} is used above.")
+            prompts[row_id] = prompt
+    return prompts
+
+
+class Batch:
+    """The rows, in memory and in a SQLite file."""
+
+    def __init__(self, options: argparse.Namespace, prompts: dict[str, str]) -> None:
+        self.options, self.model = options, ChatSegmind(model=options.model)
+        self.db = sqlite3.connect(f"{options.results}.db", timeout=0, isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        try:  # no other process can use the file until this one ends
+            self.db.executescript(f"PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; {CREATE};")
+        except sqlite3.OperationalError as error:
+            sys.exit(f"Another run is writing {options.results} ({error}).")
+        self.db.executemany(INSERT, [(*row, options.model) for row in prompts.items()])
+        self.db.execute("COMMIT")
+        stored = self.db.execute("SELECT * FROM rows WHERE model = ?", [options.model])
+        rows = {(row["id"], row["prompt"]): dict(row) for row in stored}
+        self.rows = [rows[row] for row in prompts.items()]
+        self.spent, self.left = sum(row["cost"] or 0 for row in self.rows), "?"
+
+    async def run(self) -> None:
+        """Answer the rows that have no answer, and show the progress."""
+        states = {"waiting", "failed", "unknown"} if self.options.again else {"waiting", "failed"}
+        todo = [row for row in self.rows if row["state"] == "submitted"]  # answers expire
+        todo += [row for row in self.rows if row["state"] in states]
+        queue, total = iter(todo), len(self.rows)
+        with Progress(*COLUMNS) as progress:
+            bar = progress.add_task("", total=total, completed=total - len(todo))
+
+            async def work() -> None:
+                for row in queue:
+                    await self.answer(row)
+                    text = f"{self.spent:.4f} credits spent, {self.left} left"
+                    progress.update(bar, advance=1, description=text)
+
+            await asyncio.gather(*(work() for _ in range(self.options.workers)))
+
+    async def answer(self, row: dict) -> None:
+        """Submit a row, unless it was submitted before, and wait for its answer."""
+        try:
+            if row["state"] != "submitted":
+                job = await self.model.asubmit(row["prompt"])
+                self.save(row, state="submitted", request_id=job.request_id)
+            reply = await self.model.get_job(row["request_id"]).aresult()
+        except ValueError as error:  # the model takes no such prompt
+            self.save(row, error=str(error))
+        except SegmindError as error:
+            if row["state"] != "submitted":
+                row["state"] = "unknown" if error.phase == "submit" else "failed"
+            elif error.job_failed or (error.status_code == 404 and self.options.again):  # noqa: PLR2004
+                row |= {"state": "failed", "request_id": None}
+            self.save(row, error=str(error))
+            if isinstance(error, FATAL_ERRORS) and not error.job_failed:
+                raise
         else:
-            job = model.get_job(request_id)
-        reply = await job.aresult()
-    except SegmindError as error:
-        rows.execute("UPDATE rows SET error = ? WHERE id = ?", (str(error), row_id))
-        if error.phase == "submit":
-            rows.execute(note, (UNKNOWN, time.time(), row_id))
-        elif "The job failed" in str(error):  # the next run submits another one
-            rows.execute(note, (None, None, row_id))
-        elif error.status_code == 404:  # noqa: PLR2004 - the result is gone, if it is that old
-            old = (row_id, time.time() - RETENTION_SECONDS)
-            rows.execute("UPDATE rows SET request_id = NULL WHERE id = ? AND submitted < ?", old)
-        if isinstance(error, FATAL_ERRORS) and "The job failed" not in str(error):
-            raise
-        return error.remaining_credits
-    facts = reply.response_metadata
-    done = (reply.text, facts.get("cost"), row_id)
-    rows.execute("UPDATE rows SET answer = ?, cost = ? WHERE id = ?", done)
-    return facts["remaining_credits"]
+            facts = reply.response_metadata
+            self.save(row, state="answered", answer=reply.text, error=None, cost=facts.get("cost"))
+            self.spent += row["cost"] or 0
+            self.left = facts["remaining_credits"]
+
+    def save(self, row: dict, **changes: object) -> None:
+        """Change a row in memory and on disk."""
+        row |= changes
+        self.db.execute(SAVE, row)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import pytest
 from langchain_segmind.gateway import Gateway
 
 ROWS = 150
-"""Enough for all kills."""
 
 FEW_ROWS = 20
 
@@ -29,13 +28,17 @@ KILLS = 50
 WORKERS = 8
 """The example's default."""
 
+FEW_WORKERS = 4
+"""Few enough that rows are left for the last kills."""
+
 Row = dict[str, Any]
 
 
-def write_prompts(folder: Path, count: int) -> Path:
-    """Write a file of prompts."""
+def write_prompts(folder: Path, count: int, **changed: str) -> Path:
+    """Write a file of prompts: `row 0`, `row 1` and so on, but those that are given by id."""
     path = folder / "prompts.jsonl"
-    lines = (json.dumps({"id": number, "prompt": f"row {number}"}) for number in range(count))
+    prompts = {str(number): f"row {number}" for number in range(count)} | changed
+    lines = (json.dumps({"id": row, "prompt": prompt}) for row, prompt in prompts.items())
     path.write_text("\n".join(lines))
     return path
 
@@ -76,65 +79,82 @@ class Batch:
         return process.returncode, output
 
     def read_rows(self) -> list[Row]:
-        """Return the rows of its database, which may not exist yet."""
+        """Return the rows of its database between two runs; it may not exist yet."""
         path = self.results.with_name("results.jsonl.db")
         if not path.exists():
             return []
         with closing(sqlite3.connect(path)) as connection:
             connection.row_factory = sqlite3.Row
-            try:
-                return [dict(row) for row in connection.execute("SELECT * FROM rows")]
-            except sqlite3.OperationalError:  # killed before the table was created
+            tables = connection.execute("SELECT * FROM sqlite_master").fetchall()
+            if not tables:  # killed before the table was created
                 return []
+            return [dict(row) for row in connection.execute("SELECT * FROM rows")]
 
     def read_results(self) -> list[Row]:
         """Return the results that it wrote."""
         return [json.loads(line) for line in self.results.read_text().splitlines()]
 
 
+def wait_for_jobs(gateway: Gateway, count: int) -> None:
+    """Wait until this many jobs are polled for: their request IDs are on disk by then."""
+    end = time.monotonic() + 60
+    while len({poll.job_id for poll in gateway.polls}) < count:
+        assert time.monotonic() < end, "no poll"
+        time.sleep(0.02)
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """Kill a run (`kill -9`), and wait for its end."""
+    process.kill()
+    process.communicate(timeout=60)
+
+
 def test_fifty_kills_lose_no_answer_and_pay_none_twice(root, tmp_path) -> None:
-    """But one submission per worker and kill, between Segmind's acceptance and our note."""
+    """Except one submission per worker and kill, accepted just before its ID was written."""
     rng = random.Random(5)  # noqa: S311 - not a secret
-    noted: dict[str, str] = {}
+    written: dict[str, str] = {}
     with Gateway(credits=1_000, queue_delay=0.2) as gateway:
         batch = Batch(root, gateway, write_prompts(tmp_path, ROWS))
         start = time.monotonic()
-        started_up = measure_startup(batch)
-        for _ in range(KILLS):
-            process = batch.start()
+        started_up = measure_startup(batch, gateway)
+        busy_kills = 0
+        for kills in range(2, KILLS + 2):  # the first one ended the measurement
+            process = batch.start(f"--workers={FEW_WORKERS}")
             time.sleep(started_up * rng.uniform(0.5, 2))
             process.send_signal(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGINT]))
             process.communicate(timeout=60)
-            for row in batch.read_rows():
+            rows = batch.read_rows()
+            for row in rows:
                 if row["request_id"]:
-                    assert noted.setdefault(row["id"], row["request_id"]) == row["request_id"]
+                    assert written.setdefault(row["id"], row["request_id"]) == row["request_id"]
+            assert {poll.job_id for poll in gateway.polls} <= {*written.values()}
+            assert len(gateway.requests) - len(written) <= FEW_WORKERS * kills
+            busy_kills += any(row["state"] == "submitted" for row in rows)
+        assert busy_kills > KILLS / 5  # the others came before a submission
         code, output = batch.run()
         assert code == 0, output
         assert time.monotonic() - start < 600
         results = batch.read_results()
         assert [row["answer"] for row in results] == [f"row {row['id']}" for row in results]
         assert len(results) == ROWS
-        assert {row["id"]: row["request_id"] for row in results}.items() >= noted.items()
+        assert {row["id"]: row["request_id"] for row in results}.items() >= written.items()
         submitted = Counter(request.last_message for request in gateway.requests)
         assert len(submitted) == ROWS
-        # Each job is charged: those that no row noted are the window, and it is short.
-        unnoted = submitted.total() - ROWS
+        # Each job is charged. Few were accepted without their IDs being written.
+        unwritten = submitted.total() - ROWS
         prices = [Decimal(str(row["cost"])) for row in results]
         surplus = 1_000 - gateway.credits() - sum(prices)
-        assert unnoted * min(prices) <= surplus <= unnoted * max(prices)
-        assert unnoted <= KILLS
+        assert unwritten * min(prices) <= surplus <= unwritten * max(prices)
+        assert unwritten <= KILLS
 
 
-def measure_startup(batch: Batch) -> float:
-    """Run the example until it has submitted something, and return the seconds that took."""
+def measure_startup(batch: Batch, gateway: Gateway) -> float:
+    """Run the example until it polls for something, and return the seconds that took."""
     start = time.monotonic()
-    process = batch.start()
-    while not any(row["request_id"] for row in batch.read_rows()):
-        assert process.poll() is None
-        time.sleep(0.02)
+    process = batch.start(f"--workers={FEW_WORKERS}")
+    wait_for_jobs(gateway, 1)
     took = time.monotonic() - start
-    process.kill()
-    process.communicate(timeout=60)
+    kill(process)
     return took
 
 
@@ -146,10 +166,11 @@ def test_a_failed_row_is_sent_again_by_the_next_run(root, tmp_path) -> None:
         batch = Batch(root, gateway, write_prompts(tmp_path, FEW_ROWS))
         code, output = batch.run()
         assert code == 1
-        assert re.search(r"1\s+rows failed", output)
+        assert "1 rows have no answer" in output
         (failed,) = [row for row in batch.read_results() if row["error"]]
         assert "The worker crashed" in failed["error"]
         assert failed["answer"] is failed["request_id"] is None
+        assert failed["state"] == "failed"
         code, output = batch.run()
         assert (code, len(gateway.requests)) == (0, FEW_ROWS + 1), output
         assert not any(row["error"] for row in batch.read_results())
@@ -162,7 +183,8 @@ def test_a_refused_key_ends_the_batch(root, tmp_path) -> None:
         batch._environment["SEGMIND_API_KEY"] = "fake-key-two"
         code, output = batch.run()
         assert code == 1
-        assert "run the command again" in " ".join(output.split())
+        assert "Set a valid key" in output
+        assert "Run the command again" in output
         assert len(gateway.requests) <= WORKERS
         batch._environment["SEGMIND_API_KEY"] = "fake-key-one"
         assert batch.run()[0] == 0
@@ -173,13 +195,125 @@ def test_a_second_run_does_not_start(root, tmp_path) -> None:
     with Gateway(credits=1_000, queue_delay=1) as gateway:
         batch = Batch(root, gateway, write_prompts(tmp_path, FEW_ROWS))
         first = batch.start()
-        while not batch.read_rows():
-            time.sleep(0.02)
+        wait_for_jobs(gateway, 1)
         code, output = batch.run()
-        assert (code, "Another run is writing" in " ".join(output.split())) == (1, True)
+        assert (code, "Another run is writing" in output) == (1, True)
         first.communicate(timeout=120)
         assert first.returncode == 0
         assert len(gateway.requests) == FEW_ROWS
+
+
+def test_no_other_program_can_lock_the_database_of_a_run(root, tmp_path) -> None:
+    """A run that cannot write down a request ID would lose what it paid for."""
+    with Gateway(credits=1_000, queue_delay=1) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, FEW_ROWS))
+        database = batch.results.with_name("results.jsonl.db")
+        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            code, output = batch.run()
+            assert (code, "database is locked" in output) == (1, True)
+            assert gateway.requests == []
+            other.execute("COMMIT")
+            run = batch.start()
+            wait_for_jobs(gateway, 1)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            run.communicate(timeout=120)
+            assert run.returncode == 0
+
+
+def test_an_edited_prompt_is_a_new_row(root, tmp_path) -> None:
+    """Only that one is paid for, and the answer to the old prompt is kept."""
+    with Gateway(credits=1_000) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, FEW_ROWS))
+        assert batch.run()[0] == 0
+        write_prompts(tmp_path, FEW_ROWS, **{"3": "another row 3"})
+        assert batch.run()[0] == 0
+        assert [request.last_message for request in gateway.requests[FEW_ROWS:]] == [
+            "another row 3"
+        ]
+        answers = [row["answer"] for row in batch.read_results()]
+        assert answers[:5] == ["row 0", "row 1", "row 2", "another row 3", "row 4"]
+        assert len(answers) == FEW_ROWS
+        write_prompts(tmp_path, FEW_ROWS)
+        assert batch.run()[0] == 0
+        assert batch.read_results()[3]["answer"] == "row 3"
+        assert len(gateway.requests) == FEW_ROWS + 1
+
+
+def test_another_model_answers_all_rows(root, tmp_path) -> None:
+    """Its answers are not mixed with those of the first one."""
+    with Gateway(credits=1_000) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, 2))
+        assert batch.run("--model=gpt-5")[0] == batch.run("--model=claude-opus-4.7")[0] == 0
+        assert [row["model"] for row in batch.read_results()] == ["claude-opus-4.7"] * 2
+        assert len(gateway.requests) == 4
+
+
+def test_an_interrupted_run_writes_the_answers_that_it_has(root, tmp_path) -> None:
+    """The results have all rows, with their states."""
+    with Gateway(credits=1_000, queue_delay=0.5) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, FEW_ROWS))
+        run = batch.start("--workers=2")
+        wait_for_jobs(gateway, 3)
+        run.send_signal(signal.SIGINT)
+        output, _ = run.communicate(timeout=60)
+        assert (run.returncode, "Interrupted." in output) == (1, True)
+        states = Counter(row["state"] for row in batch.read_results())
+        assert states.keys() == {"answered", "submitted", "waiting"}
+        assert states.total() == FEW_ROWS
+
+
+def test_a_job_that_segmind_no_longer_knows_is_submitted_again_only_if_asked(
+    root, tmp_path
+) -> None:
+    """It was paid for, if it was answered."""
+    with Gateway(credits=1_000, queue_delay=1) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, 4))
+        process = batch.start("--workers=4")
+        wait_for_jobs(gateway, 4)
+        kill(process)
+        gateway.reset()  # it forgets the jobs
+        assert batch.run()[0] == 1
+        assert {row["state"] for row in batch.read_results()} == {"submitted"}
+        assert all("kept for about an hour" in row["error"] for row in batch.read_results())
+        assert batch.run("--again")[0] == 1
+        assert {row["state"] for row in batch.read_results()} == {"failed"}
+        assert gateway.requests == []
+        assert batch.run()[0] == 0
+        assert len(gateway.requests) == 4
+
+
+def test_half_a_character_does_not_end_a_run(root, tmp_path) -> None:
+    """In a prompt, it is found before anything is submitted; in a reply, it is replaced."""
+    with Gateway(credits=1_000, replies=["half \ud83d"]) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, 2, **{"1": "half \ud83d"}))
+        code, output = batch.run()
+        assert (code, "prompts.jsonl, line 2: " in output) == (1, True)
+        assert gateway.requests == []
+        write_prompts(tmp_path, 1)
+        assert batch.run()[0] == 0
+        assert [row["answer"] for row in batch.read_results()] == ["half \ufffd"]
+
+
+def test_a_prompt_that_the_model_does_not_take_does_not_end_a_run(root, tmp_path) -> None:
+    """Claude takes no empty one."""
+    with Gateway(credits=1_000) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, 5, **{"0": " "}))
+        assert batch.run("--model=claude-opus-4.7")[0] == 1
+        first, *others = batch.read_results()
+        assert "No message" in first["error"]
+        assert {row["state"] for row in others} == {"answered"}
+
+
+def test_a_failed_job_ends_no_run(root, tmp_path) -> None:
+    """Not even with words that would end it in the answer to a submission."""
+    failure = {"status": 422, "body": "Insufficient credits."}
+    with Gateway(credits=1_000, replies=[failure, *["Yes."] * 4]) as gateway:
+        batch = Batch(root, gateway, write_prompts(tmp_path, 5))
+        assert batch.run("--workers=1")[0] == 1
+        states = [row["state"] for row in batch.read_results()]
+        assert states == ["failed", *["answered"] * 4]
 
 
 def test_a_row_that_may_be_paid_is_not_submitted_again_unasked(root, tmp_path) -> None:
@@ -199,32 +333,33 @@ def test_a_run_with_another_account_forgets_no_job(root, tmp_path) -> None:
     with Gateway(credits=1_000, queue_delay=3) as gateway:
         batch = Batch(root, gateway, write_prompts(tmp_path, FEW_ROWS))
         process = batch.start("--workers=4")
-        while sum(bool(row["request_id"]) for row in batch.read_rows()) < 4:
-            time.sleep(0.02)
-        process.kill()
-        process.communicate(timeout=60)
-        noted = {row["id"]: row["request_id"] for row in batch.read_rows() if row["request_id"]}
+        wait_for_jobs(gateway, 4)
+        kill(process)
+        written = {row["id"]: row["request_id"] for row in batch.read_rows() if row["request_id"]}
         own, batch._environment["SEGMIND_API_KEY"] = gateway.api_key, "fake-key-of-another"
         batch.run()
         batch._environment["SEGMIND_API_KEY"] = own
         rows = {row["id"]: row["request_id"] for row in batch.read_rows()}
-        assert rows.items() >= noted.items()
+        assert rows.items() >= written.items()
 
 
 @pytest.mark.parametrize(
-    "lines",
+    "line",
     [
-        pytest.param('{"id": 1, "prompt": "a"}\n{"id": "1", "prompt": "b"}', id="same id"),
-        pytest.param('{"id": 1, "prompt": null}', id="no prompt"),
+        pytest.param('{"id": "0", "prompt": "b"}', id="repeated id"),
+        pytest.param('{"id": 1, "prompt": null}', id="null as prompt"),
+        pytest.param('{"id": 1}', id="missing prompt"),
+        pytest.param('[1, "b"]', id="list"),
+        pytest.param("{", id="invalid JSON"),
     ],
 )
-def test_a_file_that_would_lose_rows_is_refused(root, tmp_path, lines) -> None:
-    """Before anything is submitted."""
+def test_an_invalid_line_is_refused(root, tmp_path, line) -> None:
+    """Before anything is submitted; the error names the line."""
     with Gateway(credits=1_000) as gateway:
         path = tmp_path / "prompts.jsonl"
-        path.write_text(lines)
+        path.write_text(f'{{"id": 0, "prompt": "a"}}\n\n{line}\n')
         code, output = Batch(root, gateway, path).run()
-        assert (code, "id of its own" in " ".join(output.split())) == (1, True)
+        assert (code, "prompts.jsonl, line 3: " in output) == (1, True)
         assert gateway.requests == []
 
 
