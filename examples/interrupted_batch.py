@@ -1,4 +1,4 @@
-"""Kill an overnight batch in the middle, and let it go on: nothing is lost or paid twice.
+"""Kill an overnight batch, and run it again: no answer is lost, and no written job paid twice.
 
 make examples   a local gateway answers after a second: no key, no cost
 """
@@ -16,8 +16,8 @@ from langchain_segmind.gateway import Gateway, Request
 
 BATCH = Path(__file__).with_name("batch_overnight.py")
 ROWS = 24
-KILLED_AFTER = 12
-"""Answers after which the batch is killed."""
+MIN_JOBS = 12
+"""The batch is killed once this many jobs are submitted, while it waits for some of them."""
 
 
 def main() -> None:
@@ -29,9 +29,8 @@ def main() -> None:
         command = [sys.executable, str(BATCH), str(prompts), str(results), "--workers=4"]
         server = {"SEGMIND_API_BASE": gateway.base_url, "SEGMIND_API_KEY": gateway.api_key}
         with subprocess.Popen(command, env={**os.environ, **server}) as batch:  # noqa: S603 - our own
-            while len(gateway.requests) < KILLED_AFTER and batch.poll() is None:
-                time.sleep(0.05)
-            time.sleep(0.3)  # let it note the ids of the jobs that it has just submitted
+            while not is_waiting(gateway) and batch.poll() is None:
+                time.sleep(0.02)
             batch.kill()
         print(f"\nKilled after {len(gateway.requests)} submissions. The same command again:")
         subprocess.run(command, env={**os.environ, **server}, check=True)  # noqa: S603 - our own
@@ -39,8 +38,14 @@ def main() -> None:
         submitted = Counter(request.last_message for request in gateway.requests)
         twice = sum(count > 1 for count in submitted.values())
         print(f"{len(answered)} rows answered, {twice} of them paid for twice.")
-        spent, noted = float(1 - gateway.credits()), sum(row["cost"] for row in answered)
-        print(f"The gateway charged {spent:.5f} credits; the rows cost {noted:.5f}.")
+        charged, cost = float(1 - gateway.credits()), sum(row["cost"] for row in answered)
+        print(f"The gateway charged {charged:.5f} credits; the rows cost {cost:.5f}.")
+
+
+def is_waiting(gateway: Gateway) -> bool:
+    """Whether the batch polls for each job that it submitted: their request IDs are on disk."""
+    submitted = len(gateway.requests)
+    return submitted >= MIN_JOBS and len({poll.job_id for poll in gateway.polls}) == submitted
 
 
 def reply(request: Request) -> str:
