@@ -20,6 +20,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -33,6 +34,7 @@ from langchain_segmind import (
     SegmindAuthenticationError,
     SegmindBudgetExceededError,
     SegmindCreditsCallbackHandler,
+    SegmindError,
     SegmindInsufficientCreditsError,
     SegmindModelNotFoundError,
     SegmindPermissionDeniedError,
@@ -60,9 +62,6 @@ FATAL_ERRORS = (
     SegmindRateLimiterStorageError,
 )
 """Errors that stop the run, since every other row would fail the same way."""
-
-OVER = {200, 404, 422}
-"""Statuses of the errors for jobs that failed, and whose results are no longer kept."""
 
 SCHEMA = pa.schema(
     {
@@ -170,8 +169,9 @@ class Answerer:
                 file.write(result)
             reply = self.model.get_job(result["request_id"]).result()
         except Exception as error:  # one row must not end the others
-            if getattr(error, "status_code", None) in OVER:
-                result["request_id"] = None  # the next run submits another job
+            is_failed = isinstance(error, SegmindError) and error.job_failed
+            if is_failed or getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND:
+                result["request_id"] = None  # nothing to fetch: the next run submits another job
             file.write({**result, "error": f"{type(error).__name__}: {error}"})
             if isinstance(error, FATAL_ERRORS):
                 raise

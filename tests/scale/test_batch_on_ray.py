@@ -42,7 +42,7 @@ from langchain_segmind import (
     SegmindInsufficientCreditsError,
     SegmindModelNotFoundError,
 )
-from langchain_segmind.gateway import Gateway, Request
+from langchain_segmind.gateway import Completion, Gateway, Request
 from langchain_segmind.rate_limiters import SegmindRateLimiter
 from tests.conftest import SECRET
 from tests.support.redis_server import RedisServer, is_redis_installed
@@ -574,6 +574,19 @@ def test_a_worker_that_takes_over_a_batch_fetches_its_jobs(create_answerer, gate
     ]
     assert results[1]["request_id"] == job.request_id
     assert [request.last_message for request in gateway.requests] == ["b", "d"]
+
+
+def test_a_job_with_an_unusable_result_is_not_submitted_again(
+    create_answerer, gateway, tmp_path
+) -> None:
+    """It was billed. The next run fetches the result again."""
+    gateway.script([Completion("Yes.", result={"output": None})])
+    (result,) = answer(create_answerer(), "a")
+    assert result["error"].startswith("SegmindResponseError: ")
+    (row,) = find_missing([{"id": "a", "prompt": "a"}], read_results(tmp_path))
+    assert row["request_id"] == gateway.polls[0].job_id
+    answer(create_answerer(), "a", job=row["request_id"])
+    assert len(gateway.requests) == 1
 
 
 @pytest.mark.parametrize("job", [None, "forgotten"], ids=["failed", "forgotten"])
