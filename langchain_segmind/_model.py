@@ -53,8 +53,11 @@ class SegmindModel(CommonParameters):
         model_name: str = ""
         api_key: ApiKeySource = None
         base_url: str | None = None
-        # Each kind of model describes its own.
+        # For type checkers and the API reference: each kind of model has a field of its own.
         timeout: Timeout | None = DEFAULT_TIMEOUT_SECONDS
+        """Seconds that one call may take, including retries and the waits between them; None for
+        no limit. Defaults to 120, or to 600 for a chat model where the queue is used. An
+        `httpx.Timeout` bounds the phases of each attempt instead."""
     else:
 
         def __init__(self, **arguments: Any) -> None:

@@ -23,13 +23,15 @@ from langchain_segmind.gateway.backends.llama import find_bundled_model
 from tests.support.pages import BLOCK, check_output, run_block, run_page
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [ROOT, *(ROOT / name for name in ("benchmarks", "docs", "examples", "requirements"))]
-PAGES = [path for folder in FOLDERS for path in sorted(folder.glob("*.md"))]
+FOLDERS = ("", "benchmarks", "docs", "docs/reference", "examples", "requirements")
+PAGES = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
+LANGCHAIN_PAGES = sorted((ROOT / "docs" / "langchain").glob("*.mdx"))
+"""Pages for LangChain's documentation, whose links are paths of its site."""
 NEEDS_CLIENTS = {ROOT / "docs" / "observe.md"}
 """Run by tests/clients instead."""
 WITH_CODE = [
     page
-    for page in PAGES
+    for page in [*PAGES, *LANGCHAIN_PAGES]
     if BLOCK.search(page.read_text(encoding="utf-8")) and page not in NEEDS_CLIENTS
 ]
 MODULES = [
@@ -54,8 +56,12 @@ REPLIES = {
         '"punchline": "To keep an eye on the mouse."}'
     ),
     "Is a whale a fish? Answer yes or no.": "No.",
+    "I love programming.": "J'adore la programmation.",
+    "How is the weather in Oslo?": '[get_weather(city="Oslo")]',
+    "Ann is 36 years old.": '{"name": "Ann", "age": 36}',
+    "What is in the picture?": "A transparent pixel.",
 }
-"""What the model answers to the questions of the README; it repeats all others."""
+"""What the model answers to questions of the README and of the pages for LangChain."""
 
 
 @pytest.fixture
@@ -63,6 +69,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     """Run a gateway and set the environment variables that point to it."""
 
     def reply(request: Request) -> object:
+        if request.last_message.startswith('<tool_result name="get_weather"'):
+            return request.last_message.splitlines()[1]
         return REPLIES.get(request.last_message, request.last_message)
 
     with Gateway(credits=10, replies=reply) as gateway:
@@ -92,13 +100,17 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
         *(
             f"docs/{name}.md"
             for name in (
+                "batches",
                 "chat-model",
                 "credits",
                 "embeddings",
                 "errors",
+                "images",
                 "models",
                 "moving",
                 "moving-from-chatopenai",
+                "proxies",
+                "questions",
                 "recipes",
                 "reliability",
                 "security",
@@ -107,6 +119,9 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
                 "tool-calling",
             )
         ),
+        "docs/langchain/chat.mdx",
+        "docs/langchain/provider.mdx",
+        "docs/langchain/text_embedding.mdx",
     ],
 )
 def test_page_shows_output_that_is_compared(name: str) -> None:
