@@ -29,7 +29,7 @@ WHEEL_SOURCES = ("langchain_segmind", "pytest_segmind.py")
 SDIST_SOURCES = (
     *WHEEL_SOURCES,
     *("benchmarks", "docs", "examples", "requirements", "tests", "tools"),
-    *("*.md", "LICENSE", "Makefile", "pyproject.toml", ".gitignore"),
+    *("*.md", "LICENSE", "Makefile", "mkdocs.yml", "pyproject.toml", ".gitignore"),
 )
 METADATA = {"entry_points.txt", "licenses/LICENSE", "METADATA", "RECORD", "WHEEL"}
 FIELDS = (
