@@ -40,8 +40,10 @@ def test_reference_describes_inherited_settings(open_page: Open) -> None:
 
 
 def test_example_is_shown_as_a_page(open_page: Open) -> None:
-    """A link to a source file does not download it."""
-    page = open_page("examples/")
+    """The navigation leads to the examples, and a link to a source file does not download it."""
+    page = open_page()
+    page.get_by_role("link", name="Learn", exact=True).click()
+    page.get_by_role("link", name="Examples", exact=True).click()
     page.get_by_role("link", name="agent.py", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("examples/agent.py")
 
