@@ -221,6 +221,7 @@ def run_example(monkeypatch, capsys) -> Callable[[str], str]:
 
     def run(name: str) -> str:
         monkeypatch.delitem(sys.modules, "connection", raising=False)  # it reads the environment
+        monkeypatch.setattr(sys, "argv", [name])
         read_example(name, "__main__")
         return capsys.readouterr().out
 
