@@ -32,7 +32,8 @@ export OPENBLAS_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING ?= 1
 
 .PHONY: help demo docs docs_serve examples test test_clients test_docs test_scale soak strain fuzz mutate test_live lint format \
-	coverage benchmark benchmark_embeddings benchmark_micro probe_peers models_page release_check freeze clean
+	coverage benchmark benchmark_embeddings benchmark_micro benchmark_scale charts probe_peers models_page release_check \
+	freeze clean
 
 help: ## Show this list
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -112,7 +113,14 @@ benchmark_micro: $(VENV)/.dev ## Time single functions with pytest-benchmark
 benchmark_embeddings: $(VENV)/.dev ## Time embeddings by max_concurrency, and measure their memory; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks.embeddings
 
-benchmark: ## Time this package and other chat models; writes benchmarks/README.md
+benchmark_scale: $(VENV)/.dev ## Count jobs a minute by number of workers (seven minutes; needs redis-server); writes benchmarks/README.md
+	$(BIN)/python -m benchmarks.scale
+
+charts: $(VENV)/.dev ## Draw the pictures of docs/ again, from benchmarks/README.md and the credits dashboard
+	$(BIN)/python -m benchmarks.charts
+	$(BIN)/python examples/credits_dashboard.py --svg docs/images/credits-dashboard.svg
+
+benchmark: ## Time this package and other chat models; writes benchmarks/README.md and its chart
 	@$(MAKE) --no-print-directory PINS=requirements/peers.txt VENV=$(VENV)-peers $(VENV)-peers/.peers
 	@$(VENV)-peers/bin/python -m compileall -q langchain_segmind  # as an installed package is
 	@$(VENV)-peers/bin/python -m benchmarks.peers

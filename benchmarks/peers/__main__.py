@@ -3,8 +3,9 @@
 import sys
 from importlib.metadata import version
 
+from benchmarks import charts
+from benchmarks.pages import REPORT, SUMMARY, write_section
 from benchmarks.peers.contenders import CONTENDERS, FLOOR, OURS, PEERS, RAW
-from benchmarks.peers.pages import REPORT, SUMMARY, write_section
 from benchmarks.peers.report import (
     create_targets,
     find_fastest,
@@ -26,7 +27,7 @@ DEPENDENCIES = ("langchain-core", "pydantic", "httpx", "openai", "groq", "litell
 
 
 def main() -> None:
-    """Measure, print, and write the report."""
+    """Measure, print, and write the report and the chart."""
     allow_open_files()
     with serve() as server:
         measured = measure_rounds(CONTENDERS, server)
@@ -40,6 +41,7 @@ def main() -> None:
     names = [*(one.distribution for one in CONTENDERS.values()), *DEPENDENCIES]
     versions = {name: version(name) for name in dict.fromkeys(names)}
     write_section(REPORT, "make benchmark", render_report(figures, targets, server.name, versions))
+    charts.draw("performance")
     write_section(SUMMARY, "make benchmark", render_summary(figures, list(PEERS)))
     sys.stdout.write(render_terminal(figures, targets))
 

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+from benchmarks.pages import REPORT, describe_machine, write_section
 from benchmarks.peers.contenders import OURS, PEERS
-from benchmarks.peers.pages import REPORT, describe_machine, write_section
 from benchmarks.peers.rounds import allow_open_files, run_python
 from benchmarks.peers.script_server import ScriptServer, serve_script
 

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.pages import describe_machine, render_picture
 from benchmarks.peers.contenders import FLOOR, OURS, RAW
-from benchmarks.peers.pages import describe_machine
 from benchmarks.peers.rounds import IMPORT_RUNS, ROUNDS, SINGLE_CALL_RUNS
 
 Figures = Mapping[str, float]
@@ -186,9 +186,30 @@ def create_rows(figures: Mapping[str, Figures], columns: Sequence[Column]) -> Ro
 
 
 def render_summary(figures: Mapping[str, Figures], peers: Sequence[str]) -> str:
-    """Write the table of docs/performance.md."""
+    """Write the chart and the table of docs/performance.md."""
     shown = {name: figures[name] for name in (OURS, *peers)}
-    return f"{describe_machine()}.\n\n{render_table(create_rows(shown, SUMMARY_COLUMNS))}"
+    picture = render_picture("performance", describe_calls(figures, peers))
+    table = render_table(create_rows(shown, SUMMARY_COLUMNS))
+    return f"{describe_machine()}.\n\n{picture}\n\n{table}"
+
+
+def describe_calls(figures: Mapping[str, Figures], peers: Sequence[str]) -> str:
+    """Return the alternative text of the chart: its main figures."""
+    times = sorted(figures[name]["sync_us"] for name in peers)
+    keys = ("async_1", "async_64", "async_512")
+    ours = [render_number(figures[OURS][key]) for key in keys]
+    best = [render_number(max(figures[name][key] for name in peers)) for key in keys]
+    return (
+        f"A call of {OURS} takes {render_number(figures[OURS]['sync_us'])} µs, of the other "
+        f"packages {render_number(times[0])} to {render_number(times[-1])} µs. With 1, 64 and 512 "
+        f"in flight, {OURS} makes {join(ours)} calls per second, the fastest other package "
+        f"{join(best)}."
+    )
+
+
+def join(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence."""
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def render_report(
