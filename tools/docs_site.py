@@ -14,11 +14,17 @@ PATTERNS = (
     "*.md",
     "benchmarks/*.md",
     "docs/*.md",
+    "docs/images/*.svg",
     "docs/reference/*.md",
     "examples/*.md",
     "requirements/*.md",
 )
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)(?:#[^)\s]*)?\)")
+
+PICTURE = re.compile(
+    r'<picture>\s*<source [^>]*srcset="([^"]+)">\s*<img src="([^"]+)" alt="([^"]*)">\s*</picture>'
+)
+"""A chart in its dark and light version, and the text for those who cannot see it."""
 
 
 def collect(root: Path = ROOT, output: Path = OUTPUT) -> None:
@@ -37,7 +43,9 @@ def collect(root: Path = ROOT, output: Path = OUTPUT) -> None:
                 for source in find_linked_sources(path, text):
                     page = output / name_source_page(source.relative_to(root))
                     contents[page] = show_source(source.relative_to(root), source)
-                contents[output / path.relative_to(root)] = link_source_pages(path, text)
+                contents[output / path.relative_to(root)] = follow_palette(
+                    link_source_pages(path, text)
+                )
     for path in output.rglob("*"):
         if path.is_file() and path not in contents:
             path.unlink()
@@ -50,7 +58,7 @@ def collect(root: Path = ROOT, output: Path = OUTPUT) -> None:
 def find_linked_sources(page: Path, text: str) -> list[Path]:
     """Return the files that a page links to and that are not pages."""
     targets = [(page.parent / target).resolve() for target in LINK.findall(text)]
-    return [path for path in targets if path.is_file() and path.suffix != ".md"]
+    return [path for path in targets if path.is_file() and path.suffix not in {".md", ".svg"}]
 
 
 def link_source_pages(page: Path, text: str) -> str:
@@ -63,6 +71,11 @@ def link_source_pages(page: Path, text: str) -> str:
         return f"]({name_source_page(Path(target)).as_posix()})" if is_source else match[0]
 
     return LINK.sub(replace, text)
+
+
+def follow_palette(text: str) -> str:
+    """Return a page's text whose pictures follow the site's palette, not the system's."""
+    return PICTURE.sub(r"![\3](\2#only-light) ![\3](\1#only-dark)", text)
 
 
 def name_source_page(source: Path) -> Path:
