@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from contextvars import copy_context
+from functools import partial
 from typing import Self
 
 import httpx
 from langchain_core.embeddings import Embeddings
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.url import create_url
-from langchain_segmind._embeddings.batch import Batch
+from langchain_segmind._embeddings.batch import Batch, LastVector
 from langchain_segmind._embeddings.parameters import EmbeddingParameters
 from langchain_segmind._embeddings.request import (
     check_options,
@@ -22,7 +21,7 @@ from langchain_segmind._embeddings.request import (
     create_body,
     get_embedding_model,
 )
-from langchain_segmind._http import APIRequest, Sender, get_running_loop
+from langchain_segmind._http import APIRequest, RequestGroup, Sender, get_running_loop
 from langchain_segmind._model import SegmindModel
 from langchain_segmind.callbacks.handler import track_without_run
 from langchain_segmind.data._embedding_models import TaskType
@@ -60,6 +59,7 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
     model_config = ConfigDict(defer_build=False, use_attribute_docstrings=False)
 
     _parameters = EmbeddingParameters
+    _last_vector: LastVector = PrivateAttr(default_factory=LastVector)
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
@@ -116,7 +116,9 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
             if workers <= 1:
                 await self._awork(batch)
             else:
-                await asyncio.gather(*(self._awork(batch) for _ in range(workers)))
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(workers):
+                        group.create_task(self._awork(batch))
         return batch.get_vectors()
 
     def embed_query(self, text: str) -> list[float]:
@@ -137,7 +139,8 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
             ```
         """
         self._check_query(text)
-        return self._read_query(self._send(text, "RETRIEVAL_QUERY"))
+        response = self._send(text, "RETRIEVAL_QUERY", RequestGroup())
+        return self._read_query(text, response)
 
     async def aembed_query(self, text: str) -> list[float]:
         """Return the vector of a text that is searched for; see `embed_query`.
@@ -150,15 +153,16 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
         """
         get_running_loop()
         self._check_query(text)
-        return self._read_query(await self._asend(text, "RETRIEVAL_QUERY"))
+        response = await self._asend(text, "RETRIEVAL_QUERY", RequestGroup())
+        return self._read_query(text, response)
 
     def _check_query(self, text: str) -> None:
         check_options(self.model, self.dimensions, self.task_type)
-        max_tokens = get_embedding_model(self.model).max_tokens if self.check_context else None
-        check_text(text, "The text", max_tokens)
+        model = get_embedding_model(self.model)
+        check_text(text, "The text", model, check_context=self.check_context)
 
-    def _read_query(self, response: APIResponse) -> list[float]:
-        batch = Batch(["-"], self.dimensions)
+    def _read_query(self, text: str, response: APIResponse) -> list[float]:
+        batch = Batch([text], self.dimensions, self._last_vector)
         batch.add(0, response)
         return batch.get_vectors()[0]
 
@@ -166,27 +170,30 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
     def _create_batch(self, texts: Iterable[str]) -> Iterator[Batch]:
         """Yield the batch of a call; an error of the block ends it."""
         check_options(self.model, self.dimensions, self.task_type)
-        checked = check_texts(texts, self.model, check_context=self.check_context)
+        model = get_embedding_model(self.model)
+        checked = check_texts(texts, model, check_context=self.check_context)
         with _show_progress(len(checked), is_shown=self.show_progress_bar) as on_progress:
-            yield Batch(checked, self.dimensions, on_progress)
-
-    def _work_in_threads(self, batch: Batch, workers: int) -> None:
-        with ThreadPoolExecutor(workers, thread_name_prefix="segmind-embeddings") as executor:
+            batch = Batch(checked, self.dimensions, self._last_vector, on_progress)
             try:
-                # Each thread has the context variables of the call: handlers of credits, traces.
-                futures = [
-                    executor.submit(copy_context().run, self._work, batch) for _ in range(workers)
-                ]
-                wait(futures)
+                yield batch
             except BaseException as error:  # noqa: BLE001 - `get_vectors` raises it
                 batch.fail(error)
+
+    def _work_in_threads(self, batch: Batch, workers: int) -> None:
+        try:
+            for _ in range(workers):
+                batch.requests.start(partial(self._work, batch), "segmind-embeddings")
+            batch.requests.join()
+        except BaseException as error:  # noqa: BLE001 - `get_vectors` raises it
+            batch.fail(error)
+            batch.requests.join()  # what is on its way is paid
 
     def _work(self, batch: Batch) -> None:
         """Embed texts of a batch until none is left, or one failed."""
         while (taken := batch.take()) is not None:
             text, index = taken
             try:
-                batch.add(index, self._send(text, "RETRIEVAL_DOCUMENT"))
+                batch.add(index, self._send(text, "RETRIEVAL_DOCUMENT", batch.requests))
             except BaseException as error:  # noqa: BLE001 - `get_vectors` raises it
                 batch.fail(error, index)
 
@@ -195,25 +202,29 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
         while (taken := batch.take()) is not None:
             text, index = taken
             try:
-                batch.add(index, await self._asend(text, "RETRIEVAL_DOCUMENT"))
+                batch.add(index, await self._asend(text, "RETRIEVAL_DOCUMENT", batch.requests))
             except BaseException as error:
                 batch.fail(error, index)
                 if not isinstance(error, Exception):
                     raise  # a cancellation
 
-    def _send(self, text: str, task_type: TaskType) -> APIResponse:
+    def _send(self, text: str, task_type: TaskType, group: RequestGroup) -> APIResponse:
         if self.rate_limiter:
-            self.rate_limiter.acquire()
-        sender = self._create_sender(self.http_client)
+            with group.waiting():
+                self.rate_limiter.acquire()
+        sender = self._create_sender(self.http_client, group)
         return sender.send(self._create_request(text, task_type))
 
-    async def _asend(self, text: str, task_type: TaskType) -> APIResponse:
+    async def _asend(self, text: str, task_type: TaskType, group: RequestGroup) -> APIResponse:
         if self.rate_limiter:
-            await self.rate_limiter.aacquire()
-        sender = self._create_sender(self.http_async_client)
+            async with group.awaiting():
+                await self.rate_limiter.aacquire()
+        sender = self._create_sender(self.http_async_client, group)
         return await sender.asend(self._create_request(text, task_type))
 
-    def _create_sender(self, client: httpx.Client | httpx.AsyncClient | None) -> Sender:
+    def _create_sender(
+        self, client: httpx.Client | httpx.AsyncClient | None, group: RequestGroup
+    ) -> Sender:
         return Sender(
             api_key=self.segmind_api_key,
             timeout=self.timeout,
@@ -222,6 +233,7 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
             client=client,
             rate_limiter=self.rate_limiter,
             observer=track_without_run(self.model),
+            group=group,
         )
 
     def _create_request(self, text: str, task_type: TaskType) -> APIRequest:

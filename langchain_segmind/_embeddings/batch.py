@@ -1,21 +1,58 @@
 """The vectors of one call, as they arrive from threads or tasks."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import blake2b
 from threading import Lock
-from typing import cast
+from typing import Self, cast
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
 from langchain_segmind._embeddings.reply import read_vector
+from langchain_segmind._http import RequestGroup
 from langchain_segmind.exceptions import SegmindError, SegmindResponseError
 
 SAME_VECTOR = (
-    "texts[{first}] and texts[{second}] differ, but got the same vector. The server ignored the "
-    "text, or read only its beginning"
+    "{these} differ, but got the same vector. The server ignored the text, or read only its "
+    "beginning"
 )
 OTHER_LENGTH = "The vector has {actual:,} numbers, but {expected:,} were expected"
+
+
+class LastVector:
+    """The first vector of the last call, to notice that the next call gets the same one.
+
+    It is no part of what a model is: copies and pickles begin without it, and all are equal.
+    """
+
+    __slots__ = ("_hashes",)
+
+    def __init__(self) -> None:
+        self._hashes: tuple[int, bytes] | None = None
+
+    def replace(self, text: str, vector: list[float]) -> bool:
+        """Remember a vector; return whether the one before was the same, of another text."""
+        before = self._hashes
+        after = (hash(_normalize(text)), blake2b(array("d", vector), digest_size=16).digest())
+        self._hashes = after
+        return before is not None and before[0] != after[0] and before[1] == after[1]
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        """Copy and pickle nothing."""
+        return type(self), ()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is of this class, too."""
+        return isinstance(other, LastVector)
+
+    __hash__ = None  # type: ignore[assignment] # as of any class with `__eq__` alone
+
+
+def _normalize(text: str) -> str:
+    """Return a text without what a server may strip: its spaces make no other vector."""
+    return " ".join(text.split())
 
 
 class Batch:
@@ -26,15 +63,22 @@ class Batch:
     Args:
         texts: The texts, checked.
         length: The length that all vectors must have; None for that of the first one.
+        last: The vector of the call before; replaced by the first one of this call.
         on_progress: Called with the number of texts that got their vectors.
+
+    Attributes:
+        size: The number of different texts.
+        requests: The requests, which a failure ends.
     """
 
     def __init__(
         self,
         texts: Sequence[str],
         length: int | None,
+        last: LastVector,
         on_progress: Callable[[int], object] = lambda _: None,
     ) -> None:
+        self._texts = texts
         first: dict[str, int] = {}
         self._repeats: dict[int, list[int]] = {}
         for index, text in enumerate(texts):
@@ -42,9 +86,11 @@ class Batch:
             if at != index:
                 self._repeats.setdefault(at, []).append(index)
         self.size = len(first)
+        self.requests = RequestGroup()
         self._rest = iter(first.items())
         self._vectors: list[list[float] | None] = [None] * len(texts)
         self._length = length
+        self._last: LastVector | None = last
         self._seen: dict[int, int] = {}
         self._failure: BaseException | None = None
         self._on_progress = on_progress
@@ -76,28 +122,38 @@ class Batch:
         if len(vector) != self._length:
             problem = OTHER_LENGTH.format(actual=len(vector), expected=self._length)
             raise _create_error(response, problem)
+        last, self._last = self._last, None
+        if last is not None and last.replace(self._texts[index], vector):
+            these = "The text and that of the call before"
+            raise _create_error(response, SAME_VECTOR.format(these=these))
         # Not the vector itself, which would be kept twice.
         other = self._seen.setdefault(hash(tuple(vector)), index)
-        if other != index and self._vectors[other] == vector:
-            first, second = sorted((index, other))
-            raise _create_error(response, SAME_VECTOR.format(first=first, second=second))
+        if other == index or self._vectors[other] != vector:
+            return
+        if _normalize(self._texts[other]) != _normalize(self._texts[index]):
+            these = "texts[{}] and texts[{}]".format(*sorted((index, other)))
+            raise _create_error(response, SAME_VECTOR.format(these=these))
 
     def fail(self, error: BaseException, index: int | None = None) -> None:
         """End the call with an error, unless another one ended it before.
+
+        An interrupt or a cancellation ends it in any case: nobody may miss it.
 
         Args:
             error: The error.
             index: The text that it is about; None if it is about none.
         """
         with self._lock:
-            if self._failure:
+            if self._failure and isinstance(error, Exception):
                 return
             self._failure = error
-        if index is not None:
-            if isinstance(error, SegmindError):
-                error.args = (f"texts[{index}]: {error}", *error.args[1:])
-            else:
-                error.add_note(f"This is about texts[{index}].")
+        self.requests.end()
+        if index is None or not isinstance(error, Exception):
+            return
+        if isinstance(error, SegmindError):
+            error.args = (f"texts[{index}]: {error}", *error.args[1:])
+        else:
+            error.add_note(f"This is about texts[{index}].")
 
     def get_vectors(self) -> list[list[float]]:
         """Return the vectors in the order of the texts.
@@ -109,10 +165,9 @@ class Batch:
         error, self._failure = self._failure, None
         if error is None:
             return cast("list[list[float]]", self._vectors)
-        vectors = enumerate(self._vectors)
-        with suppress(AttributeError):  # of an error of the user's own
+        with self._lock, suppress(AttributeError):  # of an error of the user's own
             error.completed = {  # type: ignore[attr-defined] # errors that are not ours
-                index: vector for index, vector in vectors if vector is not None
+                index: vector for index, vector in enumerate(self._vectors) if vector is not None
             }
         try:
             raise error

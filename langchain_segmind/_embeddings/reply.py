@@ -43,7 +43,7 @@ class _NoVectorError(ValueError):
 def _find_vector(value: Any, depth: int) -> list[float]:
     if depth and isinstance(value, Mapping):
         for key in VECTOR_KEYS:
-            if value.get(key) is not None:
+            if value.get(key):
                 return _find_vector(value[key], depth - 1)
     if isinstance(value, list) and value:
         if depth and isinstance(value[0], list | dict):

@@ -46,12 +46,12 @@ def check_options(slug: str, dimensions: int | None, task_type: TaskType | None)
         raise ValueError(f"dimensions must be {choice} for {slug}, not {dimensions}.")
 
 
-def check_texts(texts: Iterable[Any], slug: str, *, check_context: bool) -> list[str]:
+def check_texts(texts: Iterable[Any], model: EmbeddingModel, *, check_context: bool) -> list[str]:
     """Return texts as a list if all of them can be embedded.
 
     Args:
         texts: What the user passed.
-        slug: The model.
+        model: What is known of the model.
         check_context: Whether texts beyond the model's limit are refused.
 
     Raises:
@@ -62,20 +62,22 @@ def check_texts(texts: Iterable[Any], slug: str, *, check_context: bool) -> list
         raise ValueError(
             "embed_documents takes a list of texts, not one text; embed_query takes one."
         )
+    if not isinstance(texts, Iterable):
+        raise ValueError(f"embed_documents takes a list of texts, not {type(texts).__name__}.")
     listed = list(texts)
-    max_tokens = get_embedding_model(slug).max_tokens if check_context else None
     for index, text in enumerate(listed):
-        check_text(text, f"texts[{index}]", max_tokens)
+        check_text(text, f"texts[{index}]", model, check_context=check_context)
     return listed
 
 
-def check_text(text: Any, name: str, max_tokens: int | None) -> None:
+def check_text(text: Any, name: str, model: EmbeddingModel, *, check_context: bool) -> None:
     """Check that one text can be embedded.
 
     Args:
         text: What the user passed.
         name: What the message calls it.
-        max_tokens: The limit to check; None for none.
+        model: What is known of the model.
+        check_context: Whether a text beyond the model's limit is refused.
 
     Raises:
         ValueError: It is no text, or there is nothing in it.
@@ -83,22 +85,33 @@ def check_text(text: Any, name: str, max_tokens: int | None) -> None:
     """
     if not isinstance(text, str):
         raise ValueError(f"{name} is of type {type(text).__name__}, not str.")
-    if not text.strip():
+    if not text or text.isspace():
         raise ValueError(f"{name} is empty: an empty text has no vector.")
     try:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
         raise ValueError(f"{name} cannot be sent: {describe_surrogate(error)}") from None
     # A token has at least one byte: short texts need no counting.
-    if max_tokens is None or size <= max_tokens or not is_exact():
+    if not check_context or model.max_tokens is None or size <= model.max_tokens:
         return
-    tokens = count_tokens(text)
-    if tokens > max_tokens:
+    tokens, quantifier = count_text_tokens(text, model)
+    if tokens > model.max_tokens:
         raise SegmindContextOverflowError(
-            f"{name} has {tokens:,} tokens, but the model accepts {max_tokens:,}; nothing was "
-            "sent. Split it, for example with a text splitter of LangChain. (check_context=False "
-            "sends it anyway.)"
+            f"{name} has {quantifier}{tokens:,} tokens, but the model accepts "
+            f"{model.max_tokens:,}; nothing was sent. Split it, for example with a text splitter "
+            "of LangChain. (check_context=False sends it anyway.)"
         )
+
+
+def count_text_tokens(text: str, model: EmbeddingModel) -> tuple[int, str]:
+    """Return how many tokens a text has, and "at least " if it can have more.
+
+    Only OpenAI's vocabulary is known, if the extra `tokens` is installed. In every vocabulary a
+    word has at least one token.
+    """
+    if model.api_format == "openai" and is_exact():
+        return count_tokens(text), ""
+    return len(text.split()), "at least "
 
 
 def create_body(

@@ -16,6 +16,7 @@ from langchain_segmind._http.attempt import ATTEMPT_ERRORS, APIRequest, Attempt
 from langchain_segmind._http.auth import aresolve_api_key, resolve_api_key
 from langchain_segmind._http.deadline import Deadline, limit_time
 from langchain_segmind._http.environment import find_route
+from langchain_segmind._http.group import RequestGroup
 from langchain_segmind._http.pools import AsyncPools, SyncPools
 from langchain_segmind._http.retries import RetryPolicy, aretry, log_retry, retry
 from langchain_segmind._http.shortages import is_shortage
@@ -84,6 +85,7 @@ class Sender:
             has acquired it.
         on_retry: Called before the wait for another attempt.
         is_submission: Whether the requests submit jobs, which may never be submitted twice.
+        group: The requests that end together with these; None for no others.
 
     Attributes:
         deadline: By when the call must be over.
@@ -101,6 +103,7 @@ class Sender:
         rate_limiter: BaseRateLimiter | None = None,
         on_retry: OnRetry | None = None,
         is_submission: bool = False,
+        group: RequestGroup | None = None,
     ) -> None:
         # An `httpx.Timeout` bounds the phases of each attempt instead.
         self.deadline = Deadline(None if isinstance(timeout, httpx.Timeout) else timeout)
@@ -111,6 +114,7 @@ class Sender:
         self._holder = get_holder(rate_limiter)
         self._observer = observer
         self._on_retry = on_retry
+        self._group = group or RequestGroup()
         self._is_first = True
         self._policy = RetryPolicy(
             self.deadline, max_retries, retry_read_timeouts, self._holder is not None, is_submission
@@ -129,7 +133,9 @@ class Sender:
         except SegmindError as error:
             failure = error
         attempt = partial(self._attempt, request)
-        return retry(attempt, failure, start, self._policy, self._before_retry)
+        return retry(
+            attempt, failure, start, self._policy, self._before_retry, sleep=self._group.sleep
+        )
 
     async def asend(self, request: APIRequest) -> APIResponse:
         """Send a request and return its response; see `send`."""
@@ -139,7 +145,9 @@ class Sender:
         except SegmindError as error:
             failure = error
         attempt = partial(self._aattempt, request)
-        return await aretry(attempt, failure, start, self._policy, self._abefore_retry)
+        return await aretry(
+            attempt, failure, start, self._policy, self._abefore_retry, sleep=self._group.asleep
+        )
 
     def _before_retry(self, state: "RetryCallState") -> None:
         log_retry(state, self._policy.max_retries)
@@ -153,7 +161,7 @@ class Sender:
 
     def _attempt(self, request: APIRequest) -> APIResponse:
         if self._rate_limiter and not self._is_first:
-            with self.deadline.paused():
+            with self.deadline.paused(), self._group.waiting():
                 self._rate_limiter.acquire()
         self._is_first = False
         attempt = self._create_attempt(request, resolve_api_key(self._api_key))
@@ -170,7 +178,8 @@ class Sender:
     async def _aattempt(self, request: APIRequest) -> APIResponse:
         if self._rate_limiter and not self._is_first:
             with self.deadline.paused():
-                await self._rate_limiter.aacquire()
+                async with self._group.awaiting():
+                    await self._rate_limiter.aacquire()
         self._is_first = False
         key = await aresolve_api_key(self._api_key, self.deadline)
         attempt = self._create_attempt(request, key)

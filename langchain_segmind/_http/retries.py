@@ -140,6 +140,8 @@ def retry(
     start: float,
     policy: RetryPolicy,
     before_sleep: Callable[["RetryCallState"], None],
+    *,
+    sleep: Callable[[float], None],
 ) -> APIResponse:
     """Make further attempts after the first one failed, as far as the policy allows.
 
@@ -149,6 +151,7 @@ def retry(
         start: When that began, in seconds of `time.monotonic`.
         policy: When to retry.
         before_sleep: Called before each wait.
+        sleep: Waits so many seconds; what it raises ends the call.
 
     Raises:
         SegmindError: The error of the last attempt.
@@ -162,7 +165,7 @@ def retry(
             raise failures.pop()
         return attempt()
 
-    retrying = Retrying(**policy.tenacity_options, before_sleep=before_sleep)
+    retrying = Retrying(**policy.tenacity_options, before_sleep=before_sleep, sleep=sleep)
     try:
         return retrying(replay)
     except SegmindError as error:
@@ -176,6 +179,8 @@ async def aretry(
     start: float,
     policy: RetryPolicy,
     before_sleep: Callable[["RetryCallState"], Awaitable[None]],
+    *,
+    sleep: Callable[[float], Awaitable[None]],
 ) -> APIResponse:
     """Make further attempts after the first one failed; see `retry`."""
     from tenacity import AsyncRetrying  # noqa: PLC0415 - see above
@@ -187,7 +192,7 @@ async def aretry(
             raise failures.pop()
         return await attempt()
 
-    retrying = AsyncRetrying(**policy.tenacity_options, before_sleep=before_sleep)
+    retrying = AsyncRetrying(**policy.tenacity_options, before_sleep=before_sleep, sleep=sleep)
     try:
         return await retrying(replay)
     except SegmindError as error:

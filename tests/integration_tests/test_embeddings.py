@@ -6,10 +6,11 @@ import math
 import pickle
 import signal
 import threading
+import time
 import weakref
 
 import pytest
-from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 
 from langchain_segmind import (
     SegmindAuthenticationError,
@@ -182,6 +183,8 @@ def test_no_texts_need_no_request(caller, create, gateway) -> None:
         pytest.param(["one", "\ud800"], r"texts\[1\] cannot be sent", id="half a character"),
         pytest.param("one", "takes a list of texts", id="one text"),
         pytest.param(b"one", "takes a list of texts", id="bytes"),
+        pytest.param(None, "takes a list of texts, not NoneType", id="nothing"),
+        pytest.param(["one", b"two"], r"texts\[1\] is of type bytes", id="bytes in a list"),
     ],
 )
 def test_what_is_no_text_is_refused_before_any_request(
@@ -201,22 +204,52 @@ def test_a_query_that_is_no_text_is_refused(caller, create, gateway, text) -> No
     assert gateway.requests == []
 
 
-@pytest.mark.parametrize(("slug", "limit"), [(SMALL, 8_191), (GEMINI, 2_048)])
-def test_a_text_above_the_models_limit_is_refused_before_any_request(
-    caller, create, gateway, slug, limit
-) -> None:
+def test_a_text_above_openais_limit_is_refused_before_any_request(caller, create, gateway) -> None:
     """With the exact number of its tokens; `check_context=False` lets the server decide."""
     pytest.importorskip("bpe_openai", reason="the extra `tokens` is not installed")
-    embeddings = create(model=slug, max_retries=0)
-    text = " word" * (limit + 1)
-    with pytest.raises(SegmindContextOverflowError, match=rf"texts\[1\] has {limit + 1:,} tokens"):
+    embeddings = create(max_retries=0)
+    text = " word" * 8_192
+    with pytest.raises(SegmindContextOverflowError, match=r"texts\[1\] has 8,192 tokens"):
         caller.embed_documents(embeddings, ["one", text])
-    with pytest.raises(SegmindContextOverflowError, match=f"The text has {limit + 1:,} tokens"):
+    with pytest.raises(SegmindContextOverflowError, match="The text has 8,192 tokens"):
         caller.embed_query(embeddings, text)
     assert gateway.requests == []
     embeddings.check_context = False
     with pytest.raises(SegmindContextOverflowError, match=r"texts\[1\].*maximum context"):
         caller.embed_documents(embeddings, ["one", text])
+
+
+@pytest.mark.parametrize(("slug", "limit"), [(GEMINI, 2_048), ("gemini-embedding-2", 8_192)])
+def test_a_text_with_more_words_than_googles_limit_is_refused(
+    caller, create, gateway, slug, limit
+) -> None:
+    """A word has a token at least."""
+    embeddings = create(model=slug, max_retries=0)
+    text = " a" * (limit + 1)
+    match = rf"texts\[1\] has at least {limit + 1:,} tokens, .* accepts {limit:,}"
+    with pytest.raises(SegmindContextOverflowError, match=match):
+        caller.embed_documents(embeddings, ["one", text])
+    with pytest.raises(SegmindContextOverflowError, match=f"The text has at least {limit + 1:,}"):
+        caller.embed_query(embeddings, text)
+    assert gateway.requests == []
+    assert len(caller.embed_query(embeddings, " a" * limit)) == 3072
+
+
+def test_a_text_that_may_fit_googles_limit_is_sent(caller, create_for) -> None:
+    """OpenAI's vocabulary has several times the tokens that Google's has in some languages."""
+    text = "चाय पहाड़ों में उगती है " * 200
+    with EmbeddingServer(write_vector) as server:
+        assert caller.embed_query(create_for(server, model=GEMINI), text)
+    assert server.bodies[0]["input"] == text
+
+
+def test_words_are_counted_without_the_extra(caller, create, gateway, monkeypatch) -> None:
+    """A text that exceeds OpenAI's limit for certain is refused, another one is sent."""
+    monkeypatch.setattr("langchain_segmind._embeddings.request.is_exact", lambda: False)
+    with pytest.raises(SegmindContextOverflowError, match="at least 8,192 tokens"):
+        caller.embed_query(create(), " a" * 8_192)
+    assert gateway.requests == []
+    assert caller.embed_query(create(), "a" * 9_000)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +289,7 @@ VECTOR = [0.25, -1, 2e-3]
         pytest.param({"embeddings": [{"values": VECTOR}]}, id="embeddings[0].values"),
         pytest.param({"data": [{"embedding": VECTOR}], "object": "list"}, id="data[0].embedding"),
         pytest.param({"data": {"embedding": VECTOR}}, id="data.embedding"),
+        pytest.param({"embedding": [], "embeddings": [VECTOR]}, id="beside an empty one"),
         pytest.param(VECTOR, id="list"),
         pytest.param([VECTOR], id="list in a list"),
         pytest.param(b"\xef\xbb\xbf[0.25, -1, 2e-3]", id="byte order mark"),
@@ -312,6 +346,44 @@ def test_one_vector_for_different_texts_is_an_error(caller, create_for) -> None:
         assert caught.value.completed == {0: VECTOR}
         assert len(server.bodies) == 2
         assert caller.embed_documents(embeddings, ["one", "one"]) == [VECTOR, VECTOR]
+
+
+def test_one_vector_for_the_texts_of_two_calls_is_an_error(caller, create_for) -> None:
+    """Queries and documents alike, in any order; the same text has the same vector."""
+    with EmbeddingServer(lambda _: {"embedding": VECTOR}) as server:
+        for first, second in [
+            (("embed_query", "one"), ("embed_query", "two")),
+            (("embed_query", "one"), ("embed_documents", ["two"])),
+            (("embed_documents", ["one"]), ("embed_query", "two")),
+            (("embed_documents", ["one"]), ("embed_documents", ["two", "three"])),
+        ]:
+            embeddings = create_for(server)
+            for method, argument in (first, first):
+                assert getattr(caller, method)(embeddings, argument)
+            method, argument = second
+            with pytest.raises(SegmindResponseError, match="call before differ, but got the same"):
+                getattr(caller, method)(embeddings, argument)
+
+
+def test_a_copy_of_embeddings_does_not_know_their_last_vector(create_for) -> None:
+    """A pickle has nothing of a text, and another process has other hashes."""
+    with EmbeddingServer(lambda _: {"embedding": VECTOR}) as server:
+        embeddings = create_for(server)
+        fresh = pickle.dumps(embeddings)
+        embeddings.embed_query("one")
+        assert pickle.dumps(embeddings) == fresh
+        copy = pickle.loads(fresh)
+        assert copy == embeddings
+        assert copy.embed_query("two") == VECTOR
+
+
+def test_texts_that_differ_in_white_space_may_have_one_vector(caller, create_for) -> None:
+    """A server may strip it."""
+    with EmbeddingServer(lambda _: {"embedding": VECTOR}) as server:
+        embeddings = create_for(server, max_concurrency=1)
+        texts = ["one two", " one\ntwo ", "one two\n"]
+        assert caller.embed_documents(embeddings, texts) == [VECTOR] * 3
+        assert caller.embed_query(embeddings, "one  two") == VECTOR
 
 
 def test_vectors_of_different_lengths_are_an_error(caller, create_for) -> None:
@@ -376,6 +448,75 @@ def test_requests_in_flight_are_awaited_after_an_error(caller, create_for, monke
     assert sorted(caught.value.completed) == [0, 2, 3]
 
 
+def test_an_error_ends_the_waits_of_other_texts(caller, create_for) -> None:
+    """A text that waits for another attempt is not sent again; the call ends at once."""
+    limited = threading.Event()
+
+    def reply(body):
+        if body["prompt"] == "text 1":
+            limited.wait(20)
+            return 400
+        if len(server.bodies) >= 4:
+            limited.set()
+        return {"status": 429, "headers": {"retry-after": "30"}}
+
+    with EmbeddingServer(reply, in_flight=4) as server:
+        embeddings = create_for(server, max_concurrency=4, max_retries=2)
+        start = time.monotonic()
+        with pytest.raises(SegmindInvalidRequestError, match=r"^texts\[1\]: The server"):
+            caller.embed_documents(embeddings, [f"text {number}" for number in range(50)])
+        assert time.monotonic() - start < 15
+    assert len(server.bodies) == 4
+
+
+class Turnstile(BaseRateLimiter):
+    """A rate limiter that lets two requests pass, and the others once it is opened."""
+
+    def __init__(self) -> None:
+        self.turns = threading.Semaphore(2)
+        self.waiting = threading.Semaphore(0)
+        self.left = threading.Semaphore(0)
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        self.waiting.release()
+        try:
+            return self.turns.acquire(timeout=20)
+        finally:
+            self.left.release()
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        self.waiting.release()
+        while not self.turns.acquire(blocking=False):  # noqa: ASYNC110 - of other threads
+            await asyncio.sleep(0.01)
+        return True
+
+
+def test_an_error_ends_waits_for_a_rate_limiter(caller, create_for) -> None:
+    """No text is sent that still waits for its turn, not even once it comes."""
+    limiter = Turnstile()
+
+    def reply(body):
+        for _ in range(4):
+            limiter.waiting.acquire(timeout=20)
+        for _ in range(4):
+            limiter.waiting.release()
+        return 400
+
+    with EmbeddingServer(reply, in_flight=2) as server:
+        embeddings = create_for(server, max_concurrency=4, rate_limiter=limiter)
+        start = time.monotonic()
+        with pytest.raises(SegmindInvalidRequestError):
+            caller.embed_documents(embeddings, [f"text {number}" for number in range(50)])
+        assert time.monotonic() - start < 15
+        limiter.turns.release(50)
+        if caller.runner is None:
+            for _ in range(4):
+                limiter.left.acquire(timeout=20)
+            while any(thread.name == "segmind-embeddings" for thread in threading.enumerate()):
+                time.sleep(0.01)
+    assert len(server.bodies) == 2
+
+
 def test_an_interrupt_keeps_the_vectors_that_were_paid(create_for, monkeypatch) -> None:
     """Requests on their way are awaited after Ctrl+C; no other one is sent."""
     failed, fail = threading.Event(), Batch.fail
@@ -397,6 +538,46 @@ def test_an_interrupt_keeps_the_vectors_that_were_paid(create_for, monkeypatch) 
             embeddings.embed_documents([f"text {number}" for number in range(50)])
     assert sorted(caught.value.completed) == [0, 1]
     assert len(server.bodies) == 2
+
+
+def test_an_interrupt_ends_waits_at_once(create_for) -> None:
+    """Texts that wait for another attempt are not sent again after Ctrl+C."""
+
+    def reply(body):
+        if len(server.bodies) == 3:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return {"status": 429, "headers": {"retry-after": "30"}}
+
+    with EmbeddingServer(reply) as server:
+        embeddings = create_for(server, max_concurrency=3, max_retries=2)
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            embeddings.embed_documents([f"text {number}" for number in range(50)])
+        assert time.monotonic() - start < 15
+    assert len(server.bodies) == 3
+
+
+def test_an_interrupt_after_an_error_is_not_lost(create_for, monkeypatch) -> None:
+    """Requests on their way are awaited then, and a caller may try again after an error."""
+    failed, fail = threading.Event(), Batch.fail
+
+    def fail_and_tell(*args):
+        fail(*args)
+        failed.set()
+
+    def reply(body):
+        if body["prompt"] == "text 1":
+            return 400
+        failed.wait(20)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return write_vector(body)
+
+    monkeypatch.setattr(Batch, "fail", fail_and_tell)
+    with EmbeddingServer(reply, in_flight=2) as server:
+        embeddings = create_for(server, max_concurrency=2)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            embeddings.embed_documents(["text 0", "text 1", "text 2"])
+    assert sorted(caught.value.completed) == [0]
 
 
 def test_an_error_with_vectors_can_be_pickled(create, gateway) -> None:
@@ -458,6 +639,71 @@ def test_the_timeout_is_that_of_one_text(caller, create, gateway) -> None:
     embeddings.timeout = 0.1
     with pytest.raises(SegmindTimeoutError, match=r"texts\[0\]"):
         caller.embed_documents(embeddings, ["one"])
+
+
+async def cancel(call):
+    """Cancel a task and return its error."""
+    task = asyncio.create_task(call)
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    return caught.value
+
+
+async def stop_after_a_timeout(call):
+    """Let `asyncio.timeout` cancel a call, and return what caused its error."""
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0.5):
+            await call
+    return caught.value.__cause__
+
+
+async def stop_waiting(call):
+    """Let `asyncio.wait_for` cancel a call, and return what caused its error."""
+    with pytest.raises(TimeoutError) as caught:
+        await asyncio.wait_for(call, 0.5)
+    return caught.value.__cause__
+
+
+@pytest.mark.parametrize("stop", [cancel, stop_after_a_timeout, stop_waiting])
+@pytest.mark.parametrize("max_concurrency", [1, 2])
+async def test_a_cancellation_keeps_the_vectors_that_were_paid(
+    create_for, stop, max_concurrency
+) -> None:
+    """Those that have arrived; the others are not awaited."""
+    release = threading.Event()
+
+    def reply(body):
+        if body["prompt"] != "one":
+            release.wait(20)
+        return write_vector(body)
+
+    with EmbeddingServer(reply) as server:
+        embeddings = create_for(server, max_concurrency=max_concurrency)
+        error = await stop(embeddings.aembed_documents(["one", "two", "three"]))
+        assert isinstance(error, asyncio.CancelledError)
+        assert sorted(error.completed) == [0]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        release.set()
+
+
+async def test_an_error_of_a_cancelled_key_ends_the_other_requests(create_for) -> None:
+    """A function of the user's that is cancelled leaves no task behind."""
+    calls = []
+
+    async def get_key():
+        calls.append(None)
+        if len(calls) == 2:
+            raise asyncio.CancelledError
+        return SECRET
+
+    with EmbeddingServer(write_vector) as server:
+        embeddings = create_for(server, api_key=get_key, max_concurrency=2)
+        with pytest.raises(asyncio.CancelledError):
+            await embeddings.aembed_documents([f"text {number}" for number in range(50)])
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert len(server.bodies) < 50
 
 
 async def test_a_cancelled_call_cancels_its_requests(create_for) -> None:
@@ -554,6 +800,20 @@ def test_a_budget_ends_a_call_between_texts(caller, create, gateway) -> None:
             caller.embed_query(embeddings, "e")
     assert sorted(caught.value.completed) == [0, 1]
     assert len(gateway.requests) == counted.total.calls == 2
+
+
+def test_concurrent_requests_exceed_a_budget_by_what_is_in_flight(caller, create, gateway) -> None:
+    """No more; and all that was paid is there."""
+    texts = [f"text {number}" for number in range(200)]
+    with (
+        get_segmind_credits_callback(budget=1e-7) as counted,
+        pytest.raises(SegmindBudgetExceededError) as caught,
+    ):
+        caller.embed_documents(create(max_concurrency=8), texts)
+    # A text costs 4e-8: three reach the budget, while seven others are in flight.
+    assert 3 <= counted.total.calls <= 10
+    assert len(gateway.requests) == counted.total.calls == len(caught.value.completed)
+    assert counted.total.cost == float(1000 - gateway.credits())
 
 
 @pytest.mark.usefixtures("no_back_off")

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 Reply = Callable[[dict[str, Any]], Any]
-"""Returns the JSON of the response to a body; an int is a status of an error."""
+"""Returns the JSON of the response to a body. An int is the status of an error, and a dict of
+"status" and "headers" an error with headers."""
 
 MAX_WAIT_SECONDS = 20.0
 """How long a failing test waits for something that does not happen."""
@@ -66,11 +67,16 @@ class EmbeddingServer:
                 """Answer a request."""
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 reply = answer(body)
-                status = reply if isinstance(reply, int) else 200
-                content = b"{}" if isinstance(reply, int) else reply
+                if isinstance(reply, int):
+                    reply = {"status": reply, "headers": {}}
+                status, headers, content = 200, {}, reply
+                if isinstance(reply, dict) and "status" in reply:
+                    status, headers, content = reply["status"], reply["headers"], b"{}"
                 if not isinstance(content, bytes):
                     content = json.dumps(content).encode()
-                head = f"HTTP/1.1 {status} x\r\ncontent-length: {len(content)}\r\n\r\n"
+                headers = {**headers, "content-length": len(content)}
+                lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+                head = f"HTTP/1.1 {status} x\r\n{lines}\r\n"
                 self.wfile.write(head.encode() + content)
 
             def log_message(self, *args: Any) -> None:

@@ -1,0 +1,128 @@
+"""Requests that belong to one call, and end together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import copy_context
+from threading import Condition, Thread
+
+
+class GroupEndedError(Exception):
+    """The call has ended before the request was sent."""
+
+
+class RequestGroup:
+    """Requests of one call, which threads or the tasks of one event loop send.
+
+    Once it has ended, no request is sent, and none waits for its turn of a rate limiter or for
+    another attempt. Those that are being sent go on.
+    """
+
+    __slots__ = ("_changed", "_is_ended", "_scopes", "_threads", "_waiting", "_working")
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._is_ended = False
+        self._scopes: set[asyncio.Timeout] = set()
+        self._threads: list[Thread] = []
+        self._waiting = self._working = 0
+
+    def end(self) -> None:
+        """Let no further request be sent."""
+        with self._changed:
+            self._is_ended = True
+            self._changed.notify_all()
+        for scope in self._scopes:
+            scope.reschedule(0)
+
+    def start(self, work: Callable[[], None], name: str) -> None:
+        """Run a function in a thread of that name, with the context variables of the caller."""
+        thread = Thread(
+            target=copy_context().run,
+            args=(self._work, work),
+            name=name,
+            daemon=True,  # one that waits for a rate limiter does not keep the process
+        )
+        self._count(working=1)
+        try:
+            thread.start()
+        except BaseException:
+            self._count(working=-1)
+            raise
+        self._threads.append(thread)
+
+    def _work(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self._count(working=-1)
+
+    def join(self) -> None:
+        """Wait for the threads; after the end, only for those whose requests are being sent."""
+        with self._changed:
+            self._changed.wait_for(self._is_idle)
+        if not self._is_ended:
+            for thread in self._threads:
+                thread.join()
+
+    def _is_idle(self) -> bool:
+        return not self._working and (self._is_ended or not self._waiting)
+
+    def _count(self, *, working: int = 0, waiting: int = 0) -> None:
+        with self._changed:
+            self._working += working
+            self._waiting += waiting
+            self._changed.notify_all()
+
+    def _check(self) -> None:
+        if self._is_ended:
+            raise GroupEndedError
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait in the block before a request is sent.
+
+        Raises:
+            GroupEndedError: The group has ended.
+        """
+        self._check()
+        self._count(working=-1, waiting=1)
+        try:
+            yield
+        finally:
+            self._count(working=1, waiting=-1)
+        self._check()
+
+    @asynccontextmanager
+    async def awaiting(self) -> AsyncIterator[None]:
+        """Wait in the block before a request is sent; the end of the group interrupts it.
+
+        Raises:
+            GroupEndedError: The group has ended.
+        """
+        self._check()
+        try:
+            async with asyncio.timeout(None) as scope:
+                self._scopes.add(scope)
+                try:
+                    yield
+                finally:
+                    self._scopes.discard(scope)
+        except TimeoutError:
+            self._check()
+            raise  # of the rate limiter
+        self._check()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep before a request is sent; the end of the group interrupts it.
+
+        Raises:
+            GroupEndedError: The group has ended.
+        """
+        with self.waiting(), self._changed:
+            self._changed.wait_for(lambda: self._is_ended, seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Sleep before a request is sent; see `sleep`."""
+        async with self.awaiting():
+            await asyncio.sleep(seconds)
