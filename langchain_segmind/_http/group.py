@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 
 
 class GroupEndedError(Exception):
@@ -37,9 +37,10 @@ class RequestGroup:
 
     def start(self, work: Callable[[], None], name: str) -> None:
         """Run a function in a thread of that name, with the context variables of the caller."""
+        claim = Lock()
         thread = Thread(
             target=copy_context().run,
-            args=(self._work, work),
+            args=(self._work, work, claim),
             name=name,
             daemon=True,  # one that waits for a rate limiter does not keep the process
         )
@@ -47,11 +48,15 @@ class RequestGroup:
         try:
             thread.start()
         except BaseException:
-            self._count(working=-1)
+            # After an interrupt, the thread may have started nevertheless.
+            if claim.acquire(blocking=False):
+                self._count(working=-1)
             raise
         self._threads.append(thread)
 
-    def _work(self, work: Callable[[], None]) -> None:
+    def _work(self, work: Callable[[], None], claim: Lock) -> None:
+        if not claim.acquire(blocking=False):
+            return
         try:
             work()
         finally:
