@@ -77,9 +77,12 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
 
         Raises:
             ValueError: Something is not a text, or empty; nothing was sent.
+            SegmindContextOverflowError: A text is known to exceed the model's limit; nothing was
+                sent.
             SegmindResponseError: A reply has no vector, one of another length, or the same vector
                 for two different texts.
-            SegmindError: Another failure. `completed` holds the vectors that arrived.
+            SegmindError: Another failure. `completed` holds the vectors that arrived; so it does
+                on a `KeyboardInterrupt`.
 
         Example:
             ```python
@@ -109,6 +112,8 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
 
         Raises:
             RuntimeError: No asyncio event loop is running.
+            asyncio.CancelledError: The call was cancelled. `completed` holds the vectors that
+                arrived; requests on their way are lost, and may be billed.
         """
         get_running_loop()
         with self._create_batch(texts) as batch:
@@ -129,7 +134,10 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
 
         Raises:
             ValueError: It is not a text, or empty; nothing was sent.
-            SegmindError: The call failed.
+            SegmindContextOverflowError: It is known to exceed the model's limit; nothing was sent.
+            SegmindResponseError: The reply has no vector, or that of the call before, for another
+                text.
+            SegmindError: Another failure.
 
         Example:
             ```python

@@ -20,6 +20,11 @@ class EmbeddingParameters(CommonParameters):
     not count. An `httpx.Timeout` bounds the phases of each attempt instead. A text takes about a
     second, with `text-embedding-3-large` seven."""
 
+    check_context: bool = True
+    """Whether a text that is known to exceed the model's limit is refused before it is billed. The
+    extra `tokens` counts exactly for OpenAI's models. Otherwise only a text with more words than
+    the model takes tokens is known to exceed it."""
+
     rate_limiter: InstanceOf[BaseRateLimiter] | None = Field(default=None, exclude=True)
     """Acquired before each request."""
 

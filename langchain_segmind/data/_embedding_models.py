@@ -41,6 +41,7 @@ class EmbeddingModel:
         max_tokens: The tokens that a text can have.
         lengths: The lengths that a request can choose; empty if any is possible.
         price: US dollars for a million tokens, by its maker's list.
+        takes_media: Whether a request can have images, audio, video and PDFs beside the text.
     """
 
     api_format: EmbeddingFormat = "openai"
@@ -48,6 +49,7 @@ class EmbeddingModel:
     max_tokens: int | None = None
     lengths: Collection[int] = ()
     price: str | None = None
+    takes_media: bool = False
 
 
 EMBEDDING_MODELS: Mapping[str, EmbeddingModel] = {
@@ -66,6 +68,7 @@ EMBEDDING_MODELS: Mapping[str, EmbeddingModel] = {
         max_tokens=8192,
         lengths=range(MIN_DIMENSIONS, 3073),
         price="0.20",
+        takes_media=True,
     ),
 }
 """The embedding models that Segmind documents."""

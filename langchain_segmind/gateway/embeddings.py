@@ -31,6 +31,9 @@ OPTIONAL_KEYS: Mapping[EmbeddingFormat, frozenset[str]] = {
     "gemini": frozenset({"task_type", "output_dimensionality"}),
 }
 
+MEDIA_KEYS = frozenset({"images", "audio", "video", "pdf"})
+"""Of models that take media. The vectors of the gateway come from the text alone."""
+
 DEFAULT_DIMENSIONS = 1536
 DEFAULT_PRICE = "0.02"
 """Of models that are not known."""
@@ -87,7 +90,9 @@ def check_strictly(
     key = TEXT_KEYS[model.api_format]
     text = body.get(key)
     require(isinstance(text, str) and bool(text), f"strict: {key} must be a string with a text")
-    unknown = sorted(body.keys() - {key} - OPTIONAL_KEYS[model.api_format] - set(extra_body_keys))
+    media = MEDIA_KEYS if model.takes_media else frozenset[str]()
+    known = {key} | OPTIONAL_KEYS[model.api_format] | media | set(extra_body_keys)
+    unknown = sorted(body.keys() - known)
     require(not unknown, f"strict: unknown keys {', '.join(unknown)} beside {key}")
 
 

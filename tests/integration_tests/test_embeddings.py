@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
@@ -136,6 +137,26 @@ def test_max_concurrency_requests_are_in_flight_at_once(
         caller.embed_documents(embeddings, texts)
     assert server.max_in_flight == max_concurrency
     assert len(server.bodies) == 12
+
+
+def test_max_concurrency_can_exceed_what_is_needed(caller, create, gateway) -> None:
+    """All texts are in flight at once then."""
+    for count in (3, 100):
+        texts = [f"text {number}" for number in range(count)]
+        assert len(caller.embed_documents(create(max_concurrency=1_000), texts)) == count
+    assert len(gateway.requests) == 103
+
+
+def test_threads_share_one_object(create) -> None:
+    """Each call has its own vectors, in its own order."""
+    embeddings = create(max_concurrency=3)
+
+    def embed_some(name):
+        texts = [f"{name} {number}" for number in range(10)]
+        return embeddings.embed_documents(texts) == [embed(text, 1536) for text in texts]
+
+    with ThreadPoolExecutor(8) as executor:
+        assert all(executor.map(embed_some, range(16)))
 
 
 async def test_asynchronous_calls_start_no_thread(create_for) -> None:

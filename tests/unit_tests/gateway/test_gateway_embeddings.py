@@ -102,6 +102,7 @@ def test_invalid_bodies_are_refused(gateway, post, slug, body, text):
         (SMALL, {"prompt": ["a"]}, "prompt must be a string"),
         (SMALL, {"prompt": "a", "model": "b"}, "unknown keys model"),
         (GEMINI, {"input": "a", "dimensions": 768}, "unknown keys dimensions"),
+        (GEMINI, {"input": "a", "images": ["b"]}, "unknown keys images"),
     ],
 )
 def test_a_strict_gateway_refuses_what_is_not_documented(serve, post, slug, body, text):
@@ -109,6 +110,15 @@ def test_a_strict_gateway_refuses_what_is_not_documented(serve, post, slug, body
     response = post(serve(strict=True), body, slug=slug)
     assert response.status_code == 400
     assert text in response.json()["error"]
+
+
+def test_a_strict_gateway_takes_media_where_segmind_documents_them(serve, post):
+    """The vector is that of the text."""
+    gateway = serve(strict=True)
+    media = {"images": ["https://example.com/a.png"], "audio": "b", "video": "c", "pdf": "d"}
+    response = post(gateway, {"input": "a", **media}, slug=GEMINI_2)
+    assert response.status_code == 200
+    assert response.json() == post(gateway, {"input": "a"}, slug=GEMINI_2).json()
 
 
 @pytest.mark.parametrize(
