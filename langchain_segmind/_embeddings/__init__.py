@@ -1,1 +1,1 @@
-"""Requests and replies of embedding models, and the vectors of a call as they arrive. No I/O."""
+"""Requests and replies of embedding models, and the vectors of a call as they arrive."""

@@ -24,7 +24,8 @@ OTHER_LENGTH = "The vector has {actual:,} numbers, but {expected:,} were expecte
 class LastVector:
     """The first vector of the last call, to notice that the next call gets the same one.
 
-    It is no part of what a model is: copies and pickles begin without it, and all are equal.
+    Only hashes are kept. Copies and pickles of a model start without them, and they do not count
+    when models are compared.
     """
 
     __slots__ = ("_hashes",)
@@ -33,7 +34,7 @@ class LastVector:
         self._hashes: tuple[int, bytes] | None = None
 
     def replace(self, text: str, vector: list[float]) -> bool:
-        """Remember a vector; return whether the one before was the same, of another text."""
+        """Remember a vector, and return whether a different text had the same one before."""
         before = self._hashes
         after = (hash(_normalize(text)), blake2b(array("d", vector), digest_size=16).digest())
         self._hashes = after
@@ -44,14 +45,14 @@ class LastVector:
         return type(self), ()
 
     def __eq__(self, other: object) -> bool:
-        """Whether the other is of this class, too."""
+        """Whether the other object is of this class."""
         return isinstance(other, LastVector)
 
     __hash__ = None  # type: ignore[assignment] # as of any class with `__eq__` alone
 
 
 def _normalize(text: str) -> str:
-    """Return a text without what a server may strip: its spaces make no other vector."""
+    """Return a text with single spaces: servers can strip the others."""
     return " ".join(text.split())
 
 
@@ -137,7 +138,7 @@ class Batch:
     def fail(self, error: BaseException, index: int | None = None) -> None:
         """End the call with an error, unless another one ended it before.
 
-        An interrupt or a cancellation ends it in any case: nobody may miss it.
+        An interrupt or a cancellation replaces an earlier error, so that it is not swallowed.
 
         Args:
             error: The error.

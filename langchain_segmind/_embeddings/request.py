@@ -104,10 +104,10 @@ def check_text(text: Any, name: str, model: EmbeddingModel, *, check_context: bo
 
 
 def count_text_tokens(text: str, model: EmbeddingModel) -> tuple[int, str]:
-    """Return how many tokens a text has, and "at least " if it can have more.
+    """Return the number of tokens in a text, and "at least " if it can have more.
 
-    Only OpenAI's vocabulary is known, if the extra `tokens` is installed. In every vocabulary a
-    word has at least one token.
+    The extra `tokens` has OpenAI's vocabulary; Google's is unknown. In both, each word has at least
+    one token.
     """
     if model.api_format == "openai" and is_exact():
         return count_tokens(text), ""

@@ -14,8 +14,8 @@ class GroupEndedError(Exception):
 class RequestGroup:
     """Requests of one call, which threads or the tasks of one event loop send.
 
-    Once it has ended, no request is sent, and none waits for its turn of a rate limiter or for
-    another attempt. Those that are being sent go on.
+    After its end, no request is sent, and waits for a rate limiter or for another attempt are
+    over. Requests that are already being sent continue.
     """
 
     __slots__ = ("_changed", "_is_ended", "_scopes", "_threads", "_waiting", "_working")
@@ -28,7 +28,7 @@ class RequestGroup:
         self._waiting = self._working = 0
 
     def end(self) -> None:
-        """Let no further request be sent."""
+        """End the group: no further request is sent."""
         with self._changed:
             self._is_ended = True
             self._changed.notify_all()
@@ -36,7 +36,12 @@ class RequestGroup:
             scope.reschedule(0)
 
     def start(self, work: Callable[[], None], name: str) -> None:
-        """Run a function in a thread of that name, with the context variables of the caller."""
+        """Run a function in a new thread, with the caller's context variables.
+
+        Args:
+            work: The function; it must not raise.
+            name: The thread's name.
+        """
         claim = Lock()
         thread = Thread(
             target=copy_context().run,
@@ -85,7 +90,7 @@ class RequestGroup:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Wait in the block before a request is sent.
+        """Mark the thread as waiting for its turn in the block; `join` need not wait for it.
 
         Raises:
             GroupEndedError: The group has ended.
@@ -100,7 +105,7 @@ class RequestGroup:
 
     @asynccontextmanager
     async def awaiting(self) -> AsyncIterator[None]:
-        """Wait in the block before a request is sent; the end of the group interrupts it.
+        """Interrupt the block, in which a task waits for its turn, when the group ends.
 
         Raises:
             GroupEndedError: The group has ended.

@@ -151,7 +151,7 @@ def retry(
         start: When that began, in seconds of `time.monotonic`.
         policy: When to retry.
         before_sleep: Called before each wait.
-        sleep: Waits so many seconds; what it raises ends the call.
+        sleep: Waits for a number of seconds; an exception that it raises ends the call.
 
     Raises:
         SegmindError: The error of the last attempt.
