@@ -578,6 +578,34 @@ def test_an_interrupt_ends_waits_at_once(create_for) -> None:
     assert len(server.bodies) == 3
 
 
+def test_a_second_interrupt_does_not_wait_for_requests(create_for, monkeypatch) -> None:
+    """Whoever presses Ctrl+C twice wants to leave; what had arrived is still there."""
+    failed, release, fail = threading.Event(), threading.Event(), Batch.fail
+
+    def fail_and_tell(*args):
+        fail(*args)
+        failed.set()
+
+    def reply(body):
+        if body["prompt"] == "text 0":
+            return write_vector(body)
+        if body["prompt"] == "text 1":
+            for _ in range(2):
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+                failed.wait(20)
+        release.wait(20)
+        return write_vector(body)
+
+    monkeypatch.setattr(Batch, "fail", fail_and_tell)
+    with EmbeddingServer(reply, in_flight=3) as server:
+        embeddings = create_for(server, max_concurrency=3)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            embeddings.embed_documents([f"text {number}" for number in range(50)])
+        assert not release.is_set()
+        release.set()
+    assert caught.value.completed.keys() <= {0}
+
+
 def test_an_interrupt_after_an_error_is_not_lost(create_for, monkeypatch) -> None:
     """Requests on their way are awaited then, and a caller may try again after an error."""
     failed, fail = threading.Event(), Batch.fail
