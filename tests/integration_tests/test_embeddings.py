@@ -495,18 +495,24 @@ class Turnstile(BaseRateLimiter):
 
     def __init__(self) -> None:
         self.turns = threading.Semaphore(2)
-        self.waiting = threading.Semaphore(0)
+        self.arrived: list[None] = []
+        self.is_full = threading.Event()
         self.left = threading.Semaphore(0)
 
+    def _arrive(self) -> None:
+        self.arrived.append(None)
+        if len(self.arrived) >= 4:
+            self.is_full.set()
+
     def acquire(self, *, blocking: bool = True) -> bool:
-        self.waiting.release()
+        self._arrive()
         try:
             return self.turns.acquire(timeout=20)
         finally:
             self.left.release()
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        self.waiting.release()
+        self._arrive()
         while not self.turns.acquire(blocking=False):  # noqa: ASYNC110 - of other threads
             await asyncio.sleep(0.01)
         return True
@@ -517,10 +523,7 @@ def test_an_error_ends_waits_for_a_rate_limiter(caller, create_for) -> None:
     limiter = Turnstile()
 
     def reply(body):
-        for _ in range(4):
-            limiter.waiting.acquire(timeout=20)
-        for _ in range(4):
-            limiter.waiting.release()
+        limiter.is_full.wait(20)
         return 400
 
     with EmbeddingServer(reply, in_flight=2) as server:
