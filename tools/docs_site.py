@@ -19,6 +19,9 @@ PATTERNS = (
     "examples/*.md",
     "requirements/*.md",
 )
+MERMAID = "mermaid.min.js"
+"""What draws diagrams; `make docs` puts it beside the folder of the pages."""
+
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)(?:#[^)\s]*)?\)")
 
 PICTURE = re.compile(
@@ -35,6 +38,9 @@ def collect(root: Path = ROOT, output: Path = OUTPUT) -> None:
         output: The folder to write to. Files that have not changed are left alone.
     """
     contents: dict[Path, str] = {}
+    script = output.with_name(MERMAID)
+    if script.exists():
+        contents[output / MERMAID] = script.read_text(encoding="utf-8")
     for pattern in PATTERNS:
         for path in sorted(root.glob(pattern)):
             text = path.read_text(encoding="utf-8")
@@ -43,8 +49,9 @@ def collect(root: Path = ROOT, output: Path = OUTPUT) -> None:
                 for source in find_linked_sources(path, text):
                     page = output / name_source_page(source.relative_to(root))
                     contents[page] = show_source(source.relative_to(root), source)
-                contents[output / path.relative_to(root)] = follow_palette(
-                    link_source_pages(path, text)
+                text = follow_palette(link_source_pages(path, text))
+                contents[output / path.relative_to(root)] = draw_diagrams(
+                    text, len(path.relative_to(root).parts), is_possible=script.exists()
                 )
     for path in output.rglob("*"):
         if path.is_file() and path not in contents:
@@ -76,6 +83,23 @@ def link_source_pages(page: Path, text: str) -> str:
 def follow_palette(text: str) -> str:
     """Return a page's text whose pictures follow the site's palette, not the system's."""
     return PICTURE.sub(r"![\3](\2#only-light) ![\3](\1#only-dark)", text)
+
+
+def draw_diagrams(text: str, depth: int, *, is_possible: bool) -> str:
+    """Return a page's text with the script that draws its diagrams.
+
+    The theme would load it from another host. Each page loads it itself, since it is large.
+
+    Args:
+        text: The page.
+        depth: How many folders the page is below the top of the site.
+        is_possible: Whether there is a script; without it, diagrams are shown as text.
+    """
+    if "```mermaid\n" not in text:
+        return text
+    if not is_possible:
+        return text.replace("```mermaid\n", "```text\n")
+    return f'{text}\n<script src="{"../" * depth}{MERMAID}"></script>\n'
 
 
 def name_source_page(source: Path) -> Path:

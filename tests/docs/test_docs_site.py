@@ -79,3 +79,15 @@ def test_reference_has_every_public_name_once() -> None:
     listed = re.findall(r"^::: langchain_segmind[\w.]*?\.?(\w+)$", text, re.MULTILINE)
     public = {name for module in MODULES for name in module.__all__ if name != "__version__"}
     assert sorted(listed) == sorted(public)
+
+
+def test_diagram_is_drawn_by_a_script_of_the_site(project, tmp_path) -> None:
+    """Without the script, the diagram is a block of text: the theme would load one from a host."""
+    (project / "docs" / "page.md").write_text("```mermaid\nflowchart TD\n```\n")
+    collect(project, tmp_path / "pages")
+    page = tmp_path / "pages" / "docs" / "page.md"
+    assert page.read_text() == "```text\nflowchart TD\n```\n"
+    (tmp_path / "mermaid.min.js").write_text("draw()")
+    collect(project, tmp_path / "pages")
+    assert page.read_text().endswith('<script src="../../mermaid.min.js"></script>\n')
+    assert (tmp_path / "pages" / "mermaid.min.js").read_text() == "draw()"

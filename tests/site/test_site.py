@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 SITE = Path(__file__).parents[2] / "build" / "site"
@@ -46,6 +47,28 @@ def test_example_is_shown_as_a_page(open_page: Open) -> None:
     page.get_by_role("link", name="Examples", exact=True).click()
     page.get_by_role("link", name="agent.py", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("examples/agent.py")
+
+
+@pytest.mark.skipif(not (SITE / "mermaid.min.js").exists(), reason="npm is not installed")
+def test_diagram_is_drawn(open_page: Open) -> None:
+    """The theme replaces the text of the diagram by a picture."""
+    page = open_page("docs/design/")
+    expect(page.locator("div.mermaid")).to_be_visible()
+    expect(page.locator("pre.mermaid")).to_have_count(0)
+    assert page.locator("div.mermaid").bounding_box()["height"] > 200
+
+
+def test_pictures_follow_the_palette(open_page: Open) -> None:
+    """The dark version of a chart is shown in dark mode only."""
+    page = open_page("docs/performance/", color_scheme="light")
+    light, dark = (
+        page.locator(f"img[src*='performance-{name}.svg']") for name in ("light", "dark")
+    )
+    expect(light).to_be_visible()
+    expect(dark).not_to_be_visible()
+    page.locator("label[title='Switch to dark mode']").click()
+    expect(dark).to_be_visible()
+    expect(light).not_to_be_visible()
 
 
 def test_search_finds_a_page(open_page: Open) -> None:
