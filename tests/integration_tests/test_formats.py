@@ -130,9 +130,9 @@ def test_the_fields_of_a_model_do_not_describe_another() -> None:
 
 def test_an_unknown_format_is_an_error() -> None:
     """In the constructor and in a call."""
-    with pytest.raises(ValueError, match="'openai', 'anthropic' or 'gemini'"):
+    with pytest.raises(ValueError, match="'openai', 'anthropic'"):
         ChatSegmind(model="new", api_format="google")
-    with pytest.raises(ValueError, match="'openai', 'anthropic' or 'gemini'"):
+    with pytest.raises(ValueError, match="'openai', 'anthropic'"):
         ChatSegmind(model="new", api_key=SECRET).invoke("hi", api_format="google")
     with pytest.raises(TypeError, match=r"set it on the model: ChatSegmind\(profile=\.\.\.\)"):
         ChatSegmind(model="new", api_key=SECRET).invoke("hi", profile={})

@@ -1,4 +1,4 @@
-"""JSON formats of chat completions: one module each, with two pure functions."""
+"""JSON formats of chat completions: one module each, with three pure functions."""
 
 import json
 import re
@@ -24,6 +24,9 @@ class ChatFormat(Protocol):
         Raises:
             ValueError: The format has no place for a turn; the message names it.
         """
+
+    def matches(self, parsed: Mapping[str, Any]) -> bool:
+        """Whether the JSON of a response's body has this format."""
 
     def decode(self, parsed: dict[str, Any]) -> Completion:
         """Return the completion in the JSON of a response's body.
@@ -81,20 +84,10 @@ def decode(body: bytes) -> Completion:
         raise ValueError("is not JSON") from None
     if not isinstance(parsed, dict):
         raise ValueError("is not a JSON object")
-    completion = FORMATS[_find_format(parsed)].decode(parsed)
-    return replace(completion, usage=find_usage(parsed))
-
-
-def _find_format(parsed: Mapping[str, Any]) -> APIFormat:
-    content = parsed.get("content")
-    is_message = isinstance(content, str) and parsed.get("type") == "message"
-    if parsed.get("choices"):
-        return "openai"
-    if isinstance(content, list) or is_message:
-        return "anthropic"
-    if "candidates" in parsed or parsed.get("promptFeedback"):
-        return "gemini"
-    raise ValueError("has no choices, content list or candidates")
+    chat_format = next((each for each in FORMATS.values() if each.matches(parsed)), None)
+    if chat_format is None:
+        raise ValueError("has no choices, content list or candidates")
+    return replace(chat_format.decode(parsed), usage=find_usage(parsed))
 
 
 def _replace_surrogates(parsed: Any) -> Any:

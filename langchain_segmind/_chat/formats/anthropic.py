@@ -78,6 +78,14 @@ def _encode_part(part: Part) -> dict[str, Any]:
     return {"type": "image", "source": source}
 
 
+def matches(parsed: Mapping[str, Any]) -> bool:
+    """Whether a response's body is a message: its content is a list, or a text."""
+    content = parsed.get("content")
+    return isinstance(content, list) or (
+        isinstance(content, str) and parsed.get("type") == "message"
+    )
+
+
 def decode(parsed: dict[str, Any]) -> Completion:
     """Return the completion in a response; all but the `content` list is optional.
 

@@ -74,6 +74,11 @@ def _encode_part(part: Part) -> dict[str, Any]:
     return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
 
 
+def matches(parsed: Mapping[str, Any]) -> bool:
+    """Whether a response's body has candidates, or says why it has none."""
+    return "candidates" in parsed or bool(parsed.get("promptFeedback"))
+
+
 def decode(parsed: dict[str, Any]) -> Completion:
     """Return the completion in a response; a blocked prompt has no candidate, and so no text.
 

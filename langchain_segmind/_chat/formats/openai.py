@@ -55,6 +55,11 @@ def _encode_part(part: Part) -> dict[str, Any]:
     return {"type": "image_url", "image_url": image}
 
 
+def matches(parsed: Mapping[str, Any]) -> bool:
+    """Whether a response's body has choices."""
+    return bool(parsed.get("choices"))
+
+
 def decode(parsed: dict[str, Any]) -> Completion:
     """Return the completion in a response; all but `choices[0].message.content` is optional.
 

@@ -7,17 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_segmind._settings.call_settings import BODY_FIELDS
 from langchain_segmind.gateway import Completion, Request
 from langchain_segmind.gateway.contract import check_body, check_parameters, check_strictly
+from langchain_segmind.gateway.formats import openai as openai_format
 from langchain_segmind.gateway.formats.common import InvalidBodyError
 from langchain_segmind.gateway.pricing import estimate_cost
 from tests.support.raw_server import RawServer, answer
+from tests.support.replies import SLUGS
 
-SLUGS = {
-    "openai": "gpt-5.4-mini",
-    "anthropic": "claude-4.5-sonnet",
-    "gemini": "gemini-3-flash",
-}
 PNG = "iVBORw0KGgo="
 DATA_URI = f"data:image/png;base64,{PNG}"
 WEB_URL = "https://example.com/cat.png"
@@ -54,6 +52,11 @@ def gemini(*contents, **body):
         for i, each in enumerate(contents)
     ]
     return {"messages": {"contents": contents}, **body}
+
+
+def test_openais_format_has_every_parameter_of_the_chat_model() -> None:
+    """The strict gateway takes it, and the proxy passes it on."""
+    assert set(BODY_FIELDS) - openai_format.PARAMETERS == set()
 
 
 WRITERS = {"openai": openai, "anthropic": anthropic, "gemini": gemini}

@@ -3,6 +3,7 @@
 import copy
 import json
 from contextlib import suppress
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,18 +14,30 @@ from langchain_core.messages import (
 )
 
 from langchain_segmind._api.usage import create_usage_metadata
-from langchain_segmind._chat.formats import decode
+from langchain_segmind._chat.formats import FORMATS, decode
 from langchain_segmind._chat.request import create_request
 from langchain_segmind._chat.response import Completion
 from langchain_segmind._output.response_format import ResponseFormat
 from langchain_segmind._settings.call_settings import NO_TOOLS, CallSettings
 from langchain_segmind._tools import convert_tools, create_toolset
+from langchain_segmind.data._profiles import APIFormat, find_model
 from langchain_segmind.gateway import Request, contract
+from langchain_segmind.gateway.formats import FORMATS as GATEWAY_FORMATS
 from tests.support.bodies import check_body
 from tests.support.histories import HISTORIES, check_error
 from tests.support.images import BLOCKS, URL_BLOCKS
 from tests.support.replies import SLUGS, read_reply, write_body
 from tests.support.shapes import nest
+
+
+def test_every_format_is_written_read_and_answered() -> None:
+    """By the models, by the gateway, and in the tests of all formats."""
+    assert FORMATS.keys() == set(get_args(APIFormat))
+    assert GATEWAY_FORMATS.keys() == SLUGS.keys() == FORMATS.keys()
+    assert {name: find_model(slug).api_format for name, slug in SLUGS.items()} == {
+        name: name for name in FORMATS
+    }
+
 
 TOOLS = create_toolset(convert_tools([{"title": "add", "type": "object", "properties": {}}]))
 
