@@ -15,7 +15,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from langchain_segmind._api.endpoint import REMAINING_CREDITS_HEADER, REQUEST_ID_HEADER, APIResponse
+from langchain_segmind._api.endpoint import (
+    REMAINING_CREDITS_HEADER,
+    REQUEST_ID_HEADER,
+    TIMEOUT_STATUSES,
+    APIResponse,
+)
 from langchain_segmind._api.headers import parse_number, parse_retry_after
 from langchain_segmind._api.missing_model import describe_missing_model
 from langchain_segmind.exceptions import (
@@ -49,6 +54,11 @@ MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """Statuses whose cause can be the URL."""
 
 REDIRECT_ADVICE = "Check base_url: redirects are not followed."
+
+SLOW_MODEL_ADVICE = (
+    "The model took longer than the server waits, and may have been billed. If a chat model often "
+    "does, run it in the queue: use_queue=True."
+)
 
 CONTEXT_OVERFLOW_STATUSES = frozenset({400, 406, 413, 500})
 CONTEXT_OVERFLOW = re.compile(
@@ -110,13 +120,16 @@ def create_error(
             problem += f" with a redirect to {headers['location']}"
     is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST
     advice = REDIRECT_ADVICE if is_redirect else chosen.advice
+    is_slow = response.status_code in TIMEOUT_STATUSES
+    if is_slow:
+        advice = SLOW_MODEL_ADVICE
     if chosen is SegmindModelNotFoundError:
         slug = urlsplit(response.url).path.rpartition("/")[2]
         advice = f"{describe_missing_model(slug, date.today())} {advice}".strip()  # noqa: DTZ011 - a day
     retry_after = parse_retry_after(response.headers, time.time())
     is_unexpected = chosen is SegmindResponseError
     text = body if is_unexpected else response.mask(parse_error_text(body))
-    return chosen(
+    error = chosen(
         f"{problem}{f': {text[:MAX_EXCERPT_CHARS]!r}' if text else ''}. {advice}"
         f"{f' The server asks to wait {retry_after:g} s.' if retry_after else ''}",
         status_code=response.status_code,
@@ -127,6 +140,9 @@ def create_error(
         remaining_credits=parse_number(response.headers.get(REMAINING_CREDITS_HEADER)),
         phase=phase,
     )
+    if is_slow:
+        error.advice = advice  # so that `replace_advice` finds it
+    return error
 
 
 def replace_advice(error: SegmindError, advice: str) -> None:

@@ -247,7 +247,7 @@ def create_output_error(
     """Return the error for a requirement that no reply met."""
     last, times = replies[-1], "once" if len(replies) == 1 else f"{len(replies)} times"
     reasons = "; then: ".join(dict.fromkeys(problem.rstrip(".") for problem in problems))
-    advice = f"{find_ending(last).advice} {advice}".strip()
+    advice = find_ending(last).advice or advice
     return SegmindOutputError(
         f"The model was asked {times}, but its reply cannot be used: {reasons}. {advice}",
         replies=replies,

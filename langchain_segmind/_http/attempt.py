@@ -53,6 +53,14 @@ DEFAULT_AGENTS = (DEFAULT_HEADERS["user-agent"], f"python-httpx/{httpx.__version
 """Any other user agent can hold a token, and is masked."""
 
 
+CERTIFICATE_ADVICE = (
+    "If a proxy checks your traffic, set SSL_CERT_FILE to a file with the certificate of its "
+    "authority; if not, check base_url and this machine's clock."
+)
+
+CONNECT_TIMEOUT_ADVICE = "Check the network, proxies and base_url, or raise timeout=... (seconds)."
+
+
 class BodyTooLongError(Exception):
     """A response body exceeds `MAX_BODY_BYTES`."""
 
@@ -356,11 +364,23 @@ class Attempt:
             error_class = SegmindTimeoutError
             problem = f"No complete response from {route}{self._describe_limit()} ({cause})"
         if self.response is None:
-            advice = SHORTAGE_ADVICE if is_shortage(error) else error_class.advice
-            return error_class(f"{problem}. {advice}", phase=phase)
+            advice = _find_advice(error, phase) or error_class.advice
+            failure = error_class(f"{problem}. {advice}", phase=phase)
+            failure.advice = advice
+            return failure
         billed = " and may have been billed" if self._request.method == "POST" else ""
         problem = f"The response broke off{billed}. {problem}"
         return create_error(self._create_response(), error_class, problem, phase)
+
+
+def _find_advice(error: Exception, phase: Phase) -> str:
+    """Return what to do about a failure; empty if its class says it."""
+    if is_shortage(error):
+        return SHORTAGE_ADVICE
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return CERTIFICATE_ADVICE
+    is_timeout = isinstance(error, httpx.TimeoutException | TimeoutError)
+    return CONNECT_TIMEOUT_ADVICE if is_timeout and phase == "connect" else ""
 
 
 def get_proxy_secrets(proxy: str | None) -> list[str]:

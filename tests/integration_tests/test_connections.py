@@ -243,9 +243,9 @@ async def test_ssl_cert_file_is_trusted(
 
 @pytest.mark.usefixtures("no_leaks", "fresh_environment")
 def test_an_unknown_certificate_authority_is_refused(caller, create_model, tls_server) -> None:
-    """Nothing is sent, and the error names the cause."""
+    """Nothing is sent, and the error names the cause and the variable to set."""
     model = create_model(base_url=tls_server.base_url, max_retries=0)
-    with pytest.raises(SegmindConnectionError, match="certificate") as caught:
+    with pytest.raises(SegmindConnectionError, match="certificate.*SSL_CERT_FILE") as caught:
         caller.invoke(model, "hi")
     assert caught.value.phase == "connect"
     assert tls_server.requests == []

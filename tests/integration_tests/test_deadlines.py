@@ -121,7 +121,7 @@ def test_the_timeout_ends_a_connection_attempt(caller: Caller, unresponsive_addr
     """To a host that does not answer."""
     _, port = unresponsive_addresses[0]
     model = caller.connect(f"http://127.0.0.1:{port}/v1", timeout=TIMEOUT)
-    with takes(TIMEOUT), pytest.raises(SegmindTimeoutError) as caught:
+    with takes(TIMEOUT), pytest.raises(SegmindTimeoutError, match="Check the network") as caught:
         caller.invoke(model, "hi")
     assert caught.value.phase == "connect"
 

@@ -16,6 +16,7 @@ from langchain_segmind._api.errors import (
     create_error,
     get_error_class,
     parse_error_text,
+    replace_advice,
 )
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.retries import RetryPolicy
@@ -59,6 +60,11 @@ def read_rows(page: str, heading: str) -> list[list[str]]:
 
 CLASS_ROWS = read_rows("errors.md", "The classes")
 FAILURE_ROWS = read_rows("reliability.md", "What happens in each failure")
+
+
+def test_these_errors_are_public() -> None:
+    """Another one, or one that is gone, changes what users can catch."""
+    assert set(exceptions.__all__) == CORE_CLASSES.keys()
 
 
 @pytest.mark.parametrize("name", exceptions.__all__)
@@ -205,6 +211,15 @@ def test_an_error_says_what_happened_the_servers_words_and_what_to_do() -> None:
     assert error.remaining_credits == 0.25
     assert error.body == '{"error": "slow down"}'
     assert error.headers == headers
+
+
+@pytest.mark.parametrize("status", [408, 504, 524])
+def test_a_server_that_gave_up_waiting_leads_to_the_queue(status: int) -> None:
+    """Another try would end in the same way. The queue replaces the advice."""
+    error = create_error(APIResponse(status, {}, b"", "https://host/v1/gpt-5"))
+    assert "use_queue=True" in str(error)
+    replace_advice(error, "Wait.")
+    assert str(error) == f"The server answered {status}. Wait."
 
 
 def test_a_redirect_names_where_it_points() -> None:
