@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from langchain_segmind._settings.parameters import ModelParameters
 from langchain_segmind.gateway import Gateway
 from tools import models_page
 
@@ -51,6 +52,14 @@ def test_the_page_on_the_environment_lists_every_variable() -> None:
     named = {*ENV_CONSTANT.findall(source), "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
     assert {"SEGMIND_API_KEY", "SEGMIND_API_BASE", "UPSTREAM_API_KEY"} <= named
     assert named <= listed
+
+
+def test_the_page_on_chat_models_lists_every_setting() -> None:
+    """Each field has a row, and each row is a field."""
+    section = read_page("chat-model.md").partition("\n## Settings\n")[2].partition("\n## ")[0]
+    first_cells = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    listed = [name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(listed) == sorted(ModelParameters.model_fields)
 
 
 def test_the_page_on_models_is_up_to_date() -> None:

@@ -1,6 +1,8 @@
 """The table of models is complete, and an unknown model has a format and no profile."""
 
+import csv
 from datetime import date
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -13,6 +15,8 @@ from langchain_segmind.data._profiles import (
     load_models,
 )
 
+TABLE = Path(__file__).parents[3] / "langchain_segmind" / "data" / "models.csv"
+
 
 @pytest.mark.parametrize("slug", load_models())
 def test_row_is_complete(slug) -> None:
@@ -23,6 +27,14 @@ def test_row_is_complete(slug) -> None:
     assert model.profile is not None
     assert model.profile["max_input_tokens"] >= model.profile["max_output_tokens"] > 0
     assert model.retirement is None or find_retirement_source(slug)
+
+
+def test_cells_of_flags_are_yes_no_or_empty() -> None:
+    """A misspelt one would be read as no."""
+    text = TABLE.read_text(encoding="utf-8")
+    flags = ("images", "reasoning", "json_object", "json_schema", "temperature")
+    cells = {row[name] for row in csv.DictReader(text.splitlines()) for name in flags}
+    assert cells == {"yes", "no", ""}
 
 
 def test_unknown_cells_are_left_out() -> None:
