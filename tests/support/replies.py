@@ -13,7 +13,7 @@ from langchain_segmind._chat.request import create_request
 from langchain_segmind._settings.call_settings import CallSettings
 
 SLUGS = {"openai": "gpt-4o", "anthropic": "claude-4.5-sonnet", "gemini": "gemini-3-flash"}
-"""A model of each format that takes images."""
+"""A model of each format that takes images and is held to JSON schemas."""
 
 NATIVE_REASONS: Mapping[str, Mapping[str, str]] = {
     "openai": {"stop": "stop", "length": "length"},

@@ -13,6 +13,7 @@ from langchain_core.messages import (
     HumanMessage,
 )
 
+from langchain_segmind._api.json_body import ANSWER_KEYS
 from langchain_segmind._api.usage import create_usage_metadata
 from langchain_segmind._chat.formats import FORMATS, decode
 from langchain_segmind._chat.request import create_request
@@ -27,6 +28,7 @@ from tests.support.bodies import check_body
 from tests.support.histories import HISTORIES, check_error
 from tests.support.images import BLOCKS, URL_BLOCKS
 from tests.support.replies import SLUGS, read_reply, write_body
+from tests.support.scripts import write_answer
 from tests.support.shapes import nest
 
 
@@ -37,6 +39,12 @@ def test_every_format_is_written_read_and_answered() -> None:
     assert {name: find_model(slug).api_format for name, slug in SLUGS.items()} == {
         name: name for name in FORMATS
     }
+
+
+@pytest.mark.parametrize("api_format", SLUGS)
+def test_what_a_model_wrote_is_under_an_answer_key(api_format) -> None:
+    """A number in it that Python cannot read is an error, not lost."""
+    assert ANSWER_KEYS & write_answer(api_format)["body"].keys()
 
 
 TOOLS = create_toolset(convert_tools([{"title": "add", "type": "object", "properties": {}}]))
@@ -178,7 +186,7 @@ def test_a_tag_in_an_argument_or_in_json_is_a_part_of_it() -> None:
         {"content": [{"type": "thinking", "thinking": "\ud83d"}], "stop_reason": "\ud83d"},
         {"candidates": [{"content": {"parts": [{"functionCall": {"name": "\ud83d"}}]}}]},
     ],
-    ids=SLUGS,
+    ids=["openai", "anthropic", "gemini"],
 )
 @pytest.mark.parametrize("is_escaped", [True, False])
 def test_half_of_a_character_becomes_a_replacement_character(body, is_escaped) -> None:
