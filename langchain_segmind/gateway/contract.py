@@ -12,6 +12,7 @@ from langchain_segmind.data._embedding_models import find_embedding_model
 from langchain_segmind.data._profiles import find_model
 from langchain_segmind.gateway.formats import FORMATS
 from langchain_segmind.gateway.formats.common import require
+from langchain_segmind.gateway.parameters import PARAMETER_RULES
 from langchain_segmind.gateway.request import Request
 
 JSON_TYPE = "application/json"
@@ -148,7 +149,7 @@ def check_parameters(request: Request) -> None:
         InvalidBodyError: A parameter is not valid, or the model does not take it.
     """
     for name, value in request.parameters.items():
-        is_valid, expected = _PARAMETER_RULES[name]
+        is_valid, expected = PARAMETER_RULES[name]
         require(value is None or is_valid(value), f"{name} must be {expected}")
     if json_type := _get_json_type(request):
         if json_type == "json_object":
@@ -194,67 +195,3 @@ def _get_json_type(request: Request) -> str | None:
 def _takes_json(slug: str, json_type: str) -> bool | None:
     model = find_model(slug)
     return model.json_object if json_type == "json_object" else model.json_schema
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in {int, float}  # not bool, which is a subclass
-
-
-def _is_stop(value: Any) -> bool:
-    return all(isinstance(stop, str) for stop in (value if isinstance(value, list) else [value]))
-
-
-def _is_response_format(value: Any) -> bool:
-    json_type = value.get("type") if isinstance(value, dict) else None
-    if json_type != "json_schema":
-        return json_type in ("text", "json_object")
-    schema = value.get("json_schema")
-    return (
-        isinstance(schema, dict)
-        and isinstance(schema.get("name"), str)
-        and isinstance(schema.get("schema"), dict)
-    )
-
-
-def _is_whole_number(value: Any) -> bool:
-    return type(value) is int
-
-
-def _is_positive(value: Any) -> bool:
-    return type(value) is int and value > 0
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-_PARAMETER_RULES = {
-    "temperature": (_is_number, "a number"),
-    "top_p": (_is_number, "a number"),
-    "presence_penalty": (_is_number, "a number"),
-    "frequency_penalty": (_is_number, "a number"),
-    "max_tokens": (_is_positive, "a whole number above 0"),
-    "max_completion_tokens": (_is_positive, "a whole number above 0"),
-    "seed": (_is_whole_number, "a whole number"),
-    "top_logprobs": (_is_whole_number, "a whole number"),
-    "logprobs": (_is_flag, "true or false"),
-    "store": (_is_flag, "true or false"),
-    "logit_bias": (_is_object, "an object"),
-    "metadata": (_is_object, "an object"),
-    "reasoning_effort": (_is_text, "a string"),
-    "service_tier": (_is_text, "a string"),
-    "user": (_is_text, "a string"),
-    "stop": (_is_stop, "a string or a list of strings"),
-    "response_format": (
-        _is_response_format,
-        'an object with the type text, json_object, or json_schema with {"name", "schema"}',
-    ),
-}

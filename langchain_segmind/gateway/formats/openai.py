@@ -18,29 +18,10 @@ from langchain_segmind.gateway.formats.common import (
     get_text,
     require,
 )
+from langchain_segmind.gateway.parameters import PARAMETER_RULES
 
 MESSAGE_KEYS = frozenset({"messages"})
-PARAMETERS = frozenset(
-    {
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "metadata",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "service_tier",
-        "stop",
-        "store",
-        "temperature",
-        "top_logprobs",
-        "top_p",
-        "user",
-    }
-)
+PARAMETERS = frozenset(PARAMETER_RULES)
 
 _DATA_URI = re.compile(r"data:([^;,]*);base64,(.*)", re.DOTALL)
 
