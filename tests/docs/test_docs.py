@@ -117,6 +117,8 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
                 "slow-models",
                 "structured-output",
                 "tool-calling",
+                "tour",
+                "troubleshooting",
             )
         ),
         "docs/langchain/chat.mdx",
