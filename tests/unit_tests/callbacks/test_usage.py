@@ -252,6 +252,15 @@ def test_calls_are_allowed_again_after_update_balance() -> None:
     assert (handler.remaining_credits, handler.total.cost, warned) == (20.0, 0.5, [0.5])
 
 
+def test_a_balance_can_be_negative() -> None:
+    """Segmind lets a running call overdraw an account; what is no number is refused by name."""
+    handler = SegmindCreditsCallbackHandler()
+    handler.update_balance(-0.25)
+    assert handler.remaining_credits == -0.25
+    with pytest.raises(ValueError, match=r"^remaining must be a number of credits, or None, not"):
+        handler.update_balance(float("nan"))
+
+
 def test_pickled_handler_counts_independently() -> None:
     """It starts from the counts of the original, and changes only its own."""
     handler = SegmindCreditsCallbackHandler(budget=1)
