@@ -24,6 +24,7 @@ from langchain_segmind._api.endpoint import (
 from langchain_segmind._api.errors import (
     CONTEXT_OVERFLOW,
     INVALID_REQUEST,
+    MAX_SCANNED_BYTES,
     create_error,
     parse_error_text,
     replace_advice,
@@ -43,6 +44,9 @@ Status = Literal["queued", "processing", "completed", "failed"]
 """How far a job is: Segmind's words, in lower case."""
 
 STATUSES: tuple[Status, ...] = get_args(Status)
+
+FAILED_STATUS = HTTPStatus.UNPROCESSABLE_ENTITY.value
+"""The HTTP status of a job that failed."""
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 """The id of a job: it becomes a part of a URL, and must not lead to another one."""
@@ -103,6 +107,9 @@ def read_request_id(response: APIResponse) -> str:
 def read_status(response: APIResponse, request_id: str) -> Status:
     """Return the status in an answer of the queue, whatever its HTTP status is.
 
+    Errors of proxies have a `status` too: beside a success and the 422 of a failed job, an answer
+    must name the job.
+
     Args:
         response: The answer.
         request_id: The id of the job that was asked for.
@@ -118,8 +125,12 @@ def read_status(response: APIResponse, request_id: str) -> Status:
             raise create_error(response) from None
         problem = f"The queue answered {response.status_code} without a known status"
     else:
-        if answer.get("request_id") in (None, request_id):
+        named = answer.get("request_id")
+        needs_name = not response.is_success and response.status_code != FAILED_STATUS
+        if named == request_id or (named is None and not needs_name):
             return status
+        if named is None:
+            raise create_error(response)
         problem = f"The queue was asked for the job {request_id}, but answered for another one"
     raise create_error(response, SegmindResponseError, problem)
 
@@ -199,11 +210,11 @@ def _read_metrics(metrics: Any) -> dict[str, str]:
 
 def create_failure(response: APIResponse) -> SegmindError:
     """Return the error for a job that failed, in the class that v1 has for the server's words."""
-    text = parse_error_text(response.body.decode(errors="replace"))
+    text = parse_error_text(response.body.decode(errors="replace"))[:MAX_SCANNED_BYTES]
     classes = (error_class for words, error_class in FAILURES.items() if words.search(text))
     error_class = next(classes, SegmindAPIError)
     # A failure can come with a 200, which otherwise is the status of what was billed.
-    failed = replace(response, status_code=HTTPStatus.UNPROCESSABLE_ENTITY.value)
+    failed = replace(response, status_code=FAILED_STATUS)
     error = create_error(failed, error_class, "The job failed, which is not billed")
     if advice := FAILURE_ADVICE.get(error_class):
         replace_advice(error, advice)

@@ -227,6 +227,24 @@ def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
     assert not caught.value.job_failed
 
 
+@pytest.mark.parametrize(
+    ("code", "error_class"),
+    [
+        (401, SegmindAuthenticationError),
+        (429, SegmindRateLimitError),
+        (500, SegmindAPIError),
+    ],
+)
+def test_an_error_that_does_not_name_the_job_is_no_failed_job(code, error_class) -> None:
+    """It is a proxy's, say: a batch that takes the job for failed would submit another one."""
+    body = b'{"status": "failed", "message": "no"}'
+    with pytest.raises(error_class, match="no") as caught:
+        read_status(APIResponse(code, {}, body), "job-1")
+    assert not caught.value.job_failed
+    for failed in (200, 422):
+        assert read_status(APIResponse(failed, {}, body), "job-1") == "failed"
+
+
 @pytest.mark.parametrize("code", [200, 400, 404, 422, 500, 503])
 @pytest.mark.parametrize(
     ("words", "error_class"),
@@ -274,6 +292,14 @@ def test_a_long_wait_is_logged_once(clock, caplog, seconds, is_logged) -> None:
 
 
 COMPLETION = {"choices": [{"message": {"content": "hi"}}]}
+
+
+def test_only_the_beginning_of_a_failed_jobs_words_is_searched() -> None:
+    """All of 16 MB would block an event loop for seconds."""
+    failed = answer("FAILED", 422, error=[" " * 100_000, "maximum context length"])
+    with pytest.raises(SegmindAPIError) as caught:
+        read_answer(failed, "job-1")
+    assert not isinstance(caught.value, SegmindContextOverflowError)
 
 
 @pytest.mark.parametrize(
