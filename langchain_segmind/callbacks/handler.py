@@ -36,6 +36,10 @@ __all__ = ["SegmindCreditsCallbackHandler", "get_segmind_credits_callback"]
 
 logger = logging.getLogger(__name__)
 
+JOBS_CACHE_SIZE = 100_000
+"""How many jobs a handler knows as counted: more than an account runs in the hour in which their
+results can be fetched again."""
+
 OnLowCredits = Callable[["SegmindCreditsCallbackHandler", float], object]
 """Called with the handler and the remaining credits."""
 
@@ -106,7 +110,7 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         self.on_unknown_cost = on_unknown_cost
         self._lock = Lock()
         self._spending = Spending({})
-        self._jobs: set[str] = set()
+        self._jobs: dict[str, None] = {}
 
     @property
     def by_model(self) -> Mapping[str, SegmindUsage]:
@@ -191,7 +195,9 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
         if receipt.job_id is not None:
             with self._lock:
                 is_known = receipt.job_id in self._jobs
-                self._jobs.add(receipt.job_id)
+                self._jobs[receipt.job_id] = None
+                if len(self._jobs) > JOBS_CACHE_SIZE:
+                    del self._jobs[next(iter(self._jobs))]
             if is_known:
                 return
         self._update(lambda spending: spending.add_receipt(receipt))

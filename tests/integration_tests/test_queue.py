@@ -34,11 +34,13 @@ from langchain_segmind import (
     get_segmind_credits_callback,
 )
 from langchain_segmind._chat import refusals
-from langchain_segmind._http import Sender, polling
+from langchain_segmind._http import Sender, polling, queue
+from langchain_segmind._http.attempt import MAX_BODY_BYTES
+from langchain_segmind.callbacks import handler
 from langchain_segmind.gateway import Completion, Gateway
-from tests.conftest import SECRET, Caller
+from tests.conftest import SECRET, Caller, own_client
 from tests.support.limiters import CountingLimiter
-from tests.support.raw_server import RawServer, answer, close
+from tests.support.raw_server import RawServer, answer, close, silence
 from tests.support.scripts import add, write_object
 
 pytestmark = [pytest.mark.every_format, pytest.mark.usefixtures("no_back_off", "quick_polls")]
@@ -793,6 +795,19 @@ def test_a_result_that_was_returned_is_counted_once(caller, model) -> None:
         reply = caller.invoke(model, "hi")
         caller.result(model.get_job(reply.response_metadata["request_id"]))
     assert credits_.total.cost == reply.response_metadata["cost"]
+
+
+@pytest.mark.openai_only("credits have no format")
+def test_the_oldest_jobs_of_a_handler_are_forgotten_first(caller, model, monkeypatch) -> None:
+    """A server's handler does not grow with each call."""
+    monkeypatch.setattr(handler, "JOBS_CACHE_SIZE", 2)
+    with get_segmind_credits_callback() as credits_:
+        jobs = [caller.submit(model, "hi") for _ in range(3)]
+        prices = [caller.result(job).response_metadata["cost"] for job in jobs]
+        for job in jobs[1:]:
+            caller.result(job)
+        assert credits_.total.cost == pytest.approx(sum(prices))
+        assert list(credits_._jobs) == [job.request_id for job in jobs[1:]]
 
 
 def test_a_fetch_that_is_not_done_costs_nothing(caller, slug) -> None:
