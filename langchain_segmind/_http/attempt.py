@@ -7,6 +7,7 @@ import logging
 import re
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -285,6 +286,8 @@ class Attempt:
             SegmindError: There is no complete response, or its status is not a success.
         """
         # No local variable holds the body: it may echo the key.
+        if isinstance(self.failure, httpx.HTTPStatusError):
+            self._read_refused(self.failure.response)
         if self.failure is not None:
             error = self._convert_failure(self.failure)
             logger.debug("%s: %s", type(error).__name__, error)
@@ -295,6 +298,14 @@ class Attempt:
         if not (self.response.is_success or response.status_code in self._request.accepted):
             raise create_error(response)
         return response
+
+    def _read_refused(self, response: httpx.Response) -> None:
+        """Store a response that an event hook of the user's own client has raised as an error."""
+        self._set_response(response)
+        with suppress(httpx.ResponseNotRead):  # not every hook reads the body
+            self._chunks.append(response.content)
+        if response.status_code in self._request.accepted:
+            self.failure = None
 
     def _create_response(self, *, with_body: bool = False) -> APIResponse:
         assert self.response is not None  # noqa: S101 - callers check it
@@ -342,8 +353,6 @@ class Attempt:
 
     def _convert_failure(self, error: Exception) -> SegmindError:
         cause = self._mask(f"{type(error).__name__}: {error}".removesuffix(": "))
-        if isinstance(error, httpx.HTTPStatusError):  # an event hook of the user's own client
-            self._set_response(error.response)
         if self.response is not None and not self.response.is_success:
             # An error status matters more than its incomplete body.
             return create_error(self._create_response(with_body=True))

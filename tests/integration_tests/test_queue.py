@@ -473,6 +473,27 @@ def test_an_error_of_a_failed_job_has_advice_for_jobs(caller, gateway, model) ->
     assert not any(advice in str(caught.value) for advice in V1_ADVICE)
 
 
+def test_a_failed_job_is_known_as_such_behind_a_clients_hook(caller, gateway, create_model) -> None:
+    """Which reads the body and raises the 422: there is no result to fetch."""
+
+    def check(response: httpx.Response) -> None:
+        response.read()
+        response.raise_for_status()
+
+    async def acheck(response: httpx.Response) -> None:
+        await response.aread()
+        response.raise_for_status()
+
+    hook = check if caller.runner is None else acheck
+    gateway.script([{"status": 500, "body": {"error": "The worker crashed"}}])
+    with (
+        own_client(caller, event_hooks={"response": [hook]}) as client,
+        pytest.raises(SegmindAPIError, match="The worker crashed") as caught,
+    ):
+        caller.invoke(create_model(use_queue=True, **client), "hi")
+    assert caught.value.job_failed
+
+
 OUTPUTS = [
     pytest.param({"output": None}, "has no output", id="none"),
     pytest.param({"output": '{"error": {"message": "overloaded"}}'}, "overloaded", id="error"),
