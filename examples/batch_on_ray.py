@@ -165,9 +165,12 @@ class Answerer:
         try:
             if result["request_id"] is None:
                 self.credits.check()
-                result["request_id"] = self.model.submit(row["prompt"]).request_id
+                job = self.model.submit(row["prompt"])
+                result["request_id"] = job.request_id
                 file.write(result)
-            reply = self.model.get_job(result["request_id"]).result()
+            else:
+                job = self.model.get_job(result["request_id"])
+            reply = job.result()
         except Exception as error:  # one row must not end the others
             is_failed = isinstance(error, SegmindError) and error.job_failed
             if is_failed or getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND:

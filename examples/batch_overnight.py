@@ -118,7 +118,9 @@ class Batch:
             if row["state"] != "submitted":
                 job = await self.model.asubmit(row["prompt"])
                 self.save(row, state="submitted", request_id=job.request_id)
-            reply = await self.model.get_job(row["request_id"]).aresult()
+            else:
+                job = self.model.get_job(row["request_id"])
+            reply = await job.aresult()
         except ValueError as error:  # the model takes no such prompt
             self.save(row, error=str(error))
         except SegmindError as error:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from langchain_core.language_models import LanguageModelInput
@@ -59,6 +58,8 @@ class SegmindJob:
         model: The model that fetches it.
         arguments: The call's arguments that decide how the reply is read, such as `tools`, as JSON.
         speakers: The names of the model's messages in the request, where several speak.
+        submitted_at: When it was submitted, in seconds since the epoch; None if unknown. For half a
+            minute, a job that Segmind does not know counts as queued.
 
     Source: https://docs.segmind.com/docs/serverless-api (asynchronous requests)
 
@@ -77,6 +78,7 @@ class SegmindJob:
     model: "ChatSegmind" = field(repr=False)
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     speakers: frozenset[str] = field(default=frozenset(), repr=False)
+    submitted_at: float | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check the id, which becomes a part of a URL.
@@ -144,7 +146,7 @@ class SegmindJob:
     def _request(self) -> JobRequest:
         model = self.model
         base = get_queue_base(model._base_url)
-        return JobRequest(self.request_id, base, model.default_headers or {})
+        return JobRequest(self.request_id, base, model.default_headers or {}, self.submitted_at)
 
     def _get_settings(self, timeout: float | None = None) -> CallSettings:
         own = {"use_queue": True, "output_retries": 0, "timeout": timeout}
@@ -165,6 +167,7 @@ class SegmindJob:
             "base_url": self.model._server,
             "arguments": dict(self.arguments),
             "speakers": sorted(self.speakers),
+            "submitted_at": self.submitted_at,
         }
 
     @classmethod
@@ -180,16 +183,19 @@ class SegmindJob:
                 there.
             TypeError: One of its arguments is unknown.
         """
-        is_job = isinstance(job, Mapping) and job.keys() >= KEYS
-        if not is_job or not isinstance(job["arguments"], Mapping):
-            raise ValueError(f"This is not a job: it needs the keys {', '.join(sorted(KEYS))}.")
+        if not is_job(job):
+            raise ValueError(
+                "This is not a job that to_dict returned: it needs the keys "
+                f"{', '.join(sorted(KEYS))}, with values of their types."
+            )
         if model._server.rstrip("/") != str(job["base_url"]).rstrip("/"):
             raise ValueError(
                 f"The job was submitted to {job['base_url']!r:.200}, but the model's base_url is "
                 f"{model._server!r}."
             )
         arguments = convert_arguments(model, job["arguments"])
-        restored = cls(job["request_id"], model, arguments, frozenset(job.get("speakers", ())))
+        speakers = frozenset(job.get("speakers", ()))
+        restored = cls(job["request_id"], model, arguments, speakers, job.get("submitted_at"))
         if restored._slug != job["model"]:
             raise ValueError(
                 f"The job was submitted to the model {job['model']!r:.200}, but {restored._slug!r} "
@@ -200,6 +206,19 @@ class SegmindJob:
     @property
     def _slug(self) -> str:
         return str(self.arguments.get("model", self.model.model))
+
+
+def is_job(job: object) -> bool:
+    """Whether a value has the keys and types of a job that `to_dict` stored."""
+    if not (isinstance(job, Mapping) and job.keys() >= KEYS):
+        return False
+    speakers, submitted_at = job.get("speakers", []), job.get("submitted_at")
+    return (
+        isinstance(job["arguments"], Mapping)
+        and isinstance(speakers, list | tuple)
+        and all(isinstance(speaker, str) for speaker in speakers)
+        and (submitted_at is None or isinstance(submitted_at, int | float))
+    )
 
 
 def convert_arguments(model: "ChatSegmind", arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,7 +253,7 @@ def submit_job(
         model.rate_limiter.acquire()
     tracker = track_without_run(settings.model)
     sender = cast("QueueSender", model._create_sender(settings, tracker, model.http_client))
-    return create_job(sender.submit(request).request_id)
+    return create_job(sender.submit(request))
 
 
 async def asubmit_job(
@@ -246,17 +265,20 @@ async def asubmit_job(
         await model.rate_limiter.aacquire()
     tracker = track_without_run(settings.model)
     sender = cast("QueueSender", model._create_sender(settings, tracker, model.http_async_client))
-    return create_job((await sender.asubmit(request)).request_id)
+    return create_job(await sender.asubmit(request))
 
 
 def _prepare_submission(
     model: "ChatSegmind", prompt: LanguageModelInput, arguments: Mapping[str, Any]
-) -> tuple[APIRequest, CallSettings, Callable[[str], SegmindJob]]:
-    """Return what is submitted, its settings, and what creates the job of a request ID."""
+) -> tuple[APIRequest, CallSettings, Callable[[JobRequest], SegmindJob]]:
+    """Return what is submitted, its settings, and what creates its job."""
     kept = convert_arguments(model, arguments)
     settings = model._get_settings(None, {**arguments, "use_queue": True})
     request = create_request(model._convert_input(prompt).to_messages(), settings)
-    create_job = partial(SegmindJob, model=model, arguments=kept, speakers=request.speakers)
+
+    def create_job(job: JobRequest) -> SegmindJob:
+        return SegmindJob(job.request_id, model, kept, request.speakers, job.submitted_at)
+
     # Without a `response_format` that is known to be refused.
     sent = next(ask_with_format(request, model._server))
     return model._encode(sent, settings), settings, create_job

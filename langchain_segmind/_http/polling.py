@@ -5,7 +5,7 @@ import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from langchain_segmind._api.endpoint import MAX_HOLD_SECONDS, APIResponse
@@ -46,11 +46,12 @@ ERROR_STATUSES = frozenset(range(400, 600))
 """Statuses whose body is read for the status of the job: a failed job has one of them."""
 
 MAX_UNREADABLE_ANSWERS = 5
-"""How many answers without the job's status are followed by another poll; for example the HTML page
-of a proxy."""
+"""How many answers in a row without the job's status are followed by another poll; for example the
+HTML page of a proxy."""
 
 NEW_JOB_SECONDS = 30.0
-"""How long a 404 is retried after the submission: not every server knows a new job at once."""
+"""How long a 404 is retried after the submission: not every server of the queue must know a new job
+at once."""
 
 USEFUL_ADVICE = (
     SegmindAuthenticationError,
@@ -76,11 +77,22 @@ class JobRequest:
         request_id: Segmind's id of it.
         base: The base URL of the queue.
         headers: Additional headers.
+        submitted_at: When it was submitted, in seconds since the epoch; None if unknown.
     """
 
     request_id: str
     base: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    submitted_at: float | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the queue may not know the job yet."""
+        # The clock of the machine that submitted it can be behind or ahead.
+        if self.submitted_at is None:
+            return False
+        now = time()
+        return now - NEW_JOB_SECONDS < self.submitted_at < now + NEW_JOB_SECONDS
 
     def create_poll(self, path: str = "") -> APIRequest:
         """Return the request for the job's result, or with a path for its status."""
@@ -128,7 +140,7 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         SegmindError: The job is not known, or not done by the deadline. The error says how to fetch
             the result later.
     """
-    start, is_logged, is_new, unreadable = monotonic(), False, pause > 0, 0
+    start, is_logged, unreadable = monotonic(), False, 0
     while True:
         if pause:
             yield min(pause, _get_longest_pause(deadline))
@@ -142,25 +154,30 @@ def poll(job: JobRequest, deadline: Deadline, *, pause: float = 0.0) -> Polling:
         except SegmindError as error:
             drop_call_advice(error)
             unreadable += isinstance(error, SegmindResponseError)
-            is_passing = _is_passing(error, is_new=is_new and waited < NEW_JOB_SECONDS)
-            if not is_passing or unreadable > MAX_UNREADABLE_ANSWERS:
+            if not _is_passing(error, job) or unreadable > MAX_UNREADABLE_ANSWERS:
                 raise explain_job_error(error, job) from None
             logger.debug("A poll of the job %s failed. %s", job.request_id, error)
             failure = error
         else:
             if answer is not None:
                 return answer
+            unreadable = 0
         if deadline.remaining <= MIN_POLL_SECONDS:
             raise explain_job_error(_create_timeout(job, monotonic() - start, failure), job)
         pause = _get_next_pause(pause, waited, failure)
 
 
-def _is_passing(error: SegmindError, *, is_new: bool) -> bool:
+def is_not_known_yet(error: SegmindError, job: JobRequest) -> bool:
+    """Whether a poll failed because the job has only just been submitted."""
+    return error.status_code == HTTPStatus.NOT_FOUND and job.is_new
+
+
+def _is_passing(error: SegmindError, job: JobRequest) -> bool:
     """Whether a poll that failed may succeed later."""
     if isinstance(error, SegmindResponseError):
         is_redirect = error.status_code is not None and 300 <= error.status_code < 400  # noqa: PLR2004 - RFC 9110
         return not is_redirect
-    return error.is_retryable or (is_new and error.status_code == HTTPStatus.NOT_FOUND)
+    return error.is_retryable or is_not_known_yet(error, job)
 
 
 def _get_longest_pause(deadline: Deadline) -> float:

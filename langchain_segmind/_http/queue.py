@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from math import inf
 from typing import Any
 
 import httpx
@@ -21,14 +20,17 @@ from langchain_segmind._http.polling import (
     Steps,
     describe_fetch,
     explain_job_error,
+    is_not_known_yet,
     poll,
 )
 from langchain_segmind._http.retries import may_be_accepted
 from langchain_segmind.exceptions import SegmindError
 
-POLL_SECONDS = 30.0
+STATUS_SECONDS = 30.0
 """The timeout of a poll for the status."""
 
+RESULT_SECONDS = 120.0
+"""The timeout of a poll for the result, after which it is asked for again."""
 
 UNKNOWN_ADVICE = (
     "It is unknown whether the queue accepted the job: it may run and be billed. It was not "
@@ -157,7 +159,7 @@ class QueueSender:
         return self._read(await self._await(job), job)
 
     def get_status(self, job: JobRequest) -> Status:
-        """Ask for a job's status once.
+        """Ask for a job's status once. A new job that the queue does not know yet is queued.
 
         Raises:
             SegmindError: The request failed, or the job is not known.
@@ -166,6 +168,8 @@ class QueueSender:
         try:
             return read_status(self._create_poller(request).send(request), job.request_id)
         except SegmindError as error:
+            if is_not_known_yet(error, job):
+                return "queued"
             raise explain_job_error(error, job) from None
 
     async def aget_status(self, job: JobRequest) -> Status:
@@ -174,6 +178,8 @@ class QueueSender:
         try:
             return read_status(await self._create_poller(request).asend(request), job.request_id)
         except SegmindError as error:
+            if is_not_known_yet(error, job):
+                return "queued"
             raise explain_job_error(error, job) from None
 
     def _wait(self, job: JobRequest, *, pause: float = 0.0) -> APIResponse:
@@ -226,20 +232,17 @@ class QueueSender:
             SegmindResponseError: The answer names none.
         """
         try:
-            return JobRequest(read_request_id(submitted), self._base, request.headers)
+            request_id = read_request_id(submitted)
         except SegmindError as error:
             self._observer.on_failure(error)
             raise
+        return JobRequest(request_id, self._base, request.headers, time.time())
 
     def _create_poller(self, request: APIRequest) -> Sender:
-        """Return a sender for one poll: a status is short, a result may take its time."""
-        left = self._submitter.deadline.remaining
-        timeout = min(POLL_SECONDS, left) if request.url.path.endswith("/status") else left
-        return Sender(
-            timeout=None if timeout == inf else timeout,
-            observer=NoObserver(),
-            **self._poll_options,
-        )
+        """Return a sender for one poll: a status is short, a result can take longer."""
+        seconds = STATUS_SECONDS if request.url.path.endswith("/status") else RESULT_SECONDS
+        timeout = min(seconds, self._submitter.deadline.remaining)
+        return Sender(timeout=timeout, observer=NoObserver(), **self._poll_options)
 
     def _read(self, answer: APIResponse, job: JobRequest) -> APIResponse:
         try:

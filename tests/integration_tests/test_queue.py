@@ -446,7 +446,7 @@ def test_errors_of_polls_say_how_to_fetch_the_result(
 @pytest.mark.openai_only("errors are the same in every format")
 def test_a_job_that_is_gone_is_no_missing_model(caller, gateway, model, status) -> None:
     """The error names the job, not a slug to look up."""
-    job = caller.submit(model, "hi")
+    job = model.get_job(caller.submit(model, "hi").request_id)
     gateway.faults(f"poll:{status},{status}")
     for act in (caller.status, caller.result):
         with pytest.raises(SegmindInvalidRequestError, match="kept for about an hour") as caught:
@@ -587,7 +587,34 @@ def test_a_long_job_is_logged_once(caller, gateway, model, monkeypatch, caplog) 
     assert gateway.polls[0].job_id in record.getMessage()
 
 
+@pytest.mark.openai_only("the queue's answers have no format")
+def test_a_result_that_does_not_arrive_is_asked_for_again(caller, monkeypatch) -> None:
+    """Whatever the time that is left: the connection may be dead."""
+    monkeypatch.setattr(queue, "RESULT_SECONDS", 0.3)
+    done = answer_queue("COMPLETED", request_id="job-1", output="Hi.")
+    with RawServer([done], [silence], [done]) as server:
+        model = caller.connect(server.get_url())
+        assert caller.result(model.get_job("job-1"), timeout=10).text == "Hi."
+        assert len(server.requests) == 4
+
+
 # --- Jobs ---
+
+
+@pytest.mark.openai_only("the queue's answers have no format")
+def test_a_job_that_was_just_submitted_may_be_unknown(caller, model, gateway) -> None:
+    """Here, and in a process that gets it as JSON or as a pickle."""
+    job = caller.submit(model, "hi")
+    stored = json.loads(json.dumps(job.to_dict()))
+    for each in (job, SegmindJob.from_dict(stored, model), pickle.loads(pickle.dumps(job))):
+        gateway.faults("poll:404,404,ok")
+        assert caller.status(each) == "queued"
+        assert caller.result(each).text == "hi"
+    gateway.faults("poll:404,404,ok")
+    old = SegmindJob.from_dict({**stored, "submitted_at": stored["submitted_at"] - 60}, model)
+    for act in (caller.status, caller.result):
+        with pytest.raises(SegmindInvalidRequestError, match="kept for about an hour"):
+            act(old)
 
 
 def test_a_job_is_submitted_here_and_fetched_elsewhere(caller, gateway, model) -> None:
@@ -776,9 +803,13 @@ def test_a_job_is_fetched_from_its_own_server_only(create_model) -> None:
     with pytest.raises(ValueError, match="This is not a job"):
         SegmindJob.from_dict({"request_id": "job-1"}, create_model())
     stored = create_model().get_job("job-1").to_dict()
-    for arguments in (None, 5, [], "x"):
+    for changed in (
+        *[{"arguments": value} for value in (None, 5, [], "x")],
+        *[{"speakers": value} for value in (None, 5, "Ann", [["Ann"]])],
+        *[{"submitted_at": value} for value in ("now", [])],
+    ):
         with pytest.raises(ValueError, match="This is not a job"):
-            SegmindJob.from_dict({**stored, "arguments": arguments}, create_model())
+            SegmindJob.from_dict({**stored, **changed}, create_model())
     with pytest.raises(TypeError, match="temprature"):
         SegmindJob.from_dict({**stored, "arguments": {"temprature": 1}}, create_model())
 
@@ -911,7 +942,7 @@ def test_a_job_that_is_too_old_says_how_long_results_are_kept(caller, slug) -> N
     """Another key's job looks the same."""
     with Gateway(credits=10, queue_retention=1e-9) as gateway:
         model = caller.connect(gateway.base_url, model=slug, api_key=gateway.api_key)
-        job = caller.submit(model, "hi")
+        job = model.get_job(caller.submit(model, "hi").request_id)
         for act in (caller.status, caller.result):
             with pytest.raises(SegmindInvalidRequestError, match="about an hour") as caught:
                 act(job)

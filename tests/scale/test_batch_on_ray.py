@@ -589,6 +589,13 @@ def test_a_job_with_an_unusable_result_is_not_submitted_again(
     assert len(gateway.requests) == 1
 
 
+def test_a_job_that_segmind_does_not_know_yet_is_waited_for(create_answerer, gateway) -> None:
+    """Without its request ID, the next run would pay for the row again."""
+    gateway.faults("poll:404,ok")
+    (result,) = answer(create_answerer(), "a")
+    assert (result["answer"], result["request_id"]) == ("a", gateway.polls[0].job_id)
+
+
 @pytest.mark.parametrize("job", [None, "forgotten"], ids=["failed", "forgotten"])
 def test_a_job_without_a_result_is_replaced_by_the_next_run(
     create_answerer, gateway, tmp_path, job

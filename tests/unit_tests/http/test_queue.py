@@ -33,6 +33,9 @@ from langchain_segmind._http.retries import RetryPolicy
 
 JOB = JobRequest("job-1", "https://host/v2", {"x-tenant": "a"})
 
+NEW_JOB = JobRequest("job-1", "https://host/v2", {"x-tenant": "a"}, submitted_at=0.0)
+"""Submitted when the test's clock starts."""
+
 
 class Clock:
     """A monotonic clock that a test sets."""
@@ -50,6 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Replace the clock of polls and deadlines, and their jitter."""
     clock = Clock()
     monkeypatch.setattr(polling, "monotonic", clock)
+    monkeypatch.setattr(polling, "time", clock)
     monkeypatch.setattr("langchain_segmind._http.deadline.monotonic", clock)
     monkeypatch.setattr(polling.random, "uniform", lambda low, high: high)
     return clock
@@ -191,17 +195,33 @@ def test_a_job_that_was_just_submitted_may_be_unknown_for_a_while(clock) -> None
     """Not every server of the queue knows it at once."""
     unknown = SegmindError("?", status_code=404)
     answers = iter([unknown, unknown, answer(), answer()])
-    _, paths = run(poll(JOB, Deadline(60), pause=1.0), clock, answers)
+    _, paths = run(poll(NEW_JOB, Deadline(60)), clock, answers)
     assert paths == [STATUS] * 3 + [RESULT]
+    clock.seconds = 0
     with pytest.raises(SegmindInvalidRequestError):
-        run(poll(JOB, Deadline(600), pause=1.0), clock, iter([unknown] * 100))
+        run(poll(NEW_JOB, Deadline(600), pause=1.0), clock, iter([unknown] * 100))
+    assert 30 <= clock.seconds < 40
 
 
-def test_too_many_unreadable_answers_end_the_polling(clock) -> None:
+@pytest.mark.parametrize(
+    ("submitted_at", "is_new"),
+    [(None, False), (-31, False), (-29, True), (29, True), (31, False), (10**400, False)],
+)
+def test_a_job_is_new_for_half_a_minute(clock, submitted_at, is_new) -> None:
+    """Also by the clock of another machine, which can be ahead."""
+    assert JobRequest("job-1", "https://host/v2", {}, submitted_at).is_new == is_new
+
+
+def test_too_many_unreadable_answers_in_a_row_end_the_polling(clock) -> None:
     """A result that is too long, for example, is not fetched again for ten minutes."""
+    page = APIResponse(200, {}, b"<html>")
     with pytest.raises(SegmindResponseError, match="not lost"):
-        run(poll(JOB, Deadline(600)), clock, iter([APIResponse(200, {}, b"<html>")] * 100))
+        run(poll(JOB, Deadline(600)), clock, iter([page] * 100))
     assert clock.seconds < 60
+    with pytest.raises(SegmindResponseError, match="not lost"):
+        run(poll(JOB, Deadline(600)), clock, iter([answer(), page] * 100))
+    answers = iter([*[page, answer("PROCESSING")] * 9, answer(), answer()])
+    assert len(run(poll(JOB, Deadline(600)), clock, answers)[1]) == 20
 
 
 def test_a_redirect_ends_the_polling(clock) -> None:
@@ -272,6 +292,14 @@ def test_a_failed_job_has_the_error_of_its_words(clock, code, words, error_class
     assert words in str(error)
 
 
+def test_only_the_beginning_of_a_failed_jobs_words_is_searched() -> None:
+    """All of 16 MB would block an event loop for seconds."""
+    failed = answer("FAILED", 422, error=[" " * 100_000, "maximum context length"])
+    with pytest.raises(SegmindAPIError) as caught:
+        read_answer(failed, "job-1")
+    assert not isinstance(caught.value, SegmindContextOverflowError)
+
+
 @pytest.mark.parametrize(
     ("seconds", "is_logged"), [(8.0, False), (30.0, True)], ids=["short job", "long job"]
 )
@@ -292,14 +320,6 @@ def test_a_long_wait_is_logged_once(clock, caplog, seconds, is_logged) -> None:
 
 
 COMPLETION = {"choices": [{"message": {"content": "hi"}}]}
-
-
-def test_only_the_beginning_of_a_failed_jobs_words_is_searched() -> None:
-    """All of 16 MB would block an event loop for seconds."""
-    failed = answer("FAILED", 422, error=[" " * 100_000, "maximum context length"])
-    with pytest.raises(SegmindAPIError) as caught:
-        read_answer(failed, "job-1")
-    assert not isinstance(caught.value, SegmindContextOverflowError)
 
 
 @pytest.mark.parametrize(
