@@ -40,14 +40,17 @@ REQUEST_TIMEOUT_STATUS = 408
 def may_be_accepted(error: SegmindError) -> bool:
     """Whether a server may have accepted the request that failed with this error.
 
-    A 500 or 503 is its own answer; another 5xx can be that of a proxy which lost it.
+    A 500 or 503 is its own answer; another 5xx can be that of a proxy which lost it. A success is
+    an error only if its body cannot be read.
     """
     if error.phase is not None:
         return error.phase != "connect"
     status = error.status_code
-    return status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.BAD_GATEWAY} or (
-        status is not None and status > HTTPStatus.SERVICE_UNAVAILABLE
-    )
+    if status is None:
+        return False
+    is_success = status < HTTPStatus.MULTIPLE_CHOICES
+    is_lost = status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.BAD_GATEWAY}
+    return is_success or is_lost or status > HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def back_off(state: "RetryCallState") -> float:

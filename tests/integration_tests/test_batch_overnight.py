@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from langchain_segmind.gateway import Gateway
+from tests.support.raw_server import RawServer, answer
 
 ROWS = 150
 
@@ -280,6 +281,28 @@ def test_a_job_that_segmind_no_longer_knows_is_submitted_again_only_if_asked(
         assert gateway.requests == []
         assert batch.run()[0] == 0
         assert len(gateway.requests) == 4
+
+
+def test_a_job_that_segmind_does_not_know_yet_is_waited_for(root, tmp_path) -> None:
+    """A row is answered although the first polls after its submission are 404s."""
+    with Gateway(credits=1_000) as gateway:
+        gateway.faults("poll:404,404,ok")
+        batch = Batch(root, gateway, write_prompts(tmp_path, 1))
+        code, output = batch.run()
+        assert (code, len(gateway.requests)) == (0, 1), output
+
+
+def test_a_row_whose_accepted_submission_cannot_be_read_is_not_submitted_again(
+    root, tmp_path
+) -> None:
+    """A proxy has compressed the answer: the job may be billed."""
+    with RawServer([answer(b"?", "content-encoding: gzip")]) as server:
+        with Gateway() as gateway:
+            batch = Batch(root, gateway, write_prompts(tmp_path, 1))
+        batch._environment["SEGMIND_API_BASE"] = server.get_url()
+        assert [batch.run()[0], batch.run()[0]] == [1, 1]
+        assert [row["state"] for row in batch.read_results()] == ["unknown"]
+        assert len(server.requests) == 1
 
 
 def test_half_a_character_does_not_end_a_run(root, tmp_path) -> None:

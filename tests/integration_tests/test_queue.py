@@ -278,6 +278,25 @@ def test_a_submission_without_an_answer_in_time_is_never_repeated(caller, slug) 
         assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(answer(b"?", "content-encoding: gzip"), id="encoded"),
+        pytest.param(answer(b" " * (MAX_BODY_BYTES + 1)), id="too long"),
+    ],
+)
+@pytest.mark.openai_only("errors are the same in every format")
+def test_a_submission_whose_success_cannot_be_read_may_be_accepted(caller, response) -> None:
+    """A batch that takes it for refused would submit the row again."""
+    with RawServer([response]) as server:
+        model = caller.connect(server.get_url(), use_queue=True)
+        for act in (caller.invoke, caller.submit):
+            with pytest.raises(SegmindResponseError, match="may run and be billed") as caught:
+                act(model, "hi")
+            assert caught.value.phase == "submit"
+        assert len(server.requests) == 2
+
+
 def test_a_server_without_a_queue_is_named(caller, slug) -> None:
     """A proxy may know v1 only."""
     with RawServer([answer(b"Not found", status="404 Not Found")]) as server:

@@ -442,6 +442,7 @@ def test_the_queue_is_beside_v1(base, queue_base) -> None:
         (SegmindConnectionError(phase="read", status_code=503), False),
         (SegmindTimeoutError(phase="wait"), False),
         (SegmindInvalidRequestError(status_code=400), False),
+        (SegmindResponseError(status_code=200), False),
     ],
     ids=lambda value: (
         f"{type(value).__name__} {getattr(value, 'phase', '')}{getattr(value, 'status_code', '')}"
