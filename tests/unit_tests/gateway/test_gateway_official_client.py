@@ -200,8 +200,9 @@ def test_client_reads_retirements(serve, connect, slug):
 def test_client_reads_errors(serve, connect, *, status, options, call, detail):
     """The client raises its own error, with the status and the text."""
     client = connect(serve(**options))
+    arguments = {"slug": "gpt-4-turbo", "messages": MESSAGES, **call}
     with pytest.raises(segmind.SegmindError) as caught:
-        client.chat_sync(call.pop("slug", "gpt-4-turbo"), **{"messages": MESSAGES, **call})
+        client.chat_sync(arguments.pop("slug"), **arguments)
 
     assert caught.value.status == status
     assert (caught.value.detail is None) == (detail is None)
