@@ -100,7 +100,7 @@ class Batch:
     def take(self) -> tuple[str, int] | None:
         """Return the next text and its index; None if there is none, or after a failure."""
         with self._lock:
-            return None if self._failure else next(self._rest, None)
+            return None if self.requests.is_ended else next(self._rest, None)
 
     def add(self, index: int, response: APIResponse) -> None:
         """Collect the vector of a text, and of the texts that are equal to it.
@@ -145,10 +145,10 @@ class Batch:
             index: The text that it is about; None if it is about none.
         """
         with self._lock:
-            if self._failure and isinstance(error, Exception):
+            if self.requests.is_ended and isinstance(error, Exception):
                 return
             self._failure = error
-        self.requests.end()
+            self.requests.end()
         if index is None or not isinstance(error, Exception):
             return
         if isinstance(error, SegmindError):

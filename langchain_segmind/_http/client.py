@@ -200,8 +200,12 @@ class Sender:
             self._timeout,
             self.deadline,
             client=self._client,
-            on_sent=self._observer.on_request_sent,
+            on_sent=self._on_sent,
         )
+
+    def _on_sent(self) -> None:
+        self._group.check()  # it may have ended while the key was read, or a connection opened
+        self._observer.on_request_sent()
 
     def _run(self, attempt: Attempt) -> APIResponse:
         try:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
-from threading import Condition, Lock, Thread
+from threading import Condition, Thread
 
 
 class GroupEndedError(Exception):
@@ -15,14 +15,17 @@ class RequestGroup:
     """Requests of one call, which threads or the tasks of one event loop send.
 
     After its end, no request is sent, and waits for a rate limiter or for another attempt are
-    over. Requests that are already being sent continue.
+    over. Requests whose bodies are already being sent continue.
+
+    Attributes:
+        is_ended: Whether the group has ended.
     """
 
-    __slots__ = ("_changed", "_is_ended", "_scopes", "_threads", "_waiting", "_working")
+    __slots__ = ("_changed", "_scopes", "_threads", "_waiting", "_working", "is_ended")
 
     def __init__(self) -> None:
+        self.is_ended = False
         self._changed = Condition()
-        self._is_ended = False
         self._scopes: set[asyncio.Timeout] = set()
         self._threads: list[Thread] = []
         self._waiting = self._working = 0
@@ -30,7 +33,9 @@ class RequestGroup:
     def end(self) -> None:
         """End the group: no further request is sent."""
         with self._changed:
-            self._is_ended = True
+            if self.is_ended:
+                return  # a timeout that is running out cannot be rescheduled
+            self.is_ended = True
             self._changed.notify_all()
         for scope in self._scopes:
             scope.reschedule(0)
@@ -38,30 +43,27 @@ class RequestGroup:
     def start(self, work: Callable[[], None], name: str) -> None:
         """Run a function in a new thread, with the caller's context variables.
 
+        End the group if this raises: after an interrupt, the thread may run nevertheless.
+
         Args:
             work: The function; it must not raise.
             name: The thread's name.
         """
-        claim = Lock()
         thread = Thread(
             target=copy_context().run,
-            args=(self._work, work, claim),
+            args=(self._work, work),
             name=name,
             daemon=True,  # one that waits for a rate limiter does not keep the process
         )
-        self._count(working=1)
-        try:
-            thread.start()
-        except BaseException:
-            # After an interrupt, the thread may have started nevertheless.
-            if claim.acquire(blocking=False):
-                self._count(working=-1)
-            raise
+        self._count(waiting=1)
+        thread.start()
         self._threads.append(thread)
 
-    def _work(self, work: Callable[[], None], claim: Lock) -> None:
-        if not claim.acquire(blocking=False):
-            return
+    def _work(self, work: Callable[[], None]) -> None:
+        with self._changed:
+            if self.is_ended:
+                return
+            self._count(working=1, waiting=-1)
         try:
             work()
         finally:
@@ -71,12 +73,12 @@ class RequestGroup:
         """Wait for the threads; after the end, only for those whose requests are being sent."""
         with self._changed:
             self._changed.wait_for(self._is_idle)
-        if not self._is_ended:
+        if not self.is_ended:
             for thread in self._threads:
                 thread.join()
 
     def _is_idle(self) -> bool:
-        return not self._working and (self._is_ended or not self._waiting)
+        return not self._working and (self.is_ended or not self._waiting)
 
     def _count(self, *, working: int = 0, waiting: int = 0) -> None:
         with self._changed:
@@ -84,8 +86,13 @@ class RequestGroup:
             self._waiting += waiting
             self._changed.notify_all()
 
-    def _check(self) -> None:
-        if self._is_ended:
+    def check(self) -> None:
+        """Check that the group has not ended.
+
+        Raises:
+            GroupEndedError: The group has ended.
+        """
+        if self.is_ended:
             raise GroupEndedError
 
     @contextmanager
@@ -95,13 +102,13 @@ class RequestGroup:
         Raises:
             GroupEndedError: The group has ended.
         """
-        self._check()
+        self.check()
         self._count(working=-1, waiting=1)
         try:
             yield
         finally:
             self._count(working=1, waiting=-1)
-        self._check()
+        self.check()
 
     @asynccontextmanager
     async def awaiting(self) -> AsyncIterator[None]:
@@ -110,7 +117,7 @@ class RequestGroup:
         Raises:
             GroupEndedError: The group has ended.
         """
-        self._check()
+        self.check()
         try:
             async with asyncio.timeout(None) as scope:
                 self._scopes.add(scope)
@@ -119,9 +126,9 @@ class RequestGroup:
                 finally:
                     self._scopes.discard(scope)
         except TimeoutError:
-            self._check()
+            self.check()
             raise  # of the rate limiter
-        self._check()
+        self.check()
 
     def sleep(self, seconds: float) -> None:
         """Sleep before a request is sent; the end of the group interrupts it.
@@ -130,7 +137,7 @@ class RequestGroup:
             GroupEndedError: The group has ended.
         """
         with self.waiting(), self._changed:
-            self._changed.wait_for(lambda: self._is_ended, seconds)
+            self._changed.wait_for(lambda: self.is_ended, seconds)
 
     async def asleep(self, seconds: float) -> None:
         """Sleep before a request is sent; see `sleep`."""

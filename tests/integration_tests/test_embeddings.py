@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import math
 import pickle
 import signal
@@ -54,6 +55,27 @@ def create_for():
         return SegmindEmbeddings(**given)
 
     return create_for
+
+
+@pytest.fixture
+def failed(monkeypatch):
+    """Return an event that is set once a call has failed."""
+    event, fail = threading.Event(), Batch.fail
+
+    def fail_and_set(*args):
+        fail(*args)
+        event.set()
+
+    monkeypatch.setattr(Batch, "fail", fail_and_set)
+    return event
+
+
+def join_threads():
+    """Wait for the threads that calls left behind."""
+    for thread in threading.enumerate():
+        if thread.name == "segmind-embeddings":
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 def get_bodies(gateway):
@@ -446,13 +468,8 @@ def test_an_error_has_the_vectors_that_were_paid(caller, create, gateway) -> Non
     assert len(gateway.requests) == 5  # one of them failed
 
 
-def test_requests_in_flight_are_awaited_after_an_error(caller, create_for, monkeypatch) -> None:
+def test_requests_in_flight_are_awaited_after_an_error(caller, create_for, failed) -> None:
     """They are paid; no other one is sent."""
-    failed, fail = threading.Event(), Batch.fail
-
-    def fail_and_tell(*args):
-        fail(*args)
-        failed.set()
 
     def reply(body):
         if body["prompt"] == "text 1":
@@ -460,7 +477,6 @@ def test_requests_in_flight_are_awaited_after_an_error(caller, create_for, monke
         failed.wait(20)
         return write_vector(body)
 
-    monkeypatch.setattr(Batch, "fail", fail_and_tell)
     with EmbeddingServer(reply, in_flight=4) as server:
         embeddings = create_for(server, max_concurrency=4)
         with pytest.raises(SegmindInvalidRequestError, match=r"texts\[1\]") as caught:
@@ -490,6 +506,40 @@ def test_an_error_ends_the_waits_of_other_texts(caller, create_for) -> None:
     assert len(server.bodies) == 4
 
 
+def test_an_error_ends_texts_whose_key_is_being_read(caller, create_for, failed) -> None:
+    """They are not on their way yet; nor is a text that waits for a connection."""
+    numbers = itertools.count(1)
+    all_called = threading.Event()
+
+    def count():
+        number = next(numbers)
+        if number == 4:
+            all_called.set()
+        return number
+
+    def get_key():
+        if count() > 1:
+            failed.wait(20)
+        return SECRET
+
+    async def aget_key():
+        if count() > 1:
+            await asyncio.to_thread(failed.wait, 20)
+        return SECRET
+
+    def reply(_):
+        all_called.wait(20)
+        return 400
+
+    with EmbeddingServer(reply) as server:
+        key = get_key if caller.runner is None else aget_key
+        embeddings = create_for(server, api_key=key, max_concurrency=4)
+        with pytest.raises(SegmindInvalidRequestError, match=r"^texts\[\d\]: The server"):
+            caller.embed_documents(embeddings, [f"text {number}" for number in range(50)])
+    assert next(numbers) == 5
+    assert len(server.bodies) == 1
+
+
 class Turnstile(BaseRateLimiter):
     """A rate limiter that lets two requests pass, and the others once it is opened."""
 
@@ -497,7 +547,6 @@ class Turnstile(BaseRateLimiter):
         self.turns = threading.Semaphore(2)
         self.arrived: list[None] = []
         self.is_full = threading.Event()
-        self.left = threading.Semaphore(0)
 
     def _arrive(self) -> None:
         self.arrived.append(None)
@@ -506,10 +555,7 @@ class Turnstile(BaseRateLimiter):
 
     def acquire(self, *, blocking: bool = True) -> bool:
         self._arrive()
-        try:
-            return self.turns.acquire(timeout=20)
-        finally:
-            self.left.release()
+        return self.turns.acquire(timeout=20)
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
         self._arrive()
@@ -533,21 +579,12 @@ def test_an_error_ends_waits_for_a_rate_limiter(caller, create_for) -> None:
             caller.embed_documents(embeddings, [f"text {number}" for number in range(50)])
         assert time.monotonic() - start < 15
         limiter.turns.release(50)
-        if caller.runner is None:
-            for _ in range(4):
-                limiter.left.acquire(timeout=20)
-            while any(thread.name == "segmind-embeddings" for thread in threading.enumerate()):
-                time.sleep(0.01)
+        join_threads()
     assert len(server.bodies) == 2
 
 
-def test_an_interrupt_keeps_the_vectors_that_were_paid(create_for, monkeypatch) -> None:
+def test_an_interrupt_keeps_the_vectors_that_were_paid(create_for, failed) -> None:
     """Requests on their way are awaited after Ctrl+C; no other one is sent."""
-    failed, fail = threading.Event(), Batch.fail
-
-    def fail_and_tell(*args):
-        fail(*args)
-        failed.set()
 
     def reply(body):
         if body["prompt"] == "text 1":
@@ -555,7 +592,6 @@ def test_an_interrupt_keeps_the_vectors_that_were_paid(create_for, monkeypatch) 
         failed.wait(20)
         return write_vector(body)
 
-    monkeypatch.setattr(Batch, "fail", fail_and_tell)
     with EmbeddingServer(reply, in_flight=2) as server:
         embeddings = create_for(server, max_concurrency=2)
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -581,13 +617,9 @@ def test_an_interrupt_ends_waits_at_once(create_for) -> None:
     assert len(server.bodies) == 3
 
 
-def test_a_second_interrupt_does_not_wait_for_requests(create_for, monkeypatch) -> None:
-    """Whoever presses Ctrl+C twice wants to leave; what had arrived is still there."""
-    failed, release, fail = threading.Event(), threading.Event(), Batch.fail
-
-    def fail_and_tell(*args):
-        fail(*args)
-        failed.set()
+def test_a_second_interrupt_does_not_wait_for_requests(create_for, failed) -> None:
+    """What had arrived is still there; the threads left behind send no further text."""
+    release = threading.Event()
 
     def reply(body):
         if body["prompt"] == "text 0":
@@ -599,23 +631,19 @@ def test_a_second_interrupt_does_not_wait_for_requests(create_for, monkeypatch) 
         release.wait(20)
         return write_vector(body)
 
-    monkeypatch.setattr(Batch, "fail", fail_and_tell)
     with EmbeddingServer(reply, in_flight=3) as server:
         embeddings = create_for(server, max_concurrency=3)
         with pytest.raises(KeyboardInterrupt) as caught:
             embeddings.embed_documents([f"text {number}" for number in range(50)])
         assert not release.is_set()
         release.set()
+        join_threads()
+    assert len(server.bodies) == 3
     assert caught.value.completed.keys() <= {0}
 
 
-def test_an_interrupt_after_an_error_is_not_lost(create_for, monkeypatch) -> None:
+def test_an_interrupt_after_an_error_is_not_lost(create_for, failed) -> None:
     """Requests on their way are awaited then, and a caller may try again after an error."""
-    failed, fail = threading.Event(), Batch.fail
-
-    def fail_and_tell(*args):
-        fail(*args)
-        failed.set()
 
     def reply(body):
         if body["prompt"] == "text 1":
@@ -624,7 +652,6 @@ def test_an_interrupt_after_an_error_is_not_lost(create_for, monkeypatch) -> Non
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         return write_vector(body)
 
-    monkeypatch.setattr(Batch, "fail", fail_and_tell)
     with EmbeddingServer(reply, in_flight=2) as server:
         embeddings = create_for(server, max_concurrency=2)
         with pytest.raises(KeyboardInterrupt) as caught:

@@ -94,6 +94,28 @@ async def test_the_end_interrupts_waiting_tasks(wait) -> None:
         group.sleep(MAX_SECONDS)
 
 
+async def test_a_group_can_be_ended_again_while_a_task_is_being_interrupted() -> None:
+    """A cancellation can follow an error while a rate limiter still leaves its queue."""
+    group, is_interrupted, leave = RequestGroup(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        async with group.awaiting():
+            try:
+                await asyncio.sleep(MAX_SECONDS)
+            finally:
+                is_interrupted.set()
+                await leave.wait()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    group.end()
+    await asyncio.wait_for(is_interrupted.wait(), MAX_SECONDS)
+    group.end()
+    leave.set()
+    with pytest.raises(GroupEndedError):
+        await asyncio.wait_for(task, MAX_SECONDS)
+
+
 async def test_a_timeout_of_a_rate_limiter_is_its_own() -> None:
     """It is no end of the group."""
     group = RequestGroup()
