@@ -31,9 +31,10 @@ from pydantic import ConfigDict, Field, model_validator
 from langchain_segmind._api.api_key import hide_api_key
 from langchain_segmind._api.endpoint import API_KEY_ENV, PROVIDER
 from langchain_segmind._api.queue import get_queue_base
+from langchain_segmind._api.tokens import count_tokens, encode
 from langchain_segmind._api.url import create_url
 from langchain_segmind._chat import formats
-from langchain_segmind._chat.context import check_context, count_turn_tokens
+from langchain_segmind._chat.context import check_context, count_image_tokens, count_turn_tokens
 from langchain_segmind._chat.reask import run_call
 from langchain_segmind._chat.request import ChatRequest, create_request, explain_image_urls
 from langchain_segmind._chat.response import (
@@ -42,7 +43,6 @@ from langchain_segmind._chat.response import (
     copy_cached_message,
     remove_response_facts,
 )
-from langchain_segmind._chat.tokens import count_image_tokens, count_tokens, encode
 from langchain_segmind._http import (
     APIRequest,
     QueueSender,

@@ -1,4 +1,4 @@
-"""The JSON of a response's body."""
+"""The JSON of a request's or response's body."""
 
 import json
 from collections.abc import Collection
@@ -67,3 +67,12 @@ def _remove_lost(value: Any) -> Any:
     if isinstance(value, list):
         return [_remove_lost(inner) for inner in value]
     return None if value is LOST else value
+
+
+def describe_surrogate(error: UnicodeEncodeError) -> str:
+    """Return why UTF-8 cannot encode a text, and what to do."""
+    before = error.object[max(0, error.start - 20) : error.start]
+    return (
+        f"the text after {before!r} contains half of a character (a lone surrogate), which UTF-8 "
+        "cannot encode. Remove it, or repair the place where the text was cut."
+    )

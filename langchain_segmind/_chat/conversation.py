@@ -18,6 +18,7 @@ from langchain_core.messages import (
 )
 
 from langchain_segmind._api.endpoint import ROLES, Role
+from langchain_segmind._api.json_body import describe_surrogate
 from langchain_segmind._chat.blocks import (
     find_calls,
     get_kind,
@@ -326,15 +327,6 @@ def _check_encoding(parts: Iterable[Part], index: int) -> None:
         except UnicodeEncodeError as error:
             problem = describe_surrogate(error)
             raise ValueError(f"Message {index} cannot be sent: {problem}") from None
-
-
-def describe_surrogate(error: UnicodeEncodeError) -> str:
-    """Return why UTF-8 cannot encode a text, and what to do."""
-    before = error.object[max(0, error.start - 20) : error.start]
-    return (
-        f"the text after {before!r} contains half of a character (a lone surrogate), which UTF-8 "
-        "cannot encode. Remove it, or repair the place where the text was cut."
-    )
 
 
 def _get_blocks(message: BaseMessage, index: int) -> Iterable[Any]:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from langchain_segmind._chat.conversation import describe_surrogate
-from langchain_segmind._chat.tokens import count_tokens, is_exact
+from langchain_segmind._api.json_body import describe_surrogate
+from langchain_segmind._api.tokens import count_tokens, is_exact
 from langchain_segmind.data._embedding_models import (
     EMBEDDING_MODELS,
     EmbeddingModel,

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim_messages
 
 from langchain_segmind import SegmindContextOverflowError
-from langchain_segmind._chat import tokens
+from langchain_segmind._api import tokens
 
 PROFILE = {"max_input_tokens": 100}
 LONG = ("word " * 200).strip()

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from langchain_segmind._api.json_body import ANSWER_KEYS, UnreadableNumberError, parse_json
+from langchain_segmind._api.json_body import (
+    ANSWER_KEYS,
+    UnreadableNumberError,
+    describe_surrogate,
+    parse_json,
+)
 from langchain_segmind._api.usage import find_usage
-from langchain_segmind._chat.conversation import describe_surrogate
 from langchain_segmind._chat.formats import anthropic, gemini, openai
 from langchain_segmind._chat.request import ChatRequest
 from langchain_segmind._chat.response import Completion

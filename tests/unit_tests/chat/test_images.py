@@ -14,9 +14,9 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.content import create_image_block
 
+from langchain_segmind._chat.context import count_image_tokens
 from langchain_segmind._chat.conversation import IMAGE_LEFT_OUT, URL_LEFT_OUT, convert_messages
 from langchain_segmind._chat.images import Image, read_image, read_size
-from langchain_segmind._chat.tokens import count_image_tokens
 from langchain_segmind._chat.turns import Turn
 from tests.support.images import BLOCKS, DATA, PNG, URL, URL_BLOCKS, create_png
 

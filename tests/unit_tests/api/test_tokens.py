@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_segmind._chat import tokens as module
-from langchain_segmind._chat.tokens import MAX_PART_CHARS, count_tokens, encode, is_exact
+from langchain_segmind._api import tokens as module
+from langchain_segmind._api.tokens import MAX_PART_CHARS, count_tokens, encode, is_exact
 
 PROSE = """\
 The keeper of the lighthouse wrote a diary for forty years, and mentioned the weather twice. What

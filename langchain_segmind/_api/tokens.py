@@ -1,4 +1,4 @@
-"""Tokens of texts in cl100k_base, GPT-4 Turbo's vocabulary, and of images by their makers' rules.
+"""Tokens of texts in cl100k_base, the vocabulary of GPT-4 Turbo and OpenAI's embedding models.
 
 `bpe-openai` (extra `tokens`) counts them; it ships the vocabulary, so nothing is downloaded.
 Without it they are estimated from the pieces into which the vocabulary splits a text.
@@ -8,10 +8,6 @@ import functools
 import re
 import warnings
 from collections.abc import Callable
-from math import ceil
-
-from langchain_segmind._chat.images import Image, read_size
-from langchain_segmind.data._profiles import APIFormat
 
 Encode = Callable[[str], list[int]]
 
@@ -28,9 +24,6 @@ PIECE = re.compile(r"[A-Za-z]+|\d{1,3}| +|[^\S ]+|[!-/:-@\[-`{-~]+|[^\x00-\x7f]+
 
 BYTES_PER_TOKEN = 2.4
 """Outside ASCII: from 1.8 (emoji) to 3.1 (Russian, Japanese)."""
-
-ASSUMED_PIXELS = (1024, 1024)
-"""Width and height of an image whose size is unknown, such as one behind a URL."""
 
 
 def count_tokens(text: str) -> int:
@@ -58,47 +51,6 @@ def encode(text: str) -> list[int]:
 def is_exact() -> bool:
     """Whether tokens are counted, not estimated."""
     return _load() is not None
-
-
-def count_image_tokens(image: Image, api_format: APIFormat) -> int:
-    """Return the number of tokens of an image, by the rule that its model's maker publishes.
-
-    The rules are those of GPT-4o, Claude up to Opus 4.6 and Gemini 2. Newer models and those of
-    other makers count in their own ways, which differ up to a few times. An image of unknown size
-    counts as one of 1,024 x 1,024 pixels.
-
-    Sources:
-        - https://platform.openai.com/docs/guides/images-vision#calculating-costs
-        - https://docs.anthropic.com/en/docs/build-with-claude/vision#calculate-image-costs
-        - https://ai.google.dev/gemini-api/docs/tokens#multimodal-tokens
-    """
-    width, height = read_size(image) or ASSUMED_PIXELS
-    if api_format == "anthropic":
-        return _count_claude_tokens(width, height)
-    if api_format == "gemini":
-        return _count_gemini_tokens(width, height)
-    return 85 if image.detail == "low" else _count_gpt_tokens(width, height)
-
-
-def _count_gpt_tokens(width: int, height: int) -> int:
-    """Scaled down to 2,048 pixels at most, and 768 on the shorter side; then in tiles of 512."""
-    scale = min(1, 2048 / max(width, height))
-    scale *= min(1, 768 / (min(width, height) * scale))
-    return 85 + 170 * ceil(width * scale / 512) * ceil(height * scale / 512)
-
-
-def _count_claude_tokens(width: int, height: int) -> int:
-    """Scaled down to 1,568 pixels at most, and to 1,600 tokens."""
-    scale = min(1, 1568 / max(width, height))
-    return min(1600, ceil(width * height * scale * scale / 750))
-
-
-def _count_gemini_tokens(width: int, height: int) -> int:
-    """One tile if both sides have up to 384 pixels; else tiles of two thirds of the shorter one."""
-    if max(width, height) <= 384:  # noqa: PLR2004 - Google's rule
-        return 258
-    tile = min(768, max(256, int(min(width, height) / 1.5)))
-    return 258 * ceil(width / tile) * ceil(height / tile)
 
 
 @functools.cache
