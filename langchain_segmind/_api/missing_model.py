@@ -1,9 +1,10 @@
 """What to say of a model that the server does not have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import islice
 
+from langchain_segmind.data._embedding_models import EMBEDDING_MODELS, find_embedding_model
 from langchain_segmind.data._profiles import Model, find_retirement_source, load_models
 
 MAX_ALTERNATIVES = 2
@@ -11,6 +12,15 @@ MAX_ALTERNATIVES = 2
 
 def describe_missing_model(slug: str, today: date) -> str:
     """Return when a model was retired, and which others there are; empty if nothing is known."""
+    if embedding_model := find_embedding_model(slug):
+        return _list_models(
+            "SegmindEmbeddings",
+            [
+                name
+                for name, other in EMBEDDING_MODELS.items()
+                if name != slug and other.api_format == embedding_model.api_format
+            ],
+        )
     models = load_models()
     known = models.get(slug)
     retirement = known.retirement if known else None
@@ -20,9 +30,13 @@ def describe_missing_model(slug: str, today: date) -> str:
         sentences.append(f"Its maker ended {slug} on {retirement} ({source}).")
     names = [*islice(_find_alternatives(slug, today), MAX_ALTERNATIVES)]
     if names:
-        models_to_try = " or ".join(f'ChatSegmind(model="{name}")' for name in names)
-        sentences.append(f"Try {models_to_try}.")
+        sentences.append(_list_models("ChatSegmind", names))
     return " ".join(sentences)
+
+
+def _list_models(class_name: str, names: Iterable[str]) -> str:
+    models_to_try = " or ".join(f'{class_name}(model="{name}")' for name in names)
+    return f"Try {models_to_try}."
 
 
 def _find_alternatives(slug: str, today: date) -> Iterator[str]:

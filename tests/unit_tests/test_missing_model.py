@@ -52,6 +52,20 @@ def test_models_of_other_makers_are_alike(slug, alternatives) -> None:
     assert re.findall(r'model="([^"]+)"', message) == alternatives
 
 
+@pytest.mark.parametrize(
+    ("slug", "alternatives"),
+    [
+        ("text-embedding-4", ["text-embedding-3-small", "text-embedding-3-large"]),
+        ("text-embedding-3-small", ["text-embedding-3-large"]),
+        ("gemini-embedding-1", ["gemini-embedding-001", "gemini-embedding-2"]),
+    ],
+)
+def test_embedding_models_of_the_same_maker_are_named(slug, alternatives) -> None:
+    """A chat model is no replacement."""
+    models = " or ".join(f'SegmindEmbeddings(model="{name}")' for name in alternatives)
+    assert describe_missing_model(slug, DAY) == f"Try {models}."
+
+
 def test_nothing_is_said_of_a_model_of_an_unknown_maker() -> None:
     """There is none like it."""
     assert not describe_missing_model("unheard-of", DAY)
