@@ -1,7 +1,7 @@
 """Segmind's embedding models as LangChain embeddings."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Self
@@ -96,7 +96,8 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
                 rest = [index for index in range(len(texts)) if index not in error.completed]
             ```
         """
-        with self._create_batch(texts) as batch:
+        batch = self._create_batch(texts)
+        with batch, _show_progress(batch, is_shown=self.show_progress_bar):
             workers = min(self.max_concurrency, batch.size)
             if workers <= 1:
                 self._work(batch)
@@ -116,7 +117,8 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
                 arrived; requests on their way are lost, and may be billed.
         """
         get_running_loop()
-        with self._create_batch(texts) as batch:
+        batch = self._create_batch(texts)
+        with batch, _show_progress(batch, is_shown=self.show_progress_bar):
             workers = min(self.max_concurrency, batch.size)
             if workers <= 1:
                 await self._awork(batch)
@@ -174,27 +176,18 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
         batch.add(0, response)
         return batch.get_vectors()[0]
 
-    @contextmanager
-    def _create_batch(self, texts: Iterable[str]) -> Iterator[Batch]:
-        """Yield the batch of a call; an error of the block ends it."""
+    def _create_batch(self, texts: Iterable[str]) -> Batch:
         check_options(self.model, self.dimensions, self.task_type)
         model = get_embedding_model(self.model)
         checked = check_texts(texts, model, check_context=self.check_context)
-        with _show_progress(len(checked), is_shown=self.show_progress_bar) as on_progress:
-            batch = Batch(checked, self.dimensions, self._last_vector, on_progress)
-            try:
-                yield batch
-            except BaseException as error:  # noqa: BLE001 - `get_vectors` raises it
-                batch.fail(error)
+        return Batch(checked, self.dimensions, self._last_vector)
 
     def _work_in_threads(self, batch: Batch, workers: int) -> None:
-        try:
+        with batch:
             for _ in range(workers):
                 batch.requests.start(partial(self._work, batch), "segmind-embeddings")
             batch.requests.join()
-        except BaseException as error:  # noqa: BLE001 - `get_vectors` raises it
-            batch.fail(error)
-            batch.requests.join()  # what is on its way is paid
+        batch.requests.join()  # after an interrupt: what is on its way is paid
 
     def _work(self, batch: Batch) -> None:
         """Embed texts of a batch until none is left, or one failed."""
@@ -211,10 +204,8 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
             text, index = taken
             try:
                 batch.add(index, await self._asend(text, "RETRIEVAL_DOCUMENT", batch.requests))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - `get_vectors` raises it
                 batch.fail(error, index)
-                if not isinstance(error, Exception):
-                    raise  # a cancellation
 
     def _send(self, text: str, task_type: TaskType, group: RequestGroup) -> APIResponse:
         if self.rate_limiter:
@@ -257,18 +248,19 @@ class SegmindEmbeddings(SegmindModel, EmbeddingParameters, Embeddings):
 
 
 @contextmanager
-def _show_progress(total: int, *, is_shown: bool) -> Iterator[Callable[[int], object]]:
-    """Yield a function that moves a progress bar, if one is shown.
+def _show_progress(batch: Batch, *, is_shown: bool) -> Iterator[None]:
+    """Show a progress bar of a batch in the block.
 
     Raises:
         ImportError: tqdm is not installed.
     """
     if not is_shown:
-        yield lambda _: None
+        yield
         return
     try:
         from tqdm import tqdm  # noqa: PLC0415 - not a dependency
     except ImportError:
         raise ImportError("show_progress_bar needs tqdm: pip install tqdm") from None
-    with tqdm(total=total) as bar:
-        yield bar.update
+    with tqdm(total=batch.total) as bar:
+        batch.on_progress = bar.update
+        yield

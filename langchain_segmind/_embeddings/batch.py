@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from threading import Lock
 from typing import Self, cast
+from unicodedata import normalize
 
 from langchain_segmind._api.endpoint import APIResponse
 from langchain_segmind._api.errors import create_error
@@ -24,8 +25,8 @@ OTHER_LENGTH = "The vector has {actual:,} numbers, but {expected:,} were expecte
 class LastVector:
     """The first vector of the last call, to notice that the next call gets the same one.
 
-    Only hashes are kept. Copies and pickles of a model start without them, and they do not count
-    when models are compared.
+    Only hashes are kept. Deep copies and pickles of a model start without them, and they do not
+    count when models are compared.
     """
 
     __slots__ = ("_hashes",)
@@ -52,33 +53,32 @@ class LastVector:
 
 
 def _normalize(text: str) -> str:
-    """Return a text with single spaces: servers can strip the others."""
-    return " ".join(text.split())
+    """Return a text without the differences in white space, case and form that a model may ignore.
+
+    Two texts that differ in these alone can have the same vector.
+    """
+    return " ".join(normalize("NFKC", text).casefold().split())
 
 
 class Batch:
-    """Hands out the different texts of a call one by one, and collects their vectors.
+    """The texts of a call, which are taken one by one, and their vectors, which are added.
 
-    After a failure it hands out no more; what is on its way is still collected, since it is paid.
+    After a failure no text can be taken; a vector that was on its way can be added, since it is
+    paid. An error that leaves the `with` block is a failure, and `get_vectors` raises it.
 
     Args:
         texts: The texts, checked.
         length: The length that all vectors must have; None for that of the first one.
         last: The vector of the call before; replaced by the first one of this call.
-        on_progress: Called with the number of texts that got their vectors.
 
     Attributes:
+        total: The number of texts.
         size: The number of different texts.
         requests: The requests, which a failure ends.
+        on_progress: Called with the number of texts that got their vectors.
     """
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        length: int | None,
-        last: LastVector,
-        on_progress: Callable[[int], object] = lambda _: None,
-    ) -> None:
+    def __init__(self, texts: Sequence[str], length: int | None, last: LastVector) -> None:
         self._texts = texts
         first: dict[str, int] = {}
         self._repeats: dict[int, list[int]] = {}
@@ -86,16 +86,27 @@ class Batch:
             at = first.setdefault(text, index)
             if at != index:
                 self._repeats.setdefault(at, []).append(index)
+        self.total = len(texts)
         self.size = len(first)
         self.requests = RequestGroup()
+        self.on_progress: Callable[[int], object] = lambda _: None
         self._rest = iter(first.items())
         self._vectors: list[list[float] | None] = [None] * len(texts)
         self._length = length
         self._last: LastVector | None = last
         self._seen: dict[int, int] = {}
         self._failure: BaseException | None = None
-        self._on_progress = on_progress
         self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Store the block's error for `get_vectors`."""
+        if error is not None:
+            self.fail(error)
+        return True
 
     def take(self) -> tuple[str, int] | None:
         """Return the next text and its index; None if there is none, or after a failure."""
@@ -116,7 +127,7 @@ class Batch:
             self._vectors[index] = vector
             for repeat in indices[1:]:
                 self._vectors[repeat] = [*vector]
-            self._on_progress(len(indices))
+            self.on_progress(len(indices))
 
     def _check(self, index: int, vector: list[float], response: APIResponse) -> None:
         self._length = self._length or len(vector)

@@ -12,6 +12,7 @@ from langchain_segmind.data._embedding_models import (
     TaskType,
     find_embedding_model,
 )
+from langchain_segmind.data._profiles import load_models
 from langchain_segmind.exceptions import SegmindContextOverflowError
 
 
@@ -21,11 +22,16 @@ def get_embedding_model(slug: str) -> EmbeddingModel:
 
 
 def check_options(slug: str, dimensions: int | None, task_type: TaskType | None) -> None:
-    """Check that a model takes what the user set.
+    """Check that a model makes vectors and takes what the user set.
 
     Raises:
         ValueError: It does not.
     """
+    if slug in load_models():
+        raise ValueError(
+            f"{slug} is a chat model and has no vectors. Pass an embedding model: "
+            f"{', '.join(EMBEDDING_MODELS)}."
+        )
     model = get_embedding_model(slug)
     options = {"dimensions": dimensions, "task_type": task_type}
     given = [name for name, value in options.items() if value is not None]

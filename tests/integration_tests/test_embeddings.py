@@ -1,7 +1,9 @@
 """Texts become vectors over HTTP: requests, order, errors, credits, retries."""
 
 import asyncio
+import errno
 import gc
+import io
 import itertools
 import math
 import pickle
@@ -318,6 +320,19 @@ def test_what_a_model_does_not_take_is_refused(caller, create, gateway, fields) 
     assert gateway.requests == []
 
 
+def test_a_chat_model_is_refused(caller, create, gateway) -> None:
+    """It would be billed for a reply without a vector."""
+    with pytest.raises(ValueError, match="gpt-4-turbo is a chat model.*text-embedding-3-small"):
+        create(model="gpt-4-turbo")
+    embeddings = create()
+    embeddings.model = "gemini-2.5-flash"
+    with pytest.raises(ValueError, match="is a chat model"):
+        caller.embed_query(embeddings, "one")
+    with pytest.raises(ValueError, match="is a chat model"):
+        caller.embed_documents(embeddings, ["one"])
+    assert gateway.requests == []
+
+
 # --- Replies ---
 
 VECTOR = [0.25, -1, 2e-3]
@@ -420,13 +435,13 @@ def test_a_copy_of_embeddings_does_not_know_their_last_vector(create_for) -> Non
         assert copy.embed_query("two") == VECTOR
 
 
-def test_texts_that_differ_in_white_space_may_have_one_vector(caller, create_for) -> None:
-    """A server may strip it."""
+def test_texts_that_a_model_may_not_distinguish_may_have_one_vector(caller, create_for) -> None:
+    """White space, case and Unicode's form can be lost before a text is read."""
     with EmbeddingServer(lambda _: {"embedding": VECTOR}) as server:
         embeddings = create_for(server, max_concurrency=1)
-        texts = ["one two", " one\ntwo ", "one two\n"]
-        assert caller.embed_documents(embeddings, texts) == [VECTOR] * 3
-        assert caller.embed_query(embeddings, "one  two") == VECTOR
+        texts = ["\u00e9cole two", " \u00e9cole\ntwo ", "\u00c9cole TWO", "e\u0301cole two"]
+        assert caller.embed_documents(embeddings, texts) == [VECTOR] * 4
+        assert caller.embed_query(embeddings, "\u00c9COLE  two") == VECTOR
 
 
 def test_vectors_of_different_lengths_are_an_error(caller, create_for) -> None:
@@ -541,16 +556,22 @@ def test_an_error_ends_texts_whose_key_is_being_read(caller, create_for, failed)
 
 
 class Turnstile(BaseRateLimiter):
-    """A rate limiter that lets two requests pass, and the others once it is opened."""
+    """A rate limiter that lets some requests pass, and the others once it is opened.
 
-    def __init__(self) -> None:
-        self.turns = threading.Semaphore(2)
+    Args:
+        turns: How many requests pass.
+        callers: How many calls fill it.
+    """
+
+    def __init__(self, *, turns: int, callers: int) -> None:
+        self.turns = threading.Semaphore(turns)
+        self.callers = callers
         self.arrived: list[None] = []
         self.is_full = threading.Event()
 
     def _arrive(self) -> None:
         self.arrived.append(None)
-        if len(self.arrived) >= 4:
+        if len(self.arrived) >= self.callers:
             self.is_full.set()
 
     def acquire(self, *, blocking: bool = True) -> bool:
@@ -566,7 +587,7 @@ class Turnstile(BaseRateLimiter):
 
 def test_an_error_ends_waits_for_a_rate_limiter(caller, create_for) -> None:
     """No text is sent that still waits for its turn, not even once it comes."""
-    limiter = Turnstile()
+    limiter = Turnstile(turns=2, callers=4)
 
     def reply(body):
         limiter.is_full.wait(20)
@@ -581,6 +602,28 @@ def test_an_error_ends_waits_for_a_rate_limiter(caller, create_for) -> None:
         limiter.turns.release(50)
         join_threads()
     assert len(server.bodies) == 2
+
+
+@pytest.mark.usefixtures("no_back_off")
+def test_an_error_ends_other_attempts_that_wait_for_a_rate_limiter(caller, create_for) -> None:
+    """A text whose first attempt failed is not sent again."""
+    limiter = Turnstile(turns=3, callers=5)
+
+    def reply(body):
+        if body["prompt"] == "text 0":
+            limiter.is_full.wait(20)
+            return 400
+        return 503
+
+    with EmbeddingServer(reply, in_flight=3) as server:
+        embeddings = create_for(server, max_concurrency=3, max_retries=2, rate_limiter=limiter)
+        start = time.monotonic()
+        with pytest.raises(SegmindInvalidRequestError, match=r"^texts\[0\]"):
+            caller.embed_documents(embeddings, ["text 0", "text 1", "text 2"])
+        assert time.monotonic() - start < 15
+        limiter.turns.release(50)
+        join_threads()
+    assert len(server.bodies) == 3
 
 
 def test_an_interrupt_keeps_the_vectors_that_were_paid(create_for, failed) -> None:
@@ -638,7 +681,7 @@ def test_a_second_interrupt_does_not_wait_for_requests(create_for, failed) -> No
         assert not release.is_set()
         release.set()
         join_threads()
-    assert len(server.bodies) == 3
+    assert len(server.bodies) <= 4  # the third one after text 0
     assert caught.value.completed.keys() <= {0}
 
 
@@ -951,6 +994,24 @@ def test_a_progress_bar_counts_the_texts(caller, create, capsys) -> None:
     assert "3/3" in capsys.readouterr().err
     caller.embed_documents(create(), ["one"])
     assert capsys.readouterr().err == ""
+
+
+class BrokenTerminal(io.StringIO):
+    """A terminal that is gone after the first line."""
+
+    def write(self, text):
+        if self.tell():
+            raise BrokenPipeError(errno.EPIPE, "gone")
+        return super().write(text)
+
+
+def test_an_error_of_a_progress_bar_has_the_vectors(caller, create, monkeypatch) -> None:
+    """Also one that closes the bar."""
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    monkeypatch.setattr("sys.stderr", BrokenTerminal())
+    with pytest.raises(BrokenPipeError) as caught:
+        caller.embed_documents(create(show_progress_bar=True), ["one"])
+    assert caught.value.completed == {0: embed("one", 1536)}
 
 
 def test_a_progress_bar_without_tqdm_is_an_error(caller, create, gateway, monkeypatch) -> None:

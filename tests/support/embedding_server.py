@@ -65,8 +65,11 @@ class EmbeddingServer:
 
             def do_POST(self) -> None:
                 """Answer a request."""
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                reply = answer(body)
+                size = int(self.headers["content-length"])
+                sent = self.rfile.read(size)
+                if len(sent) < size:
+                    return  # the client gave up before it sent the body
+                reply = answer(json.loads(sent))
                 if isinstance(reply, int):
                     reply = {"status": reply, "headers": {}}
                 status, headers, content = 200, {}, reply

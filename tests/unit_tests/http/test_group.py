@@ -11,6 +11,13 @@ MAX_SECONDS = 20
 """How long a failing test waits."""
 
 
+def join_threads() -> None:
+    """Wait for the threads of a test."""
+    for thread in threading.enumerate():
+        if thread.name == "test":
+            thread.join(MAX_SECONDS)
+
+
 def test_join_waits_for_threads_that_wait_unless_the_group_has_ended() -> None:
     """After the end, a thread at a rate limiter is left behind, and sends nothing."""
     group, turn, waits = RequestGroup(), threading.Event(), threading.Event()
@@ -36,11 +43,35 @@ def test_join_waits_for_threads_that_wait_unless_the_group_has_ended() -> None:
     joining.join(MAX_SECONDS)
     assert not joining.is_alive()
     assert outcomes == []
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test")
     turn.set()
-    for thread in threading.enumerate():
-        if thread.name == "test":
-            thread.join(MAX_SECONDS)
+    join_threads()
     assert outcomes == ["not sent"]
+
+
+def test_a_thread_that_begins_after_the_end_does_nothing() -> None:
+    """Its start was interrupted, and nobody waits for it."""
+    group, done = RequestGroup(), []
+    group.end()
+    group.start(lambda: done.append(None), "test")
+    join_threads()
+    group.join()
+    assert done == []
+
+
+def test_join_leaves_no_thread(monkeypatch) -> None:
+    """One that has finished its work can still be running for a moment."""
+    group, count = RequestGroup(), RequestGroup._count
+
+    def count_late(group, **changes) -> None:
+        count(group, **changes)
+        if changes == {"working": -1}:
+            threading.Event().wait(0.1)
+
+    monkeypatch.setattr(RequestGroup, "_count", count_late)
+    group.start(lambda: None, "test")
+    group.join()
+    assert "test" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize("is_started", [True, False], ids=["after", "before"])
