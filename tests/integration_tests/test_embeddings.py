@@ -763,28 +763,35 @@ def test_the_timeout_is_that_of_one_text(caller, create, gateway) -> None:
         caller.embed_documents(embeddings, ["one"])
 
 
-async def cancel(call):
+async def cancel(call, is_due):
     """Cancel a task and return its error."""
     task = asyncio.create_task(call)
-    await asyncio.sleep(0.5)
+    await asyncio.to_thread(is_due.wait, 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
     return caught.value
 
 
-async def stop_after_a_timeout(call):
+async def stop_after_a_timeout(call, is_due):
     """Let `asyncio.timeout` cancel a call, and return what caused its error."""
+
+    async def expire(limit):
+        await asyncio.to_thread(is_due.wait, 20)
+        limit.reschedule(0)
+
     with pytest.raises(TimeoutError) as caught:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
+            tasks.create_task(expire(limit))
             await call
     return caught.value.__cause__
 
 
-async def stop_waiting(call):
+async def stop_waiting(call, is_due):
     """Let `asyncio.wait_for` cancel a call, and return what caused its error."""
     with pytest.raises(TimeoutError) as caught:
-        await asyncio.wait_for(call, 0.5)
+        await asyncio.wait_for(call, 2)
+    assert is_due.is_set()
     return caught.value.__cause__
 
 
@@ -794,16 +801,18 @@ async def test_a_cancellation_keeps_the_vectors_that_were_paid(
     create_for, stop, max_concurrency
 ) -> None:
     """Those that have arrived; the others are not awaited."""
-    release = threading.Event()
+    release, is_due = threading.Event(), threading.Event()
 
     def reply(body):
         if body["prompt"] != "one":
+            if len(server.bodies) == 1 + max_concurrency:
+                is_due.set()  # the first text has arrived, or the last could not have been sent
             release.wait(20)
         return write_vector(body)
 
     with EmbeddingServer(reply) as server:
         embeddings = create_for(server, max_concurrency=max_concurrency)
-        error = await stop(embeddings.aembed_documents(["one", "two", "three"]))
+        error = await stop(embeddings.aembed_documents(["one", "two", "three"]), is_due)
         assert isinstance(error, asyncio.CancelledError)
         assert sorted(error.completed) == [0]
         assert asyncio.all_tasks() == {asyncio.current_task()}
