@@ -780,10 +780,13 @@ async def stop_after_a_timeout(call, is_due):
         await asyncio.to_thread(is_due.wait, 20)
         limit.reschedule(0)
 
-    with pytest.raises(TimeoutError) as caught:
+    async def run():
         async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
             tasks.create_task(expire(limit))
             await call
+
+    with pytest.raises(TimeoutError) as caught:
+        await run()
     return caught.value.__cause__
 
 
