@@ -93,6 +93,13 @@ def test_blocks_of_a_page_run_and_print_what_it_shows(
     run_page(page)
 
 
+def test_readme_answers_without_a_key_from_one_block() -> None:
+    """Who has no key skips the block before it."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = [block for block in BLOCK.finditer(page) if "Gateway(" in block["code"]]
+    check_output(block["output"], run_block(block["code"], "README.md", {}))
+
+
 @pytest.mark.parametrize(
     "name",
     [
