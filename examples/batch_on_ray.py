@@ -50,8 +50,8 @@ BATCH_ROWS = 32
 MAX_JOBS = 8
 """Concurrent jobs of a worker. If it dies while it submits them, these can be paid for twice."""
 
-MODEL = os.environ.get("SEGMIND_MODEL") or "gpt-4-turbo"
-"""The slug of the model. OpenAI ended gpt-4-turbo on 2026-10-23: see docs/moving.md."""
+MODEL = os.environ.get("SEGMIND_MODEL") or "gpt-5.4-mini"
+"""The slug of the model."""
 
 FATAL_ERRORS = (
     SegmindAuthenticationError,

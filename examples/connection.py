@@ -1,6 +1,6 @@
 """Connects an example's model to a local gateway, or with `LIVE=1` to Segmind.
 
-SEGMIND_MODEL is the slug of the model: SEGMIND_MODEL=gpt-5.4-mini LIVE=1 make examples
+SEGMIND_MODEL is the slug of the model: SEGMIND_MODEL=claude-opus-4.7 LIVE=1 make examples
 """
 
 import os
@@ -15,8 +15,8 @@ from langchain_segmind import ChatSegmind
 if TYPE_CHECKING:
     from langchain_segmind.gateway import Gateway, Request
 
-MODEL = os.environ.get("SEGMIND_MODEL") or "gpt-4-turbo"
-"""The slug of the model. OpenAI ended gpt-4-turbo on 2026-10-23: see docs/moving.md."""
+MODEL = os.environ.get("SEGMIND_MODEL") or "gpt-5.4-mini"
+"""The slug of the model."""
 
 Script = Callable[["Request"], str]
 """Returns the gateway's reply to a request."""

@@ -1,6 +1,7 @@
 """The code in the README, the docs, the docstrings and the examples runs as shown."""
 
 import contextlib
+import csv
 import inspect
 import re
 import runpy
@@ -200,7 +201,7 @@ def test_main_classes_have_an_example() -> None:
 
 PRINTED = {
     "agent": ["Ordered: 2 x green tea", "3 requests; credits left: "],
-    "credits_dashboard": ["Spending", "gpt-4-turbo", "retries", "was stopped"],
+    "credits_dashboard": ["Spending", "gpt-5.4-mini", "retries", "was stopped"],
     "quickstart": [
         "(scripted) You said: Who are you?",
         "get_credits(): ",
@@ -271,11 +272,22 @@ def test_example_runs_with_another_model(name, slug, run_example, served, monkey
     monkeypatch.setenv("SEGMIND_MODEL", slug)
     served.script(read_example(name)["reply"])
     printed = run_example(name)
-    expected = [words.replace("gpt-4-turbo", slug) for words in PRINTED[name]]
+    expected = [words.replace("gpt-5.4-mini", slug) for words in PRINTED[name]]
     assert [words for words in expected if words not in printed] == []
     paths = {request.path for request in served.requests}
     assert f"/v1/{slug}" in paths
-    assert "/v1/gpt-4-turbo" not in paths
+    if name != "quickstart":  # which calls a model of each format
+        assert "/v1/gpt-5.4-mini" not in paths
+
+
+def test_examples_and_docs_start_with_a_model_that_is_not_retired(monkeypatch) -> None:
+    """The first call of a newcomer must not fail with a 410."""
+    monkeypatch.delenv("SEGMIND_MODEL", raising=False)
+    table = (ROOT / "langchain_segmind" / "data" / "models.csv").read_text(encoding="utf-8")
+    retirements = {row["slug"]: row["retirement"] for row in csv.DictReader(table.splitlines())}
+    assert retirements[read_example("connection")["MODEL"]] == ""
+    [first, *_] = BLOCK.finditer((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert retirements[re.search(r'model="([^"]+)"', first["code"])[1]] == ""
 
 
 def test_retrieval_without_a_service_embeds_on_this_machine(run_example, monkeypatch) -> None:
