@@ -18,6 +18,7 @@ PATTERNS = (
     "docs/reference/*.md",
     "examples/*.md",
     "requirements/*.md",
+    "tools/docs_site.css",
 )
 MERMAID = "mermaid.min.js"
 """What draws diagrams; `make docs` puts it beside the folder of the pages."""
@@ -112,7 +113,7 @@ def show_source(name: Path, source: Path) -> str:
     language = {".py": "python"}.get(source.suffix, "text")
     text = source.read_text(encoding="utf-8")
     metadata = "---\nsearch:\n  exclude: true\n---\n\n"
-    return f"{metadata}# {name.as_posix()}\n\n````{language}\n{text.rstrip()}\n````\n"
+    return f"{metadata}# `{name.as_posix()}`\n\n````{language}\n{text.rstrip()}\n````\n"
 
 
 def on_pre_build(**_: Any) -> None:

@@ -51,7 +51,7 @@ def test_linked_example_becomes_a_page(project, tmp_path) -> None:
     page = (tmp_path / "pages" / "docs" / "page.md").read_text(encoding="utf-8")
     assert page == "[home](../README.md), [example](../examples/run.py.md), [top](#page)\n"
     shown = (tmp_path / "pages" / "examples" / "run.py.md").read_text(encoding="utf-8")
-    assert shown.endswith("# examples/run.py\n\n````python\nprint(1)\n````\n")
+    assert shown.endswith("# `examples/run.py`\n\n````python\nprint(1)\n````\n")
 
 
 def test_page_that_is_gone_leaves_the_site(project, tmp_path) -> None:
@@ -91,3 +91,11 @@ def test_diagram_is_drawn_by_a_script_of_the_site(project, tmp_path) -> None:
     collect(project, tmp_path / "pages")
     assert page.read_text().endswith('<script src="../../mermaid.min.js"></script>\n')
     assert (tmp_path / "pages" / "mermaid.min.js").read_text() == "draw()"
+
+
+def test_titles_in_the_navigation_are_unique() -> None:
+    """A title is all that a search result or a browser's tab shows of a page."""
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    titles = re.findall(r"^ +- (.+): \S+\.md$", navigation, re.MULTILINE)
+    assert len(titles) > 30
+    assert len(set(titles)) == len(titles)

@@ -49,6 +49,12 @@ def test_example_is_shown_as_a_page(open_page: Open) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("examples/agent.py")
 
 
+def test_title_of_a_file_keeps_its_underscores(open_page: Open) -> None:
+    """Markdown reads them as emphasis."""
+    page = open_page("langchain_segmind/_chat/formats/__init__.py/")
+    expect(page).to_have_title(re.compile("formats/__init__.py"))
+
+
 @pytest.mark.skipif(not (SITE / "mermaid.min.js").exists(), reason="npm is not installed")
 def test_diagram_is_drawn(open_page: Open) -> None:
     """The theme replaces the text of the diagram by a picture."""
@@ -79,6 +85,23 @@ def test_search_finds_a_page(open_page: Open) -> None:
     result = page.locator(".md-search-result__link", has_text="Stop an agent at 50 cents").first
     result.click()
     expect(page).to_have_url(re.compile(r"/docs/credits/.*#stop-an-agent-at-50-cents$"))
+
+
+def test_messages_are_shown_whole(open_page: Open) -> None:
+    """A reader compares a message with the terminal's: it wraps, where code scrolls."""
+    page = open_page("docs/troubleshooting/")
+    blocks = page.locator(".language-console code").all()
+    assert len(blocks) > 10
+    for block in blocks:
+        assert block.evaluate("block => block.scrollWidth <= block.clientWidth")
+
+
+def test_names_in_tables_are_not_split(open_page: Open) -> None:
+    """The settings are names to type."""
+    page = open_page("docs/chat-model/")
+    for name in ("native_response_format", "on_invalid_tool_call", "segmind_api_base"):
+        cell = page.locator("td:first-child > code", has_text=re.compile(f"^{name}$"))
+        assert cell.evaluate("code => code.getClientRects().length") == 1
 
 
 def test_copy_button_copies_a_code_block(open_page: Open) -> None:
