@@ -1,7 +1,7 @@
 """Draws the charts of docs/: `make charts`.
 
 Each is an SVG in a light and a dark version, drawn from a table of benchmarks/README.md. So a chart
-cannot say anything else than its table, and can be drawn again without another measurement.
+always agrees with its table, and can be drawn again without measuring again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ LIMIT_OF_JOBS = 600
 """Requests a minute of the account."""
 
 OFFSET = {"textcoords": "offset points"}
-"""How `xytext` is meant."""
+"""The unit of `xytext`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

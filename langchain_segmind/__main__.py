@@ -22,7 +22,7 @@ from langchain_segmind.exceptions import SegmindError
 PACKAGE = "langchain-segmind"
 
 COMPANIONS = ("langgraph", "langsmith")
-"""Packages that are no dependency, and whose version often matters."""
+"""Packages that are not dependencies, but whose versions often matter."""
 
 PING_TIMEOUT_SECONDS = 20.0
 
@@ -85,7 +85,7 @@ def describe() -> Iterator[tuple[str, str]]:
 
 
 def read_requirements() -> dict[str, list[str]]:
-    """Return the names of the packages that each extra requires; "" stands for no extra."""
+    """Return the packages that each extra requires; the key "" has the dependencies."""
     try:
         requirements = requires(PACKAGE) or []
     except PackageNotFoundError:
@@ -106,7 +106,7 @@ def find_version(name: str) -> str:
 
 
 def describe_certificates() -> str:
-    """Return where the certificates come from that servers are checked against."""
+    """Return the source of the certificates that servers are checked against."""
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         if path := os.environ.get(variable):
             return f"{path} ({variable})"

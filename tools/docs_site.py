@@ -21,7 +21,7 @@ PATTERNS = (
     "tools/docs_site.css",
 )
 MERMAID = "mermaid.min.js"
-"""What draws diagrams; `make docs` puts it beside the folder of the pages."""
+"""The script that draws diagrams; `make docs` puts it beside the folder of the pages."""
 
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)(?:#[^)\s]*)?\)")
 

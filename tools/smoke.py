@@ -26,7 +26,7 @@ REPLIES = {
 
 
 def refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
-    """Let nobody connect to another machine."""
+    """Raise an error if a connection to another machine is tried."""
     if event == "socket.connect" and arguments[1][0] not in {"127.0.0.1", "::1"}:
         raise RuntimeError(f"A connection to {arguments[1]!r} was tried.")
 

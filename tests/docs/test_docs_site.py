@@ -93,9 +93,11 @@ def test_diagram_is_drawn_by_a_script_of_the_site(project, tmp_path) -> None:
     assert (tmp_path / "pages" / "mermaid.min.js").read_text() == "draw()"
 
 
-def test_titles_in_the_navigation_are_unique() -> None:
-    """A title is all that a search result or a browser's tab shows of a page."""
+def test_titles_and_headings_are_unique() -> None:
+    """Tabs of a browser show a page's title in the navigation; search results show its heading."""
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
-    titles = re.findall(r"^ +- (.+): \S+\.md$", navigation, re.MULTILINE)
-    assert len(titles) > 30
-    assert len(set(titles)) == len(titles)
+    pages = re.findall(r"^ +- (.+): (\S+\.md)$", navigation, re.MULTILINE)
+    headings = [(ROOT / path).read_text(encoding="utf-8").partition("\n")[0] for _, path in pages]
+    assert len(pages) > 30
+    for names in (headings, [title for title, _ in pages]):
+        assert len(set(names)) == len(names)
