@@ -63,9 +63,9 @@ test_scale: ## Run the Ray example with two workers and kill one (needs redis-se
 docs: ## Build the documentation site in build/site
 	@$(MAKE) --no-print-directory PINS=requirements/docs.txt VENV=$(VENV)-docs $(VENV)-docs/.docs
 	@mkdir -p build/pages
-	@test -e build/mermaid.min.js || (cd build && npm pack --silent mermaid@$(MERMAID) && \
+	@grep -qsF '"$(MERMAID)"' build/mermaid.min.js || (cd build && npm pack --silent mermaid@$(MERMAID) && \
 		tar -xzf mermaid-$(MERMAID).tgz --strip-components 2 package/dist/mermaid.min.js && rm mermaid-*.tgz) > /dev/null \
-		|| echo "npm is not installed: diagrams are shown as text."
+		|| echo "npm cannot fetch mermaid: diagrams are shown as text, or by an older version."
 	$(VENV)-docs/bin/mkdocs build --strict --quiet
 
 docs_serve: docs ## Show the site at http://127.0.0.1:8000, and again after each change
