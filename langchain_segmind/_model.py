@@ -120,9 +120,9 @@ class SegmindModel(CommonParameters):
 
         Example:
             ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo
+            from langchain_segmind import ChatSegmind
 
-            with ChatSegmindGPT4Turbo() as model:
+            with ChatSegmind(model="gpt-5.4-mini") as model:
                 print(model.invoke("Say hello.").text)
             ```
         """
@@ -182,9 +182,9 @@ class SegmindModel(CommonParameters):
 
         Example:
             ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo
+            from langchain_segmind import ChatSegmind
 
-            print(ChatSegmindGPT4Turbo().get_credits().total)
+            print(ChatSegmind(model="gpt-5.4-mini").get_credits().total)
             ```
         """
         sender, request = self._prepare_credits_request(self.http_client)

@@ -405,7 +405,7 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
 
         Example:
             ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo
+            from langchain_segmind import ChatSegmind
 
 
             def add(a: int, b: int) -> int:
@@ -413,7 +413,7 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
                 return a + b
 
 
-            model = ChatSegmindGPT4Turbo().bind_tools([add])
+            model = ChatSegmind(model="gpt-5.4-mini").bind_tools([add])
             print(model.invoke("What is 2 + 3?").tool_calls)
             ```
         """
@@ -538,7 +538,7 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
 
         Example:
             ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo
+            from langchain_segmind import ChatSegmind
             from pydantic import BaseModel
 
 
@@ -547,7 +547,7 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
                 punchline: str
 
 
-            model = ChatSegmindGPT4Turbo().with_structured_output(Joke, include_raw=True)
+            model = ChatSegmind(model="gpt-5.4-mini").with_structured_output(Joke, include_raw=True)
             print(model.invoke("Tell me a joke about cats.")["parsed"])
             ```
         """
@@ -675,9 +675,9 @@ class ChatSegmind(SegmindModel, ModelParameters, BaseChatModel):
 
         Example:
             ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo
+            from langchain_segmind import ChatSegmind
 
-            print(ChatSegmindGPT4Turbo(api_key="fake").get_num_tokens("hello world"))
+            print(ChatSegmind(model="gpt-5.4-mini", api_key="fake").get_num_tokens("hello world"))
             ```
         """
         if self.custom_get_token_ids:

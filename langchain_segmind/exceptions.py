@@ -86,9 +86,9 @@ class SegmindError(ModelError):
 
     Example:
         ```python
-        from langchain_segmind import ChatSegmindGPT4Turbo, SegmindError
+        from langchain_segmind import ChatSegmind, SegmindError
 
-        model = ChatSegmindGPT4Turbo(base_url="http://127.0.0.1:9/v1", max_retries=0)
+        model = ChatSegmind(model="gpt-5.4-mini", base_url="http://127.0.0.1:9/v1", max_retries=0)
         try:
             model.invoke("hi")
         except SegmindError as error:

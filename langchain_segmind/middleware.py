@@ -97,11 +97,11 @@ class SegmindCreditsMiddleware(AgentMiddleware[SegmindCreditsState, Any, Any]):
         ```python
         from langchain.agents import create_agent
 
-        from langchain_segmind import ChatSegmindGPT4Turbo
+        from langchain_segmind import ChatSegmind
         from langchain_segmind.middleware import SegmindCreditsMiddleware
 
         agent = create_agent(
-            ChatSegmindGPT4Turbo(), middleware=[SegmindCreditsMiddleware(budget=0.50)]
+            ChatSegmind(model="gpt-5.4-mini"), middleware=[SegmindCreditsMiddleware(budget=0.50)]
         )
         state = agent.invoke({"messages": [("user", "Say hello.")]})
         print(state["credits_spent"], state["credits_remaining"])

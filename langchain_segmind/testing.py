@@ -36,13 +36,15 @@ class SegmindTestGateway:
 
     Example:
         ```python
-        from langchain_segmind import ChatSegmindGPT4Turbo
+        from langchain_segmind import ChatSegmind
         from langchain_segmind.gateway import Gateway
         from langchain_segmind.testing import SegmindTestGateway
 
         with Gateway() as gateway:
             test_gateway = SegmindTestGateway(gateway).reply("Hello!")
-            model = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key)
+            model = ChatSegmind(
+                model="gpt-5.4-mini", base_url=gateway.base_url, api_key=gateway.api_key
+            )
             assert model.invoke("Hi").text == "Hello!"
             assert test_gateway.requests[-1].last_message == "Hi"
         ```

@@ -41,8 +41,8 @@ PARTS = {
         [
             *(f"{UNIT}/{name}" for name in ("chat", "settings", "test_chat_models.py")),
             *(f"{UNIT}/{name}" for name in ("test_registration.py", "test_missing_model.py")),
-            "--deselect",  # a warning names its caller, which is mutmut's own
-            f"{UNIT}/test_registration.py::test_a_table_of_another_shape_is_not_changed",
+            "-k",  # warnings name their caller, which would be mutmut
+            "not another_shape and not missing_langchain",
             *(
                 f"{INTEGRATION}/test_{name}.py"
                 for name in ("errors", "formats", "init_chat_model", "native_calls", "native_json")

@@ -73,10 +73,10 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
 
     Example:
         ```python
-        from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
+        from langchain_segmind import ChatSegmind, SegmindCreditsCallbackHandler
 
         credits = SegmindCreditsCallbackHandler(budget=0.50)
-        model = ChatSegmindGPT4Turbo()
+        model = ChatSegmind(model="gpt-5.4-mini")
         model.batch(["Say one.", "Say two."], config={"callbacks": [credits]})
         print(credits.total.calls, credits.total.cost, credits.remaining_credits)
         ```
@@ -223,10 +223,10 @@ class SegmindCreditsCallbackHandler(BaseCallbackHandler):
 
         Example:
             ```python
-            from langchain_segmind import ChatSegmindGPT4Turbo, SegmindCreditsCallbackHandler
+            from langchain_segmind import ChatSegmind, SegmindCreditsCallbackHandler
 
             handler = SegmindCreditsCallbackHandler(min_remaining=1.0)
-            handler.update_balance(ChatSegmindGPT4Turbo().get_credits().total)
+            handler.update_balance(ChatSegmind(model="gpt-5.4-mini").get_credits().total)
             print(handler.remaining_credits)
             ```
         """
@@ -367,10 +367,10 @@ def get_segmind_credits_callback(
 
     Example:
         ```python
-        from langchain_segmind import ChatSegmindGPT4Turbo, get_segmind_credits_callback
+        from langchain_segmind import ChatSegmind, get_segmind_credits_callback
 
         with get_segmind_credits_callback(budget=0.50) as credits:
-            ChatSegmindGPT4Turbo().invoke("Say hello.")
+            ChatSegmind(model="gpt-5.4-mini").invoke("Say hello.")
         print(credits.total.cost, credits.remaining_credits)
         ```
     """

@@ -43,11 +43,13 @@ class Gateway:
 
     Example:
         ```python
-        from langchain_segmind import ChatSegmindGPT4Turbo
+        from langchain_segmind import ChatSegmind
         from langchain_segmind.gateway import Gateway
 
         with Gateway(replies=["Hello!"]) as gateway:
-            chat = ChatSegmindGPT4Turbo(base_url=gateway.base_url, api_key=gateway.api_key)
+            chat = ChatSegmind(
+                model="gpt-5.4-mini", base_url=gateway.base_url, api_key=gateway.api_key
+            )
             assert chat.invoke("Hi").text == "Hello!"
         ```
     """

@@ -96,11 +96,11 @@ class SegmindRateLimiter(BaseRateLimiter):
 
     Example:
         ```python
-        from langchain_segmind import ChatSegmindGPT4Turbo
+        from langchain_segmind import ChatSegmind
         from langchain_segmind.rate_limiters import SegmindRateLimiter
 
         limiter = SegmindRateLimiter(requests_per_minute=50)
-        model = ChatSegmindGPT4Turbo(rate_limiter=limiter)
+        model = ChatSegmind(model="gpt-5.4-mini", rate_limiter=limiter)
         print(model.batch(["Say one.", "Say two."]))
         ```
     """
