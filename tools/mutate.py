@@ -56,15 +56,17 @@ PARTS = {
     "http": (
         ["_http/*", "_api/*", "exceptions.py", "__main__.py"],
         [
-            *(f"{UNIT}/{name}" for name in ("http", "api", "test_exceptions.py")),
+            *(f"{UNIT}/{name}" for name in ("http", "api", "chat/formats")),
+            *(f"{UNIT}/{name}" for name in ("test_exceptions.py", "test_missing_model.py")),
             *(
                 f"{INTEGRATION}/test_{name}.py"
                 for name in ("connections", "environment", "errors", "queue", "report", "sending")
             ),
             *(
                 f"{INTEGRATION}/test_{name}.py"
-                for name in ("deadlines", "idle_connections", "secrets", "wire_faults")
+                for name in ("deadlines", "idle_connections", "secrets", "shortages", "wire_faults")
             ),
+            f"{INTEGRATION}/test_embeddings.py",
         ],
     ),
     "credits": (
