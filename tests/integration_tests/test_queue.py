@@ -513,6 +513,28 @@ def test_a_failed_job_is_known_as_such_behind_a_clients_hook(caller, gateway, cr
     assert caught.value.job_failed
 
 
+def test_a_job_is_submitted_and_fetched_with_the_users_own_client(
+    caller, gateway, create_model
+) -> None:
+    """Which may be the only one that reaches the server."""
+    paths: list[str] = []
+
+    def record(request: httpx.Request) -> None:
+        paths.append(request.url.path.rpartition("/")[2])
+
+    async def arecord(request: httpx.Request) -> None:
+        record(request)
+
+    hook = record if caller.runner is None else arecord
+    gateway.script(["Hello"])
+    with own_client(caller, event_hooks={"request": [hook]}) as client:
+        model = create_model(use_queue=True, **client)
+        job = caller.submit(model, "hi")
+        assert caller.result(job).text == "Hello"
+    slug, *polls, result = paths
+    assert (slug, set(polls), result) == (model.model, {"status"}, job.request_id)
+
+
 OUTPUTS = [
     pytest.param({"output": None}, "has no output", id="none"),
     pytest.param({"output": '{"error": {"message": "overloaded"}}'}, "overloaded", id="error"),
