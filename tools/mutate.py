@@ -64,7 +64,7 @@ PARTS = {
             ),
             *(
                 f"{INTEGRATION}/test_{name}.py"
-                for name in ("deadlines", "idle_connections", "secrets", "shortages", "wire_faults")
+                for name in ("deadlines", "idle_connections", "secrets", "wire_faults")
             ),
             f"{INTEGRATION}/test_embeddings.py",
         ],
