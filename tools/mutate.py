@@ -27,65 +27,57 @@ PACKAGE = "langchain_segmind."
 UNIT = "tests/unit_tests"
 INTEGRATION = "tests/integration_tests"
 
+
+def _list_tests(folder: str, names: str) -> list[str]:
+    return [f"{folder}/{name}" for name in names.split()]
+
+
+def _list_integration(names: str) -> list[str]:
+    return [f"{INTEGRATION}/test_{name}.py" for name in names.split()]
+
+
 PARTS = {
     "reader": (
         ["_tools/*", "_output/*"],
         [
-            *(f"{UNIT}/{name}" for name in ("tools", "output", "chat")),
-            f"{INTEGRATION}/test_structured_output.py",
+            *_list_tests(UNIT, "tools output chat"),
+            *_list_integration("structured_output"),
             f"--ignore={UNIT}/tools/test_laws.py",  # the other tests are quicker
         ],
     ),
     "chat": (
         ["_chat/*", "_settings/*", "chat_models.py", "jobs.py", "_model.py", "_registration.py"],
         [
-            *(f"{UNIT}/{name}" for name in ("chat", "settings", "test_chat_models.py")),
-            *(f"{UNIT}/{name}" for name in ("test_registration.py", "test_missing_model.py")),
+            *_list_tests(UNIT, "chat settings test_chat_models.py"),
+            *_list_tests(UNIT, "test_registration.py test_missing_model.py"),
+            *_list_integration("errors formats init_chat_model native_calls native_json"),
+            *_list_integration("queue streaming structured_output tokens tool_calling"),
             "-k",  # warnings name their caller, which would be mutmut
             "not another_shape and not missing_langchain",
-            *(
-                f"{INTEGRATION}/test_{name}.py"
-                for name in ("errors", "formats", "init_chat_model", "native_calls", "native_json")
-            ),
-            *(
-                f"{INTEGRATION}/test_{name}.py"
-                for name in ("queue", "streaming", "structured_output", "tokens", "tool_calling")
-            ),
         ],
     ),
     "http": (
         ["_http/*", "_api/*", "exceptions.py", "__main__.py"],
         [
-            *(f"{UNIT}/{name}" for name in ("http", "api", "chat/formats")),
-            *(f"{UNIT}/{name}" for name in ("test_exceptions.py", "test_missing_model.py")),
-            *(
-                f"{INTEGRATION}/test_{name}.py"
-                for name in ("connections", "environment", "errors", "queue", "report", "sending")
-            ),
-            *(
-                f"{INTEGRATION}/test_{name}.py"
-                for name in ("deadlines", "idle_connections", "secrets", "wire_faults")
-            ),
-            f"{INTEGRATION}/test_embeddings.py",
+            *_list_tests(UNIT, "http api chat/formats test_exceptions.py test_missing_model.py"),
+            *_list_integration("connections environment errors queue report sending deadlines"),
+            *_list_integration("idle_connections secrets wire_faults embeddings"),
         ],
     ),
     "credits": (
         ["callbacks/*", "rate_limiters/*", "middleware.py"],
         [
-            *(f"{UNIT}/{name}" for name in ("callbacks", "rate_limiters")),
-            *(
-                f"{INTEGRATION}/test_{name}.py"
-                for name in ("credits_callbacks", "credits_middleware", "middleware", "pacing")
-            ),
+            *_list_tests(UNIT, "callbacks rate_limiters"),
+            *_list_integration("credits_callbacks credits_middleware middleware pacing"),
         ],
     ),
     "embeddings": (
         ["_embeddings/*", "embeddings.py"],
-        [f"{INTEGRATION}/test_embeddings.py", f"{INTEGRATION}/test_vector_stores.py"],
+        _list_integration("embeddings vector_stores"),
     ),
     "gateway": (
         ["gateway/*", "testing.py"],
-        [f"{UNIT}/gateway", f"{INTEGRATION}/test_pytest_plugin.py"],
+        [*_list_tests(UNIT, "gateway"), *_list_integration("pytest_plugin")],
     ),
 }
 """Names of parts -> their modules, and the tests that must notice a change."""

@@ -14,14 +14,10 @@ from typing import Any
 
 import pytest
 
-import langchain_segmind
-import langchain_segmind.gateway
-import langchain_segmind.middleware
-import langchain_segmind.rate_limiters
-import langchain_segmind.testing
 from langchain_segmind.gateway import Gateway, Request
 from langchain_segmind.gateway.backends.llama import find_bundled_model
 from tests.support.pages import BLOCK, check_output, run_block, run_page
+from tests.support.public_modules import PUBLIC_MODULES
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("", "benchmarks", "docs", "docs/reference", "examples", "requirements")
@@ -34,13 +30,6 @@ WITH_CODE = [
     page
     for page in [*PAGES, *LANGCHAIN_PAGES]
     if BLOCK.search(page.read_text(encoding="utf-8")) and page not in NEEDS_CLIENTS
-]
-MODULES = [
-    langchain_segmind,
-    langchain_segmind.gateway,
-    langchain_segmind.middleware,
-    langchain_segmind.rate_limiters,
-    langchain_segmind.testing,
 ]
 LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -173,7 +162,7 @@ def slugify(heading: str) -> str:
 
 def get_documented() -> Iterator[tuple[str, str]]:
     """Yield the public docstrings that have an example, by name."""
-    for module in MODULES:
+    for module in PUBLIC_MODULES:
         for name in module.__all__:
             item = getattr(module, name)
             members = vars(item).items() if inspect.isclass(item) else ()

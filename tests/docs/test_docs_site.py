@@ -5,22 +5,11 @@ from pathlib import Path
 
 import pytest
 
-import langchain_segmind
-import langchain_segmind.gateway
-import langchain_segmind.middleware
-import langchain_segmind.rate_limiters
-import langchain_segmind.testing
+from tests.support.public_modules import PUBLIC_MODULES
 from tools.docs_site import collect
 
 ROOT = Path(__file__).parents[2]
 REFERENCES = sorted((ROOT / "docs" / "reference").glob("*.md"))
-MODULES = [
-    langchain_segmind,
-    langchain_segmind.gateway,
-    langchain_segmind.middleware,
-    langchain_segmind.rate_limiters,
-    langchain_segmind.testing,
-]
 
 
 @pytest.fixture
@@ -77,7 +66,7 @@ def test_reference_has_every_public_name_once() -> None:
     """A new public class or function without an entry in the API reference fails here."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in REFERENCES)
     listed = re.findall(r"^::: langchain_segmind[\w.]*?\.?(\w+)$", text, re.MULTILINE)
-    public = {name for module in MODULES for name in module.__all__ if name != "__version__"}
+    public = {name for module in PUBLIC_MODULES for name in module.__all__ if name != "__version__"}
     assert sorted(listed) == sorted(public)
 
 

@@ -253,7 +253,7 @@ def test_calls_are_allowed_again_after_update_balance() -> None:
 
 
 def test_a_balance_can_be_negative() -> None:
-    """Segmind lets a running call overdraw an account; what is no number is refused by name."""
+    """Segmind lets a running call overdraw an account. An error for NaN names the argument."""
     handler = SegmindCreditsCallbackHandler()
     handler.update_balance(-0.25)
     assert handler.remaining_credits == -0.25
