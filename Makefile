@@ -84,7 +84,7 @@ fuzz: $(VENV)/.dev ## Search for replies that break the parser with atheris, for
 	@$(PIP) --only-binary :all: atheris || { echo "atheris has no wheel for this Python."; exit 1; }
 	$(BIN)/python -m tools.fuzz -max_total_time=$(SECONDS)
 
-mutate: $(VENV)/.dev $(VENV)/.lint ## Change a PART in thousands of ways and run its tests on each (PART=reader; SAMPLE=300)
+mutate: $(VENV)/.demo $(VENV)/.dev $(VENV)/.embedding $(VENV)/.lint ## Change a PART in thousands of ways and run its tests on each (PART=reader; SAMPLE=300)
 	@$(PIP) mutmut
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tools.mutate $(PART) $(if $(SAMPLE),--sample $(SAMPLE))
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ SECRET = "fake-key-for-tests"
 
 LIVE = os.environ.get("LIVE") == "1"
 """Whether to run LangChain's standard tests against Segmind itself (`make test_live`)."""
+
+
+def pytest_configure() -> None:
+    """Take Ctrl+C where the shell ignores it, as after `nohup make test &`: tests send it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -143,10 +143,8 @@ def test_the_end_of_an_event_loop_closes_its_connections(create_model, silent_se
 # --- Ctrl-C ---
 
 INTERRUPTED = """
-import signal
 from langchain_segmind import ChatSegmindGPT4Turbo
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may ignore it
 ChatSegmindGPT4Turbo().invoke("hi")
 """
 

@@ -144,7 +144,6 @@ def test_process_serves_until_a_signal(client):
                 stderr=subprocess.PIPE,
                 text=True,
                 env={**os.environ, "PYTHONUNBUFFERED": ""},
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - nohup ignores it
             )
             stack.enter_context(processes[sent])
             stack.callback(processes[sent].kill)

@@ -4,7 +4,7 @@ import pytest
 from tenacity import Future, RetryCallState, Retrying
 
 from langchain_segmind._http.deadline import Deadline
-from langchain_segmind._http.retries import RetryPolicy
+from langchain_segmind._http.retries import RetryPolicy, log_retry, may_be_accepted
 from langchain_segmind.exceptions import (
     SegmindAPIError,
     SegmindAuthenticationError,
@@ -101,3 +101,53 @@ def test_retry_after_replaces_the_back_off() -> None:
     """Even if it is 0."""
     assert wait_after(3, SegmindRateLimitError(retry_after=0.0)) == 0
     assert wait_after(1, SegmindRateLimitError(retry_after=30)) == 30
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (SegmindConnectionError(phase="connect"), False),
+        (SegmindConnectionError(phase="send"), True),
+        (SegmindTimeoutError(phase="wait"), True),
+        (SegmindTimeoutError(phase="read"), True),
+        (SegmindConnectionError(), False),
+        (SegmindResponseError(status_code=200), True),
+        (SegmindResponseError(status_code=299), True),
+        (SegmindResponseError(status_code=300), False),
+        (SegmindTimeoutError(status_code=408), True),
+        (SegmindRateLimitError(status_code=429), False),
+        (SegmindAPIError(status_code=500), False),
+        (SegmindAPIError(status_code=502), True),
+        (SegmindAPIError(status_code=503), False),
+        (SegmindAPIError(status_code=504), True),
+    ],
+    ids=lambda value: str(getattr(value, "phase", None) or getattr(value, "status_code", value)),
+)
+def test_a_submission_that_may_be_accepted_is_not_sent_again(error, expected) -> None:
+    """Else the job would run, and be billed, twice; a 502 or 504 can be a proxy's."""
+    assert may_be_accepted(error) is expected
+    policy = RetryPolicy(Deadline(), is_submission=True)
+    assert policy.should_retry(error) is (error.is_retryable and not expected)
+
+
+@pytest.mark.parametrize(
+    ("upcoming", "retry_after", "seconds", "level"),
+    [
+        pytest.param(0.5, None, "0.5", "INFO", id="back-off"),
+        pytest.param(5.0, None, "5.0", "WARNING", id="long back-off"),
+        pytest.param(0.0, 4.9, "4.9", "INFO", id="rate limiter waits"),
+        pytest.param(0.0, 30.0, "30.0", "WARNING", id="rate limiter waits long"),
+    ],
+)
+def test_a_retry_is_logged_and_a_long_wait_is_a_warning(
+    caplog, upcoming, retry_after, seconds, level
+) -> None:
+    """With the error, the attempts and the wait, whoever does the waiting."""
+    caplog.set_level("INFO", logger="langchain_segmind")
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number, state.upcoming_sleep = 2, upcoming
+    error = SegmindRateLimitError("Slow down.", retry_after=retry_after)
+    state.outcome = Future.construct(2, error, has_exception=True)
+    log_retry(state, 3)
+    message = f"Attempt 2 of 4 failed; the next one in {seconds} s. Slow down."
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [(level, message)]
