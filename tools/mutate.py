@@ -50,8 +50,9 @@ PARTS = {
         [
             *_list_tests(UNIT, "chat settings test_chat_models.py"),
             *_list_tests(UNIT, "test_registration.py test_missing_model.py"),
-            *_list_integration("errors formats init_chat_model native_calls native_json"),
-            *_list_integration("queue streaming structured_output tokens tool_calling"),
+            *_list_integration("cache errors formats init_chat_model injection native_calls"),
+            *_list_integration("native_json queue runnables standard streaming"),
+            *_list_integration("structured_output tokens tool_calling unclear_replies"),
             "-k",  # warnings name their caller, which would be mutmut
             "not another_shape and not missing_langchain",
         ],
@@ -68,7 +69,9 @@ PARTS = {
         ["callbacks/*", "rate_limiters/*", "middleware.py"],
         [
             *_list_tests(UNIT, "callbacks rate_limiters"),
-            *_list_integration("credits_callbacks credits_middleware middleware pacing"),
+            *_list_integration(
+                "credits_callbacks credits_middleware middleware pacing rate_limiter"
+            ),
         ],
     ),
     "embeddings": (

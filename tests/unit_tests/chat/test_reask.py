@@ -640,16 +640,23 @@ class TestCosts:
         assert message.response_metadata["remaining_credits"] == 9.25
         assert message.response_metadata["request_id"] == "r-2"
 
-    def test_a_first_reply_that_stands_has_the_usage_and_cost_of_both(self) -> None:
-        """And the balance after the second."""
+    @pytest.mark.parametrize(
+        ("reported", "balance"),
+        [({"x_remaining_credits": "9.25"}, 9.25), ({}, 9.75)],
+        ids=["both", "first"],
+    )
+    def test_a_first_reply_that_stands_has_the_usage_and_cost_of_both(
+        self, reported, balance
+    ) -> None:
+        """And the last balance that was reported."""
         usage = {"prompt_tokens": 10, "completion_tokens": 2}
         first = reply(f"I add.\n{ADD}", usage, x_cost="0.25", x_remaining_credits="9.75")
-        second = reply("No call.", usage, x_cost="0.5", x_remaining_credits="9.25")
+        second = reply("No call.", usage, x_cost="0.5", **reported)
         _, message = run({"tools": TOOLS}, first, second)
         assert message.text == f"I add.\n{ADD}"
         assert message.usage_metadata["total_tokens"] == 24
         assert message.response_metadata["cost"] == 0.75
-        assert message.response_metadata["remaining_credits"] == 9.25
+        assert message.response_metadata["remaining_credits"] == balance
 
     @pytest.mark.parametrize("missing", [0, 1])
     def test_usage_and_cost_are_omitted_if_one_request_reports_none(self, missing) -> None:
