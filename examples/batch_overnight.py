@@ -50,7 +50,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8, help="jobs at a time")
     parser.add_argument("--again", action="store_true", help="submit rows that may be billed twice")
     options = parser.parse_args()
-    batch = Batch(options, read_prompts(options.prompts))
+    try:
+        prompts = read_prompts(options.prompts)
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"{options.prompts} cannot be read: {error}")
+    batch = Batch(options, prompts)
     try:
         asyncio.run(batch.run())
     except (KeyboardInterrupt, *FATAL_ERRORS) as error:
@@ -82,12 +86,13 @@ class Batch:
 
     def __init__(self, options: argparse.Namespace, prompts: dict[str, str]) -> None:
         self.options, self.model = options, ChatSegmind(model=options.model)
-        self.db = sqlite3.connect(f"{options.results}.db", timeout=0, isolation_level=None)
-        self.db.row_factory = sqlite3.Row
+        path = f"{options.results}.db"
         try:  # no other process can use the file until this one ends
+            self.db = sqlite3.connect(path, timeout=0, isolation_level=None)
             self.db.executescript(f"PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; {CREATE};")
         except sqlite3.OperationalError as error:
-            sys.exit(f"Another run is writing {options.results} ({error}).")
+            sys.exit(f"{path} cannot be opened, or another run is writing it: {error}.")
+        self.db.row_factory = sqlite3.Row
         self.db.executemany(INSERT, [(*row, options.model) for row in prompts.items()])
         self.db.execute("COMMIT")
         stored = self.db.execute("SELECT * FROM rows WHERE model = ?", [options.model])

@@ -196,7 +196,7 @@ def test_a_second_run_does_not_start(root, tmp_path) -> None:
         first = batch.start()
         wait_for_jobs(gateway, 1)
         code, output = batch.run()
-        assert (code, "Another run is writing" in output) == (1, True)
+        assert (code, "another run is writing it" in output) == (1, True)
         first.communicate(timeout=120)
         assert first.returncode == 0
         assert len(gateway.requests) == FEW_ROWS
@@ -382,6 +382,27 @@ def test_an_invalid_line_is_refused(root, tmp_path, line) -> None:
         code, output = Batch(root, gateway, path).run()
         assert (code, "prompts.jsonl, line 3: " in output) == (1, True)
         assert gateway.requests == []
+
+
+@pytest.mark.parametrize(
+    ("content", "results", "message"),
+    [
+        (None, "results.jsonl", "prompts.jsonl cannot be read: "),
+        (b"\xff", "results.jsonl", "prompts.jsonl cannot be read: "),
+        (b"", "missing/results.jsonl", "results.jsonl.db cannot be opened"),
+    ],
+    ids=["missing prompts", "prompts that are not UTF-8", "missing folder of the results"],
+)
+def test_files_that_cannot_be_used_are_named(root, tmp_path, content, results, message) -> None:
+    """Without a traceback."""
+    path = tmp_path / "prompts.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with Gateway() as gateway:
+        batch = Batch(root, gateway, path)
+        batch.results = tmp_path / results
+        code, output = batch.run()
+        assert (code > 0, message in output, "Traceback" in output) == (True, True, False)
 
 
 def test_the_interrupted_batch_loses_nothing(root) -> None:
