@@ -55,8 +55,8 @@ class LoopBackend(httpcore.AsyncNetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - as above
+        local_address: str | None = None,  # noqa: ARG002 - as above, and never set
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - likewise
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first of a host's addresses that answers."""
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
@@ -69,14 +69,11 @@ class LoopBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectTimeout(f"finding the address of {host} took too long") from None
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(error) from None
-        local = None if local_address is None else (local_address, 0)
         for number, address in enumerate(addresses):
             seconds = share_time(end - loop.time(), addresses[number:])
             try:
                 async with asyncio.timeout(None if seconds == inf else seconds):
-                    transport, receiver = await loop.create_connection(
-                        Receiver, *address, local_addr=local
-                    )
+                    transport, receiver = await loop.create_connection(Receiver, *address)
             except TimeoutError as error:
                 failure = httpcore.ConnectTimeout(str(error))
             except OSError as error:

@@ -82,6 +82,11 @@ def test_socks_is_read_as_socks5(value: str, monkeypatch: pytest.MonkeyPatch) ->
     assert environment.normalize_proxy_url(value, "ALL_PROXY") == "socks5://host:1080"
 
 
+def test_a_proxy_without_a_scheme_speaks_http() -> None:
+    """As for curl."""
+    assert environment.normalize_proxy_url("u:p@host:80", "all_proxy") == "http://u:p@host:80"
+
+
 @pytest.mark.parametrize("password", ["fake-password", "fake password"])
 def test_an_error_names_the_proxy(
     caller: Caller, monkeypatch: pytest.MonkeyPatch, password: str

@@ -175,6 +175,7 @@ def test_every_status_has_one_class() -> None:
         pytest.param('{"html-message": "<b>no</b>"}', "no", id="html-message"),
         pytest.param('{"error": "", "html-message": "no"}', "no", id="empty error first"),
         pytest.param('{"error": "code", "error_description": "no"}', "code", id="OAuth error"),
+        pytest.param('{"error_description": "no"}', "no", id="error description"),
         pytest.param('{"detail": "no"}', "no", id="detail"),
         pytest.param('"no"', "no", id="JSON string"),
         pytest.param('{"status": "FAILED"}', '{"status": "FAILED"}', id="unknown object"),

@@ -99,6 +99,27 @@ def test_the_estimate_is_within_its_documented_error(
     assert count_tokens(text) == pytest.approx(EXACT[text], rel=share)
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("a", 1),
+        ("internationalization", 3),
+        ("one two", 2),
+        ("12345", 2),
+        ("\n" * 9, 1),
+        ("!!", 1),
+        ("!" * 9, 3),
+        (" " * 127, 1),
+        (" " * 256, 3),
+        ("é", 1),
+        ("水" * 4, 5),
+    ],
+)
+def test_the_estimate_counts_words_digits_signs_and_spaces(without_library, text, tokens) -> None:
+    """By their usual lengths in the vocabulary."""
+    assert count_tokens(text) == tokens
+
+
 def test_token_ids_require_the_tokenizer(without_library) -> None:
     """The error names the extra."""
     with pytest.raises(ImportError, match="langchain-segmind\\[tokens\\]"):

@@ -4,9 +4,17 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from langchain_segmind._http.attempt import NO_RESPONSE, APIRequest, Attempt, get_phase
+from langchain_segmind._http.attempt import (
+    CERTIFICATE_ADVICE,
+    CONNECT_TIMEOUT_ADVICE,
+    NO_RESPONSE,
+    APIRequest,
+    Attempt,
+    get_phase,
+)
 from langchain_segmind._http.deadline import Deadline
-from langchain_segmind.exceptions import SegmindTimeoutError
+from langchain_segmind._http.shortages import SHORTAGE_ADVICE
+from langchain_segmind.exceptions import SegmindConnectionError, SegmindError, SegmindTimeoutError
 
 
 @pytest.mark.parametrize(
@@ -33,6 +41,20 @@ def test_the_phase_follows_from_the_error(error: Exception, is_sent: bool, phase
     assert get_phase(error, httpx.Response(200), is_sent=True) == "read"
 
 
+def fail(error: Exception, timeout: float | httpx.Timeout | None = None) -> Attempt:
+    """Return an attempt that failed before a response."""
+    attempt = Attempt(
+        APIRequest(method="POST", url=httpx.URL("https://host.test/v1")),
+        SecretStr("fake"),
+        timeout,
+        Deadline(),
+        client=None,
+        on_sent=lambda: None,
+    )
+    attempt.failure = error
+    return attempt
+
+
 @pytest.mark.parametrize(
     ("timeout", "problem"),
     [
@@ -49,17 +71,28 @@ def test_a_timeout_error_names_the_limit_that_ran_out(
     timeout: float | httpx.Timeout | None, problem: str
 ) -> None:
     """Without a limit in the model, the operating system's can run out."""
-    attempt = Attempt(
-        APIRequest(method="POST", url=httpx.URL("https://host.test/v1")),
-        SecretStr("fake"),
-        timeout,
-        Deadline(),
-        client=None,
-        on_sent=lambda: None,
-    )
-    attempt.failure = httpx.ReadTimeout("too late")
     with pytest.raises(SegmindTimeoutError) as caught:
-        attempt.result()
+        fail(httpx.ReadTimeout("too late"), timeout).result()
     assert str(caught.value).startswith(
         f"No complete response from https://host.test:443{problem}. "
     )
+    assert caught.value.advice == SegmindTimeoutError.advice
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        pytest.param(httpx.ConnectTimeout("x"), CONNECT_TIMEOUT_ADVICE, id="timeout"),
+        pytest.param(httpx.ConnectError("refused"), SegmindConnectionError.advice, id="refused"),
+        pytest.param(
+            httpx.ConnectError("CERTIFICATE_VERIFY_FAILED"), CERTIFICATE_ADVICE, id="certificate"
+        ),
+        pytest.param(httpx.ConnectError(MemoryError()), SHORTAGE_ADVICE, id="shortage"),
+    ],
+)
+def test_the_advice_fits_why_no_connection_was_opened(error: Exception, advice: str) -> None:
+    """It is in the message and the attribute."""
+    with pytest.raises(SegmindError) as caught:
+        fail(error).result()
+    assert caught.value.advice == advice
+    assert str(caught.value).endswith(f"). {advice}")

@@ -125,6 +125,29 @@ async def test_the_end_interrupts_waiting_tasks(wait) -> None:
         group.sleep(MAX_SECONDS)
 
 
+def test_the_end_interrupts_a_sleeping_thread(monkeypatch) -> None:
+    """It waits for another attempt, which is not made."""
+    group, sleeps, outcomes, count = RequestGroup(), threading.Event(), [], RequestGroup._count
+
+    def count_sleeper(group, **changes) -> None:
+        count(group, **changes)
+        sleeps.set()
+
+    def work() -> None:
+        try:
+            group.sleep(MAX_SECONDS)
+        except GroupEndedError:
+            outcomes.append("interrupted")
+
+    monkeypatch.setattr(RequestGroup, "_count", count_sleeper)
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert sleeps.wait(MAX_SECONDS)
+    group.end()
+    thread.join(MAX_SECONDS / 4)
+    assert outcomes == ["interrupted"]
+
+
 async def test_a_group_can_be_ended_again_while_a_task_is_being_interrupted() -> None:
     """A cancellation can follow an error while a rate limiter still leaves its queue."""
     group, is_interrupted, leave = RequestGroup(), asyncio.Event(), asyncio.Event()

@@ -141,11 +141,16 @@ FAILED_POLLS: list[Any] = [
 
 
 @pytest.mark.parametrize("failure", FAILED_POLLS, ids=lambda failure: str(failure)[:20])
-def test_a_failed_poll_is_made_again(clock, failure) -> None:
-    """As often as the time allows; also one for the result."""
+def test_a_failed_poll_is_made_again(clock, caplog, failure) -> None:
+    """As often as the time allows; also one for the result. Each is logged."""
+    caplog.set_level("DEBUG", logger="langchain_segmind")
     answers = iter([failure, answer(), failure, answer(), answer()])
     _, paths = run(poll(JOB, Deadline(60)), clock, answers)
     assert paths == [STATUS, STATUS, RESULT, STATUS, RESULT]
+    if isinstance(failure, SegmindError):
+        assert [r.getMessage() for r in caplog.records] == [
+            f"A poll of the job job-1 failed. {failure}"
+        ] * 2
 
 
 def test_a_poll_waits_as_long_as_the_server_asks(clock) -> None:
@@ -224,11 +229,19 @@ def test_too_many_unreadable_answers_in_a_row_end_the_polling(clock) -> None:
     assert len(run(poll(JOB, Deadline(600)), clock, answers)[1]) == 20
 
 
-def test_a_redirect_ends_the_polling(clock) -> None:
+@pytest.mark.parametrize("status", [300, 302, 399])
+def test_a_redirect_ends_the_polling(clock, status) -> None:
     """It does not pass."""
-    moved = SegmindResponseError("moved", status_code=302)
+    moved = SegmindResponseError("moved", status_code=status)
     with pytest.raises(SegmindResponseError, match="not lost"):
         run(poll(JOB, Deadline(600)), clock, iter([moved]))
+
+
+@pytest.mark.parametrize("status", [None, 200, 299, 400])
+def test_another_answer_that_cannot_be_read_is_asked_for_again(clock, status) -> None:
+    """It can be that of a proxy."""
+    page = SegmindResponseError("no JSON", status_code=status)
+    assert len(run(poll(JOB, Deadline(600)), clock, iter([page, answer(), answer()]))[1]) == 3
 
 
 def test_errors_of_a_job_that_runs_on_are_not_retryable(clock) -> None:
@@ -244,7 +257,12 @@ def test_a_job_that_is_not_known_may_be_too_old(clock) -> None:
     with pytest.raises(SegmindInvalidRequestError, match="kept for about an hour") as caught:
         run(poll(JOB, Deadline(60)), clock, iter([unknown]))
     assert (caught.value.request_id, caught.value.status_code) == ("job-1", 404)
-    assert not caught.value.job_failed
+    assert (caught.value.job_failed, caught.value.body) == (False, "not found")
+    unknown = SegmindError("?", status_code=404)
+    with pytest.raises(
+        SegmindInvalidRequestError, match=r"does not know the job job-1\. "
+    ) as caught:
+        run(poll(JOB, Deadline(60)), clock, iter([unknown]))
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,26 @@ def test_a_blocked_prompt_is_a_filtered_reply(candidates) -> None:
     assert message.usage_metadata == {"input_tokens": 7, "output_tokens": 0, "total_tokens": 7}
 
 
+@pytest.mark.parametrize(
+    ("counts", "tokens"),
+    [
+        ({"promptTokenCount": 0, "candidatesTokenCount": 4}, (0, 4, 4)),
+        ({"promptTokenCount": 7, "totalTokenCount": 10}, (7, 3, 10)),
+        ({"promptTokenCount": 7, "thoughtsTokenCount": 2, "totalTokenCount": 10}, (7, 3, 10)),
+        ({"promptTokenCount": 7, "thoughtsTokenCount": 2, "totalTokenCount": 8}, (7, 2, 8)),
+        (
+            {"promptTokenCount": 7, "toolUsePromptTokenCount": 2, "totalTokenCount": 10},
+            (9, 1, 10),
+        ),
+    ],
+    ids=str,
+)
+def test_counts_that_are_left_out_follow_from_the_total(counts, tokens) -> None:
+    """Gemini leaves out those that are 0."""
+    message = read_reply({"candidates": [{"finishReason": "STOP"}], "usageMetadata": counts})
+    assert tuple(message.usage_metadata.values())[:3] == tokens
+
+
 def test_native_calls_are_calls() -> None:
     """Although no tools were sent natively."""
     tools = create_toolset(convert_tools([{"title": "stop", "type": "object", "properties": {}}]))
