@@ -36,6 +36,9 @@ def _list_integration(names: str) -> list[str]:
     return [f"{INTEGRATION}/test_{name}.py" for name in names.split()]
 
 
+WITHOUT_WARNINGS = ("-k", "not another_shape and not missing_langchain")
+"""Without tests of warnings that name their caller, which would be mutmut."""
+
 PARTS = {
     "reader": (
         ["_tools/*", "_output/*"],
@@ -53,16 +56,18 @@ PARTS = {
             *_list_integration("cache errors formats init_chat_model injection native_calls"),
             *_list_integration("native_json queue runnables standard streaming"),
             *_list_integration("structured_output tokens tool_calling unclear_replies"),
-            "-k",  # warnings name their caller, which would be mutmut
-            "not another_shape and not missing_langchain",
+            *WITHOUT_WARNINGS,
         ],
     ),
     "http": (
         ["_http/*", "_api/*", "exceptions.py", "__main__.py"],
         [
-            *_list_tests(UNIT, "http api chat/formats test_exceptions.py test_missing_model.py"),
-            *_list_integration("connections environment errors queue report sending deadlines"),
-            *_list_integration("idle_connections secrets wire_faults embeddings"),
+            *_list_tests(UNIT, "api callbacks chat http settings test_chat_models.py"),
+            *_list_tests(UNIT, "test_exceptions.py test_missing_model.py"),
+            *_list_integration("connections credits_callbacks deadlines embeddings environment"),
+            *_list_integration("errors idle_connections queue report secrets sending"),
+            *_list_integration("structured_output wire_faults"),
+            *WITHOUT_WARNINGS,
         ],
     ),
     "credits": (
