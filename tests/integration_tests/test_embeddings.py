@@ -298,24 +298,35 @@ def test_words_are_counted_without_the_extra(caller, create, gateway, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "match"),
     [
-        {"dimensions": 768},
-        {"task_type": "CLUSTERING"},
-        {"model": GEMINI, "dimensions": 100},
-        {"model": "gemini-embedding-2", "dimensions": 100},
+        ({"dimensions": 768}, f"{SMALL} does not take dimensions on Segmind; .*: {GEMINI}, "),
+        ({"task_type": "CLUSTERING"}, f"{SMALL} does not take task_type on Segmind; "),
+        (
+            {"dimensions": 768, "task_type": "CLUSTERING"},
+            f"{SMALL} does not take dimensions and task_type on Segmind; ",
+        ),
+        (
+            {"model": GEMINI, "dimensions": 100},
+            f"dimensions must be one of 768, 1536, 3072 for {GEMINI}, not 100",
+        ),
+        (
+            {"model": "gemini-embedding-2", "dimensions": 100},
+            "dimensions must be from 128 to 3,072 for gemini-embedding-2, not 100",
+        ),
     ],
+    ids=str,
 )
-def test_what_a_model_does_not_take_is_refused(caller, create, gateway, fields) -> None:
+def test_what_a_model_does_not_take_is_refused(caller, create, gateway, fields, match) -> None:
     """In the constructor, and in a call after an assignment."""
-    with pytest.raises(ValueError, match=r"dimensions|task_type"):
+    with pytest.raises(ValueError, match=match):
         create(**fields)
     embeddings = create()
     for name, value in fields.items():
         setattr(embeddings, name, value)
-    with pytest.raises(ValueError, match=r"dimensions|task_type"):
+    with pytest.raises(ValueError, match=match):
         caller.embed_query(embeddings, "one")
-    with pytest.raises(ValueError, match=r"dimensions|task_type"):
+    with pytest.raises(ValueError, match=match):
         caller.embed_documents(embeddings, ["one"])
     assert gateway.requests == []
 
@@ -338,6 +349,13 @@ def test_a_chat_model_is_refused(caller, create, gateway) -> None:
 VECTOR = [0.25, -1, 2e-3]
 
 
+def wrap(value: object, bracket: str, times: int) -> object:
+    """Return a value within so many lists or objects."""
+    for _ in range(times):
+        value = [value] if bracket == "[" else {"embedding": value}
+    return value
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -350,6 +368,8 @@ VECTOR = [0.25, -1, 2e-3]
         pytest.param({"embedding": [], "embeddings": [VECTOR]}, id="beside an empty one"),
         pytest.param(VECTOR, id="list"),
         pytest.param([VECTOR], id="list in a list"),
+        pytest.param(wrap(VECTOR, "[", 6), id="six lists"),
+        pytest.param(wrap(VECTOR, "{", 6), id="six objects"),
         pytest.param(b"\xef\xbb\xbf[0.25, -1, 2e-3]", id="byte order mark"),
     ],
 )
@@ -379,6 +399,8 @@ def test_a_vector_is_found_wherever_it_is(caller, create_for, reply) -> None:
         pytest.param(b'{"embedding": [1, 1e999]}', "not finite", id="infinity"),
         pytest.param(b'{"embedding": [1' + b"0" * 400 + b"]}", "not finite", id="large"),
         pytest.param(b'{"embedding": [1' + b"0" * 9000 + b"]}", "something else", id="digits"),
+        pytest.param(wrap(VECTOR, "[", 7), "something else than numbers", id="seven lists"),
+        pytest.param(wrap(VECTOR, "{", 7), "has no vector", id="seven objects"),
         pytest.param({"choices": [{"message": {}}]}, "has no vector", id="chat"),
     ],
 )
