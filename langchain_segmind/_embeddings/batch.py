@@ -163,7 +163,7 @@ class Batch:
         if index is None or not isinstance(error, Exception):
             return
         if isinstance(error, SegmindError):
-            error.args = (f"texts[{index}]: {error}", *error.args[1:])
+            error.args = (f"texts[{index}]: {error}",)
         else:
             error.add_note(f"This is about texts[{index}].")
 

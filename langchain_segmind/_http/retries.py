@@ -207,4 +207,4 @@ def describe_attempts(error: SegmindError, statistics: dict[str, Any], seconds: 
     """Add to an error how many attempts were made, if there were several."""
     attempts = statistics.get("attempt_number", 1)
     if attempts > 1 and error.args:
-        error.args = (f"{error.args[0]} ({attempts} attempts in {seconds:.1f} s.)", *error.args[1:])
+        error.args = (f"{error} ({attempts} attempts in {seconds:.1f} s.)",)

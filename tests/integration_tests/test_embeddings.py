@@ -13,6 +13,7 @@ import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 
@@ -86,6 +87,13 @@ def get_bodies(gateway):
 
 
 # --- Requests ---
+
+
+def test_a_body_is_compact_utf_8(caller, create, gateway) -> None:
+    """As that of a chat model."""
+    caller.embed_query(create(model=GEMINI), "\u00c9cole")
+    body = '{"input":"\u00c9cole","task_type":"RETRIEVAL_QUERY"}'
+    assert gateway.requests[0].body == body.encode()
 
 
 def test_openais_models_get_a_prompt(caller, create, gateway) -> None:
@@ -348,6 +356,9 @@ def test_a_chat_model_is_refused(caller, create, gateway) -> None:
 
 VECTOR = [0.25, -1, 2e-3]
 
+NO_NUMBERS = "has something else than numbers in its vector"
+NOT_FINITE = "has a number in its vector that is not finite"
+
 
 def wrap(value: object, bracket: str, times: int) -> object:
     """Return a value within so many lists or objects."""
@@ -393,13 +404,13 @@ def test_a_vector_is_found_wherever_it_is(caller, create_for, reply) -> None:
         pytest.param({"embedding": None}, "has no vector", id="null"),
         pytest.param({"embedding": "AAAA"}, "has no vector", id="string"),
         pytest.param({"embeddings": [[1.0], [2.0]]}, "has 2 vectors", id="two vectors"),
-        pytest.param({"embedding": [1, None]}, "something else than numbers", id="null in it"),
-        pytest.param({"embedding": [1, True]}, "something else than numbers", id="flag in it"),
-        pytest.param(b'{"embedding": [1, NaN]}', "not finite", id="NaN"),
-        pytest.param(b'{"embedding": [1, 1e999]}', "not finite", id="infinity"),
-        pytest.param(b'{"embedding": [1' + b"0" * 400 + b"]}", "not finite", id="large"),
-        pytest.param(b'{"embedding": [1' + b"0" * 9000 + b"]}", "something else", id="digits"),
-        pytest.param(wrap(VECTOR, "[", 7), "something else than numbers", id="seven lists"),
+        pytest.param({"embedding": [1, None]}, NO_NUMBERS, id="null in it"),
+        pytest.param({"embedding": [1, True]}, NO_NUMBERS, id="flag in it"),
+        pytest.param(b'{"embedding": [1, NaN]}', NOT_FINITE, id="NaN"),
+        pytest.param(b'{"embedding": [1, 1e999]}', NOT_FINITE, id="infinity"),
+        pytest.param(b'{"embedding": [1' + b"0" * 400 + b"]}", NOT_FINITE, id="large"),
+        pytest.param(b'{"embedding": [1' + b"0" * 9000 + b"]}", NO_NUMBERS, id="digits"),
+        pytest.param(wrap(VECTOR, "[", 7), NO_NUMBERS, id="seven lists"),
         pytest.param(wrap(VECTOR, "{", 7), "has no vector", id="seven objects"),
         pytest.param({"choices": [{"message": {}}]}, "has no vector", id="chat"),
     ],
@@ -408,9 +419,9 @@ def test_a_reply_without_a_vector_is_an_error(caller, create_for, reply, match) 
     """That says what is wrong; it is not sent again, since it may be billed."""
     with EmbeddingServer(lambda _: reply) as server:
         embeddings = create_for(server, max_retries=2)
-        with pytest.raises(SegmindResponseError, match=f"(?s){match}"):
+        with pytest.raises(SegmindResponseError, match=f"(?s)but the body {match}"):
             caller.embed_query(embeddings, "one")
-        with pytest.raises(SegmindResponseError, match=rf"(?s)texts\[0\]: .*{match}"):
+        with pytest.raises(SegmindResponseError, match=rf"(?s)texts\[0\]: .*but the body {match}"):
             caller.embed_documents(embeddings, ["one"])
     assert len(server.bodies) == 2
 
@@ -457,6 +468,15 @@ def test_a_copy_of_embeddings_does_not_know_their_last_vector(create_for) -> Non
         assert copy.embed_query("two") == VECTOR
 
 
+def test_the_texts_that_got_one_vector_are_named(caller, create_for) -> None:
+    """A text before them got another vector."""
+    vectors = {"one": [1.0], "two": [2.0], "three": [2.0]}
+    with EmbeddingServer(lambda body: {"embedding": vectors[body["prompt"]]}) as server:
+        embeddings = create_for(server, max_concurrency=1)
+        with pytest.raises(SegmindResponseError, match=r"texts\[1\] and texts\[2\] differ"):
+            caller.embed_documents(embeddings, list(vectors))
+
+
 def test_texts_that_a_model_may_not_distinguish_may_have_one_vector(caller, create_for) -> None:
     """White space, case and Unicode's form can be lost before a text is read."""
     with EmbeddingServer(lambda _: {"embedding": VECTOR}) as server:
@@ -474,8 +494,11 @@ def test_vectors_of_different_lengths_are_an_error(caller, create_for) -> None:
 
     with EmbeddingServer(reply) as server:
         embeddings = create_for(server, max_concurrency=1)
-        with pytest.raises(SegmindResponseError, match=r"texts\[1\]: .*has 5 numbers, but 3"):
+        with pytest.raises(
+            SegmindResponseError, match=r"texts\[1\]: .*has 5 numbers, but 3"
+        ) as caught:
             caller.embed_documents(embeddings, ["one", "three"])
+    assert (caught.value.status_code, caught.value.body) == (200, "")  # the vector is left out
 
 
 def test_a_vector_of_another_length_than_asked_for_is_an_error(caller, create_for) -> None:
@@ -484,6 +507,8 @@ def test_a_vector_of_another_length_than_asked_for_is_an_error(caller, create_fo
         embeddings = create_for(server, model=GEMINI, dimensions=768)
         with pytest.raises(SegmindResponseError, match="has 3 numbers, but 768 were expected"):
             caller.embed_query(embeddings, "one")
+        with pytest.raises(SegmindResponseError, match="has 3 numbers, but 768 were expected"):
+            caller.embed_documents(embeddings, ["one", "one"])
 
 
 # --- Errors ---
@@ -783,6 +808,27 @@ def test_the_timeout_is_that_of_one_text(caller, create, gateway) -> None:
     embeddings.timeout = 0.1
     with pytest.raises(SegmindTimeoutError, match=r"texts\[0\]"):
         caller.embed_documents(embeddings, ["one"])
+
+
+@pytest.mark.usefixtures("no_back_off")
+def test_a_text_that_timed_out_is_tried_again_if_the_user_asks_for_it(caller, create_for) -> None:
+    """Not by default: it may have been billed."""
+    done = threading.Event()
+
+    def reply(body):
+        if len(server.bodies) in {1, 2}:
+            done.wait(20)
+        return write_vector(body)
+
+    with EmbeddingServer(reply) as server:
+        embeddings = create_for(server, timeout=httpx.Timeout(20, read=0.5), max_retries=1)
+        with pytest.raises(SegmindTimeoutError):
+            caller.embed_documents(embeddings, ["one"])
+        assert len(server.bodies) == 1
+        embeddings.retry_read_timeouts = True
+        assert len(caller.embed_documents(embeddings, ["one"])) == 1
+        assert len(server.bodies) == 3
+        done.set()
 
 
 async def cancel(call, is_due):
