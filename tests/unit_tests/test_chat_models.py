@@ -232,6 +232,11 @@ class TestKey:
         assert SECRET not in repr(model)
         assert SECRET not in str(model.model_dump())
 
+    @pytest.mark.parametrize("key", [SECRET, fetch_key], ids=["text", "function"])
+    def test_a_key_is_masked_alike_in_any_form(self, create_model, key) -> None:
+        """A function's name or arguments may tell where it is."""
+        assert "segmind_api_key='**********'" in repr(create_model(api_key=key))
+
 
 class TestRequest:
     """What is sent."""

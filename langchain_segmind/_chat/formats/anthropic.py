@@ -112,5 +112,4 @@ def decode(parsed: dict[str, Any]) -> Completion:
 
 
 def _convert_call(block: Mapping[str, Any]) -> dict[str, Any]:
-    function = {"name": block.get("name"), "arguments": block.get("input")}
-    return {"id": block.get("id"), "function": function}
+    return {"function": {"name": block.get("name"), "arguments": block.get("input")}}

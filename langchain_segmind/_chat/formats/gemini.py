@@ -116,5 +116,4 @@ def decode(parsed: dict[str, Any]) -> Completion:
 
 def _convert_call(call: Any) -> dict[str, Any]:
     fields = call if isinstance(call, dict) else {}
-    function = {"name": fields.get("name"), "arguments": fields.get("args")}
-    return {"id": fields.get("id"), "function": function}
+    return {"function": {"name": fields.get("name"), "arguments": fields.get("args")}}

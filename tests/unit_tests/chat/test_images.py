@@ -206,6 +206,7 @@ JPEG_SIZE = b"\x00\x11\x08" + struct.pack(">HH", 480, 640) + b"\x03"
     [
         pytest.param(Image("image/png", create_png(640, 480)), id="PNG"),
         pytest.param(encode(b"GIF89a" + struct.pack("<HH", 640, 480)), id="GIF"),
+        pytest.param(encode(b"GIF87a" + struct.pack("<HH", 640, 480)), id="old GIF"),
         pytest.param(encode(JPEG_START + b"\xff\xc0" + JPEG_SIZE), id="JPEG"),
         pytest.param(encode(JPEG_START + b"\xff\xff\xc2" + JPEG_SIZE), id="progressive JPEG"),
         pytest.param(

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -120,8 +121,19 @@ def test_a_thread_of_another_provider_goes_on(block, is_wrapped) -> None:
 def test_media_in_a_models_message_is_an_error() -> None:
     """An image that another provider's model drew cannot be sent."""
     drawn = AIMessage([{"type": "image_generation_call", "id": "ig_1", "result": "iVBORw0KGgo="}])
-    with pytest.raises(ValueError, match="image_generation_call"):
-        encode_messages([drawn])
+    message = (
+        "Message 0 has a block of type 'image_generation_call', which cannot be sent{}: "
+        "Segmind documents text and images only. Pass its content as text."
+    )
+    for model, to in {"": "", "gpt-5": " to 'gpt-5'"}.items():
+        with pytest.raises(ValueError, match=f"^{re.escape(message.format(to))}$"):
+            convert_messages([drawn], model=model)
+
+
+def test_a_tools_block_of_an_unknown_type_is_json() -> None:
+    """Values that JSON has not are text in it."""
+    result = ToolMessage([{"type": "row", "price": Decimal("1.10")}], tool_call_id="c")
+    assert '{"type": "row", "price": "1.10"}' in encode_messages([result])[0]["content"]
 
 
 FOREIGN_CALLS = [
