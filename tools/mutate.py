@@ -3,7 +3,7 @@
     make mutate PART=reader
     make mutate PART=http SAMPLE=300
 
-It takes an hour or two, minutes with a sample, and ends with an error if more than one change in
+A part takes ten minutes (embeddings) to hours, and ends with an error if more than one change in
 ten goes unnoticed. Each of those is listed, and `.venv/bin/mutmut show NAME` prints it: a test is
 missing, or the code is not needed. Results are kept in `mutants/`; only changed functions are
 tested again.
@@ -74,9 +74,8 @@ PARTS = {
         ["callbacks/*", "rate_limiters/*", "middleware.py"],
         [
             *_list_tests(UNIT, "callbacks rate_limiters"),
-            *_list_integration(
-                "credits_callbacks credits_middleware middleware pacing rate_limiter"
-            ),
+            *_list_integration("credits_callbacks credits_middleware embeddings middleware"),
+            *_list_integration("pacing queue rate_limiter"),
         ],
     ),
     "embeddings": (

@@ -464,8 +464,20 @@ def test_call_beyond_a_limit_is_not_sent(
 
 
 BLIND_LIMITS = [
-    pytest.param({"budget": 0.5}, {}, "neither its price", id="budget"),
-    pytest.param({"min_remaining": 1}, {"x_cost": "0.25"}, "(x-remaining-credits)", id="floor"),
+    pytest.param(
+        {"budget": 0.5},
+        {},
+        "the budget cannot be kept, since the cost of a request is unknown: neither its price "
+        "(x-cost) nor the account's balance (x-remaining-credits) was reported",
+        id="budget",
+    ),
+    pytest.param(
+        {"min_remaining": 1},
+        {"x_cost": "0.25"},
+        "min_remaining cannot be kept, since no reply reported the account's balance "
+        "(x-remaining-credits)",
+        id="floor",
+    ),
 ]
 """A limit, what replies report, and what is said of it."""
 
@@ -480,7 +492,8 @@ def test_limit_that_sees_no_costs_warns_once(
         for _ in range(2):
             caller.invoke(create_model(), "Hi")
     assert credits_.total.calls == 2
-    assert [reason in record.getMessage() for record in caplog.records] == [True]
+    logged = [record.getMessage() for record in caplog.records]
+    assert logged == [f"From a reply of Segmind: {reason}."]
 
 
 @pytest.mark.parametrize(("limit", "reported", "reason"), BLIND_LIMITS)

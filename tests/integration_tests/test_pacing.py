@@ -93,6 +93,18 @@ def short_window(monkeypatch) -> None:
 # --- The window in Redis ---
 
 
+def test_a_wait_is_never_shorter_than_redis_says(url, monkeypatch) -> None:
+    """A jitter is added, which keeps waiters apart."""
+    window = window_module.open_window(url, 1, 60, "default")
+    waits = []
+    for jitter in (0.0, 10.0):
+        monkeypatch.setattr(window_module.random, "uniform", lambda *_, jitter=jitter: jitter)
+        waits += [window.enter(0), window.enter(0)]
+    taken, first, _, later = waits
+    assert taken == 0
+    assert 55 < first <= 60 < later <= first + 10
+
+
 def test_as_many_requests_pass_as_the_limit_says(caller, url) -> None:
     """A call that does not wait returns whether it may go."""
     limiter = SegmindRateLimiter(3, url)
