@@ -50,6 +50,13 @@ def test_options_reach_the_gateway(tmp_path, ask):
     assert main(argv, until=until) == 0
 
 
+def test_an_option_cannot_be_shortened(capsys):
+    """`--api` could be `--api-key` or `--api-format`, and a script must not change its meaning."""
+    with pytest.raises(SystemExit):
+        main(["--verb"])
+    assert "unrecognized arguments: --verb" in capsys.readouterr().err
+
+
 def test_format_can_be_chosen(ask):
     """`--api-format` overrides what a model's name suggests."""
 

@@ -548,6 +548,18 @@ class TestResponseFormat:
         assert (response.status_code, response.json()) == (400, {"error": text})
 
     @pytest.mark.parametrize(
+        ("slug", "body"),
+        [
+            ("gpt-4-turbo", openai("Say JSON", response_format=JSON)),
+            ("gpt-5.5", openai("Hi", response_format=SCHEMA)),
+            ("claude-4.5-sonnet", anthropic("Hi", response_format=SCHEMA)),
+        ],
+    )
+    def test_models_take_what_they_have(self, serve, post, slug, body):
+        """JSON, a schema, or both."""
+        assert post(serve(replies=["{}"]), body, slug=slug).status_code == 200
+
+    @pytest.mark.parametrize(
         "value",
         [
             {},

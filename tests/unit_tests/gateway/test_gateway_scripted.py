@@ -184,6 +184,8 @@ def test_malformed_file_names_the_place(serve, tmp_path, text, problem):
         pytest.param({"match": 1, "content": "b"}, "match must be a string", id="match"),
         pytest.param({"status": "x"}, "status must be a number", id="status-text"),
         pytest.param({"status": 101}, "status must be a number", id="status-interim"),
+        pytest.param({"status": 199}, "status must be a number", id="status-199"),
+        pytest.param({"status": 600}, "status must be a number", id="status-600"),
         pytest.param({"status": 200, "headers": ["a"]}, "headers must be an object", id="headers"),
         pytest.param({"status": 200, "headers": {"a b": "c"}}, "cannot be sent", id="header-name"),
         pytest.param({"status": 200, "headers": {"a": "b\nc"}}, "cannot be sent", id="header-line"),
@@ -206,6 +208,20 @@ def test_malformed_entries_are_refused_at_once(gateway, entry, text):
     """A mistake is reported when the script is set, not when it is played."""
     with pytest.raises(ValueError, match=f"entry 1: .*{text}"):
         gateway.script([entry])
+
+
+@pytest.mark.parametrize("status", [200, 599])
+def test_any_final_status_can_be_scripted(serve, ask, status):
+    """From 200 to 599."""
+    assert ask(serve(replies=[{"status": status, "body": "x"}])).status_code == status
+
+
+def test_calls_are_a_part_of_the_output(serve, ask):
+    """Their names and arguments are counted."""
+    calls = [[{"name": "say", "args": {"text": "word " * count}}] for count in (1, 100)]
+    gateway = serve(replies=[{"tool_calls": each} for each in calls])
+    short, long = (ask(gateway).json()["usage"]["completion_tokens"] for _ in calls)
+    assert long - short > 90
 
 
 def test_reset_restores_the_first_script(serve, ask):

@@ -232,6 +232,15 @@ def test_another_host_than_this_machine_needs_a_key_of_its_own(host) -> None:
     Options(host=host, api_key="SG_mine")
 
 
+def test_a_port_is_a_number_of_two_bytes() -> None:
+    """Another one cannot be listened on."""
+    for port in (0, 65_535):
+        Options(port=port)
+    for port in (-1, 65_536):
+        with pytest.raises(ValueError, match=f"from 0 to 65535, not {port}"):
+            Options(port=port)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_this_machine_needs_no_key_of_its_own(host) -> None:
     """Nobody else reaches it."""
