@@ -93,6 +93,7 @@ def test_limit_that_sees_no_costs_warns_or_ends_the_run(
     guard = SegmindCreditsMiddleware(**limit, on_unknown_cost=choice)
     state = caller.invoke(create_agent(create_model(), [add], middleware=[guard]), QUESTION)
     last, logged = state["messages"][-1].text, [r.getMessage() for r in caplog.records]
+    assert state["credits_spent"] == len(gateway.requests) * float(reported.get("x_cost", 0))
     if choice == "refuse":
         assert "cannot be kept" in last
         assert (len(gateway.requests), logged) == (1, [])

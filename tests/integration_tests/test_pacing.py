@@ -5,12 +5,14 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -420,7 +422,11 @@ def test_without_redis_a_process_keeps_to_its_share(caller, mortal_redis, caplog
         mortal_redis.start()
         assert sum(caller.acquire(limiter, blocking=False) for _ in range(11)) == 10
     assert caplog.text.count("cannot be used") == 1
-    assert "its share of the limit: 1/5 (workers) of 10 requests in 60 s" in caplog.text
+    assert (
+        f"The rate limit's storage at {mortal_redis.url} cannot be used (ConnectionError). Until "
+        "it is back, this process keeps to its share of the limit: 1/5 (workers) of 10 requests "
+        "in 60 s."
+    ) in caplog.text
     assert caplog.text.count("storage is back") == 1
 
 
@@ -458,6 +464,23 @@ def test_a_redis_that_is_busy_with_a_script_is_an_outage(caller, client, url) ->
             client.script_kill()
         assert "killed" in str(endless.exception())
     assert passed == [True, True, False]
+
+
+def test_a_redis_that_does_not_answer_is_an_outage(caller, monkeypatch) -> None:
+    """After two attempts, whose time is bounded."""
+    monkeypatch.setattr(window_module, "STORAGE_TIMEOUT_SECONDS", 0.2)
+    with ThreadPoolExecutor(1) as thread, socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+        limiter = SegmindRateLimiter(10, address, workers=5)
+        passed = thread.submit(lambda: [caller.acquire(limiter, blocking=False) for _ in range(3)])
+        assert passed.result(20) == [True, True, False]
+        listener.settimeout(0)
+        attempts = 0
+        with suppress(BlockingIOError):
+            while True:
+                listener.accept()[0].close()
+                attempts += 1
+    assert attempts == 2
 
 
 def is_answering(client: Redis) -> bool:
