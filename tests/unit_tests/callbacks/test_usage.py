@@ -203,6 +203,11 @@ def test_usages_add_up_field_by_field() -> None:
     [
         pytest.param({"budget": -1}, "budget must be a number of credits, 0 or", id="negative"),
         pytest.param({"budget": "0.5"}, "budget must be", id="string"),
+        pytest.param(
+            {"on_unknown_cost": "stop"},
+            'on_unknown_cost must be "warn" or "refuse", not \'stop\'',
+            id="unknown cost",
+        ),
         pytest.param({"budget": True}, "budget must be", id="bool"),
         pytest.param(
             {"low_credits": "1", "on_low_credits": print}, "low_credits must be", id="threshold"
