@@ -130,15 +130,14 @@ class UsageTracker:
         self.model = model
         self._is_job = False
         self.handlers = handlers
-        self._requests = 0
+        self._has_sent = False
         self._sent_at: float | None = None
 
     def on_request_sent(self) -> None:
         """Count the request."""
         self._sent_at = monotonic()
-        is_first = not self._requests
-        self._requests += 1
-        usage = SegmindUsage(calls=int(is_first), retried_requests=int(not is_first))
+        usage = SegmindUsage(calls=int(not self._has_sent), retried_requests=int(self._has_sent))
+        self._has_sent = True
         for handler in self.handlers:
             handler.add_usage(self.model, usage)
 

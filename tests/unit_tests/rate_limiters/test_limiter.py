@@ -196,6 +196,12 @@ async def test_a_long_wait_is_logged_once(caplog) -> None:
     assert logged == ["The next request waits 61 s for the limit of 1 requests in 60 s."]
 
 
+def test_the_defaults_are_50_requests_a_minute_and_10_workers() -> None:
+    """A process keeps to 5 of them while Redis cannot be used."""
+    limiter = SegmindRateLimiter()
+    assert (limiter.requests_per_minute, limiter.period, limiter.workers) == (50, 60, 10)
+
+
 def test_copies_share_the_window() -> None:
     """Copies of a model use the same account."""
     limiter = SegmindRateLimiter(1)
