@@ -1,6 +1,7 @@
 """What chat models and embedding models have in common: names, keys, connections, credits."""
 
 from collections.abc import Mapping
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -9,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     SecretStr,
-    ValidationError,
     field_serializer,
     model_validator,
 )
@@ -21,8 +21,8 @@ from langchain_segmind._api.secrets import MASK, strip_url_credentials
 from langchain_segmind._api.url import create_url
 from langchain_segmind._http import APIRequest, Sender, aclose, close
 from langchain_segmind._settings.arguments import DEFAULT_TIMEOUT_SECONDS, Timeout, check_names
-from langchain_segmind._settings.hidden_input import hide_input
 from langchain_segmind._settings.parameters import CommonParameters, validate_field
+from langchain_segmind._settings.validation import validate
 from langchain_segmind.callbacks.tracking import UsageTracker
 
 if TYPE_CHECKING:
@@ -64,22 +64,12 @@ class SegmindModel(CommonParameters):
             # The constructor's frames hold its arguments, and some loggers write them out.
             for name in KEY_NAMES & arguments.keys():
                 arguments[name] = hide_api_key(arguments[name])
-            try:
-                super().__init__(**arguments)
-            except ValidationError as error:
-                failure = hide_input(error)
-            else:
-                return
-            raise failure  # without the first error as its context
+            validate(partial(super().__init__, **arguments))
 
         @classmethod
         def model_validate_json(cls, *arguments: Any, **options: Any) -> Self:
             """Return a model of JSON; the error for malformed JSON does not contain it."""
-            try:
-                return super().model_validate_json(*arguments, **options)
-            except ValidationError as error:
-                failure = hide_input(error)
-            raise failure  # without the first error as its context
+            return validate(partial(super().model_validate_json, *arguments, **options))
 
         model_name = property(attrgetter("model"))
         api_key = property(attrgetter("segmind_api_key"))

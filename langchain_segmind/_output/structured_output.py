@@ -134,8 +134,14 @@ class StructuredOutput:
             return coerced.value
         try:
             return self.validate_json(text)
+        except ValidationError as error:
+            problem = _describe_error(error)
         except Exception as error:  # validators are the user's code
             raise ValueError(_describe_error(error)) from error
+        # Raised after the block: pydantic's error hides those of validators from the garbage
+        # collector, so as a cause it would keep all frames alive.
+        # https://github.com/dapper91/pydantic-xml/issues/222
+        raise ValueError(problem)
 
     def find(self, text: str) -> Any:
         """Return the object in a reply that is JSON.

@@ -1,7 +1,7 @@
 """What one call uses: the model's fields, overlaid by the call's arguments and validated once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import ModelProfile
@@ -12,6 +12,7 @@ from langchain_segmind._output.response_format import ResponseFormat, parse_resp
 from langchain_segmind._output.structured_output import StructuredOutput
 from langchain_segmind._settings.arguments import check_names
 from langchain_segmind._settings.parameters import BodyParameters, CallParameters
+from langchain_segmind._settings.validation import validate
 from langchain_segmind._tools import (
     ToolChoice,
     Toolset,
@@ -280,7 +281,7 @@ def create_call_settings(
     chosen = {name: fields[name] for name in SHARED_FIELDS}
     chosen["profile"] = find_own_profile(fields)
     if not given:
-        return _lengthen_timeout(CallSettings.model_validate(chosen), is_own=has_timeout)
+        return _lengthen_timeout(_validate(chosen), is_own=has_timeout)
     given = translate_arguments(given)
     if given.get("model", chosen["model"]) != chosen["model"]:
         chosen |= {"api_format": None, "profile": None}
@@ -292,16 +293,18 @@ def create_call_settings(
     toolset = (
         create_toolset(convert_tools(tools, strict=given.get("strict"))) if tools else NO_TOOLS
     )
-    settings = CallSettings.model_validate(
-        {
-            **chosen,
-            **given,
-            "tools": toolset,
-            "tool_choice": parse_tool_choice(given.get("tool_choice"), toolset),
-            "response_format": parse_response_format(given.get("response_format")),
-        }
-    )
-    return _lengthen_timeout(settings, is_own=has_timeout or "timeout" in given)
+    chosen |= {
+        **given,
+        "tools": toolset,
+        "tool_choice": parse_tool_choice(given.get("tool_choice"), toolset),
+        "response_format": parse_response_format(given.get("response_format")),
+    }
+    return _lengthen_timeout(_validate(chosen), is_own=has_timeout or "timeout" in given)
+
+
+def _validate(settings: Mapping[str, Any]) -> CallSettings:
+    # A call takes no secrets.
+    return validate(partial(CallSettings.model_validate, settings), shows_input=True)
 
 
 def _lengthen_timeout(settings: CallSettings, *, is_own: bool) -> CallSettings:

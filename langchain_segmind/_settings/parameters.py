@@ -4,6 +4,7 @@ Every model has `CommonParameters`. Chat models have `ModelParameters`, of which
 `CallParameters` can be overridden in a call.
 """
 
+from functools import partial
 from typing import Any
 
 from pydantic import (
@@ -11,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeInt,
-    ValidationError,
     field_validator,
 )
 
@@ -38,7 +38,7 @@ from langchain_segmind._settings.arguments import (
     Timeout,
     TopP,
 )
-from langchain_segmind._settings.hidden_input import hide_input
+from langchain_segmind._settings.validation import validate
 from langchain_segmind.data._profiles import APIFormat
 
 
@@ -239,10 +239,6 @@ def validate_field(parameters: type[BaseModel], name: str, value: Any) -> Any:
         ValueError: The value is invalid (pydantic's `ValidationError`).
     """
     fields = parameters.model_construct(model="")
-    try:
-        parameters.__pydantic_validator__.validate_assignment(fields, name, value)
-    except ValidationError as error:
-        failure = hide_input(error)
-    else:
-        return getattr(fields, name)
-    raise failure
+    assign = parameters.__pydantic_validator__.validate_assignment
+    validate(partial(assign, fields, name, value))
+    return getattr(fields, name)

@@ -8,12 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel, field_validator
 
-from langchain_segmind import SegmindConnectionError, SegmindTimeoutError
+from langchain_segmind import SegmindConnectionError, SegmindOutputError, SegmindTimeoutError
 from langchain_segmind._http import pools
 from langchain_segmind._http.attempt import Attempt
 from langchain_segmind._http.pools import PerRequestPool
@@ -37,6 +39,35 @@ def test_a_call_frees_its_request_and_response_as_it_returns(caller, gateway) ->
     finally:
         gc.enable()
     assert kept == []
+
+
+class OddNumber(BaseModel):
+    """An odd number."""
+
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def check(cls, value: int) -> int:
+        """Refuse an even one."""
+        if value % 2 == 0:
+            raise ValueError("It is even.")
+        return value
+
+
+@pytest.mark.parametrize("include_raw", [True, False], ids=["with raw", "error"])
+def test_a_reply_that_a_validator_refuses_is_freed(caller, gateway, include_raw) -> None:
+    """Pydantic hides the validator's error, and with it all frames, from the garbage collector."""
+    gateway.script(['{"number": 2}'] * 2)
+    model = caller.connect(gateway.base_url, output_retries=0)
+    structured = model.with_structured_output(OddNumber, include_raw=include_raw)
+    gc.collect()
+    others = find_objects()
+    with suppress(SegmindOutputError):
+        caller.invoke(structured, "hi")
+    gc.collect()
+    assert [type(kept) for kept in find_objects() if all(kept is not each for each in others)] == []
+    assert len(gateway.requests) == 1
 
 
 def find_objects() -> list[Any]:

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel, RootModel, ValidationError
+from pydantic import BaseModel, RootModel, field_validator
 
 from langchain_segmind._output.json_text import NotJSONError
 from langchain_segmind._output.response_format import ResponseFormat, parse_response_format
@@ -291,11 +291,24 @@ class TestMismatches:
         assert "http" not in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    def test_cause_is_pydantics_own_error(self) -> None:
-        """For debugging a class."""
-        with pytest.raises(ValueError, match="age") as caught:
-            create_structured_output(Person).convert({**PERSON, "age": -1})
-        assert isinstance(caught.value.__cause__, ValidationError)
+    def test_an_error_of_a_validator_is_the_cause_unless_pydantic_wraps_it(self) -> None:
+        """For debugging a class; pydantic's error would keep all frames alive."""
+
+        class Faulty(BaseModel):
+            number: int
+
+            @field_validator("number")
+            @classmethod
+            def check(cls, value: int) -> int:
+                raise (KeyError if value else ValueError)("x")
+
+        output = create_structured_output(Faulty)
+        with pytest.raises(ValueError, match=r"^KeyError: 'x'$") as caught:
+            output.convert({"number": 1})
+        assert isinstance(caught.value.__cause__, KeyError)
+        with pytest.raises(ValueError, match=r"^number: Value error, x$") as caught:
+            output.convert({"number": 0})
+        assert caught.value.__context__ is None
 
     def test_deep_value_is_refused(self) -> None:
         """It raises no RecursionError."""

@@ -1,5 +1,8 @@
 """A field is validated where it is assigned, alone."""
 
+import gc
+import weakref
+from contextlib import suppress
 from functools import cached_property
 from typing import Self
 
@@ -76,3 +79,28 @@ def test_the_cache_key_changes_with_each_parameter_of_a_reply() -> None:
     keys = {model._get_llm_string(**{name: value}) for name, value in others.items()}
     assert len(keys | {model._get_llm_string()}) == len(others) + 1
     assert model._get_llm_string(timeout=5) == model._get_llm_string()
+
+
+class Kept:
+    """What a frame holds."""
+
+
+@pytest.mark.parametrize("way", ["constructor", "assignment", "call"])
+def test_a_refused_value_keeps_no_frame_alive(way) -> None:
+    """Pydantic hides the validator's error, and with it all frames, from the garbage collector."""
+
+    def refuse() -> weakref.ref:
+        kept = Kept()
+        model = ChatSegmindGPT4Turbo()
+        with suppress(ValidationError):
+            if way == "constructor":
+                ChatSegmindGPT4Turbo(stop=[""])
+            elif way == "assignment":
+                model.stop = [""]
+            else:
+                model.with_retry(stop_after_attempt=1).invoke("hi", stop=[""])
+        return weakref.ref(kept)
+
+    reference = refuse()
+    gc.collect()
+    assert reference() is None
