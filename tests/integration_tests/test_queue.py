@@ -5,6 +5,7 @@ import json
 import logging
 import pickle
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -84,6 +85,14 @@ def test_a_queued_call_returns_what_v1_returns(caller, create_model, gateway, mo
     times = {"generation_time", "queue_time", "total_time"}
     assert times <= queued.response_metadata.keys()
     assert {poll.job_id for poll in gateway.polls} == {queued.response_metadata["request_id"]}
+
+
+def test_a_new_job_is_not_asked_for_at_once(caller, model, monkeypatch) -> None:
+    """No model is so quick, and each poll is a request."""
+    monkeypatch.setattr(polling, "FIRST_WAIT_SECONDS", 0.3)
+    start = time.monotonic()
+    caller.invoke(model, "hi")
+    assert time.monotonic() - start >= 0.3
 
 
 def test_every_method_uses_the_queue(caller, gateway, model) -> None:

@@ -25,7 +25,15 @@ def test_versions_and_settings_are_printed(capsys, fresh_environment) -> None:
     assert report.main([]) == 0
     rows = read(capsys)
     assert rows["langchain-segmind"] == __version__
-    assert {"httpx", "langchain-core", "pydantic", "langgraph", "extra gateway"} <= rows.keys()
+    assert {
+        "Python",
+        "system",
+        "httpx",
+        "langchain-core",
+        "pydantic",
+        "langgraph",
+        "extra gateway",
+    } <= rows.keys()
     assert rows["extra gateway"].startswith("starlette ")
     assert rows["base URL"] == "https://api.segmind.com/v1"
     assert rows["API key"] == "No API key is set."
@@ -77,10 +85,12 @@ def test_a_setting_that_cannot_be_used_is_a_problem(capsys, fresh_environment, v
     assert PASSWORD not in str(rows)
 
 
-def test_a_ping_prints_the_balance(gateway, fresh_environment) -> None:
-    """Asked for over HTTP, by the command itself."""
+def test_a_ping_prints_the_balance(capsys, gateway, fresh_environment) -> None:
+    """Asked for over HTTP, also by the command itself."""
     fresh_environment.setenv("SEGMIND_API_KEY", SECRET)
     fresh_environment.setenv("SEGMIND_API_BASE", gateway.base_url)
+    assert report.main(["--ping"]) == 0
+    assert read(capsys)["ping"] == "the balance is 1000.0 credits"
     command = [sys.executable, "-m", "langchain_segmind", "--ping"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("ping                the balance is 1000.0 credits\n")

@@ -219,8 +219,11 @@ def test_a_server_that_gave_up_waiting_leads_to_the_queue(status: int) -> None:
     """Another try would end in the same way. The queue replaces the advice."""
     error = create_error(APIResponse(status, {}, b"", "https://host/v1/gpt-5"))
     assert "use_queue=True" in str(error)
+    removed = create_error(APIResponse(status, {}, b"", "https://host/v1/gpt-5"))
     replace_advice(error, "Wait.")
     assert str(error) == f"The server answered {status}. Wait."
+    replace_advice(removed, "")
+    assert str(removed) == f"The server answered {status}."
 
 
 def test_a_redirect_names_where_it_points() -> None:

@@ -186,6 +186,12 @@ def test_a_balance_beside_a_huge_number_is_read() -> None:
     assert create_credits(APIResponse(200, {}, body)).credits == 1.5
 
 
+def test_the_total_is_the_reported_one() -> None:
+    """A provider can count tokens that are neither of the prompt nor of the reply."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 9}
+    assert create_usage_metadata(usage)["total_tokens"] == 9
+
+
 @pytest.mark.parametrize("total", [None, "x", float("inf"), float("nan")])
 def test_a_missing_or_invalid_total_is_the_sum(total: object) -> None:
     """Of the tokens of prompt and reply."""
