@@ -90,9 +90,11 @@ def test_a_timeout_error_names_the_limit_that_ran_out(
         pytest.param(httpx.ConnectError(MemoryError()), SHORTAGE_ADVICE, id="shortage"),
     ],
 )
-def test_the_advice_fits_why_no_connection_was_opened(error: Exception, advice: str) -> None:
-    """It is in the message and the attribute."""
+def test_the_advice_fits_why_no_connection_was_opened(caplog, error, advice) -> None:
+    """It is in the message and the attribute; the error is logged for debugging."""
+    caplog.set_level("DEBUG", logger="langchain_segmind")
     with pytest.raises(SegmindError) as caught:
         fail(error).result()
     assert caught.value.advice == advice
     assert str(caught.value).endswith(f"). {advice}")
+    assert caplog.messages == [f"{type(caught.value).__name__}: {caught.value}"]
