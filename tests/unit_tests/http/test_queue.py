@@ -232,9 +232,13 @@ def test_too_many_unreadable_answers_in_a_row_end_the_polling(clock) -> None:
 @pytest.mark.parametrize("status", [300, 302, 399])
 def test_a_redirect_ends_the_polling(clock, status) -> None:
     """It does not pass."""
-    moved = SegmindResponseError("moved", status_code=status)
-    with pytest.raises(SegmindResponseError, match="not lost"):
+    moved = SegmindResponseError(f"Moved. {SegmindResponseError.advice}", status_code=status)
+    with pytest.raises(SegmindResponseError) as caught:
         run(poll(JOB, Deadline(600)), clock, iter([moved]))
+    assert str(caught.value) == (
+        "Moved. The job is not lost: model.get_job('job-1').result() fetches its result, for about "
+        "an hour, without paying again."
+    )
 
 
 @pytest.mark.parametrize("status", [None, 200, 299, 400])
