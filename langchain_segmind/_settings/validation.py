@@ -12,7 +12,7 @@ from langchain_segmind._api.secrets import MASK
 Result = TypeVar("Result")
 
 
-def validate(create: Callable[[], Result], *, shows_input: bool = False) -> Result:
+def validate(function: Callable[[], Result], *, shows_input: bool = False) -> Result:
     """Call a function that validates what a user passed, and return its result.
 
     pydantic's own error would show it: `hide_input_in_errors` hides it in the error's text only,
@@ -21,14 +21,14 @@ def validate(create: Callable[[], Result], *, shows_input: bool = False) -> Resu
     from the garbage collector: https://github.com/dapper91/pydantic-xml/issues/222
 
     Args:
-        create: The function.
+        function: What validates.
         shows_input: Whether the error shows what was passed; only where it cannot be a secret.
 
     Raises:
         ValueError: Something is invalid (pydantic's `ValidationError`).
     """
     try:
-        return create()
+        return function()
     except ValidationError as error:
         details = [_copy(one, shows_input=shows_input) for one in error.errors()]
         failure = ValidationError.from_exception_data(

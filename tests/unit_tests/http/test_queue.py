@@ -29,7 +29,6 @@ from langchain_segmind._http import polling
 from langchain_segmind._http.attempt import APIRequest
 from langchain_segmind._http.deadline import Deadline
 from langchain_segmind._http.polling import FIRST_WAIT_SECONDS, JobRequest, Polling, poll
-from langchain_segmind._http.retries import RetryPolicy
 
 JOB = JobRequest("job-1", "https://host/v2", {"x-tenant": "a"})
 
@@ -441,38 +440,3 @@ def test_a_status_is_read(word) -> None:
 def test_the_queue_is_beside_v1(base, queue_base) -> None:
     """Also behind a proxy that adds a path."""
     assert get_queue_base(base) == queue_base
-
-
-@pytest.mark.parametrize(
-    ("error", "is_sent_again"),
-    [
-        (SegmindConnectionError(phase="connect"), True),
-        (SegmindTimeoutError(phase="connect"), True),
-        (SegmindRateLimitError(status_code=429), True),
-        (SegmindAPIError(status_code=500), True),
-        (SegmindAPIError(status_code=503), True),
-        (SegmindAPIError(status_code=502), False),
-        (SegmindAPIError(status_code=504), False),
-        (SegmindAPIError(status_code=520), False),
-        (SegmindAPIError(status_code=524), False),
-        (SegmindTimeoutError(status_code=408), False),
-        (SegmindConnectionError(phase="send"), False),
-        (SegmindAuthenticationError(), False),
-        (SegmindConnectionError(phase="wait"), False),
-        (SegmindConnectionError(phase="read"), False),
-        (SegmindConnectionError(phase="read", status_code=200), False),
-        (SegmindConnectionError(phase="read", status_code=503), False),
-        (SegmindTimeoutError(phase="wait"), False),
-        (SegmindInvalidRequestError(status_code=400), False),
-        (SegmindResponseError(status_code=200), False),
-    ],
-    ids=lambda value: (
-        f"{type(value).__name__} {getattr(value, 'phase', '')}{getattr(value, 'status_code', '')}"
-    ),
-)
-def test_a_job_is_submitted_again_only_where_it_cannot_have_been_accepted(
-    error, is_sent_again
-) -> None:
-    """A second submission would be billed."""
-    policy = RetryPolicy(Deadline(), 2, retry_read_timeouts=True, is_submission=True)
-    assert policy.should_retry(error) == is_sent_again

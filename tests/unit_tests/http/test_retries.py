@@ -11,6 +11,7 @@ from langchain_segmind.exceptions import (
     SegmindConnectionError,
     SegmindContextOverflowError,
     SegmindInsufficientCreditsError,
+    SegmindInvalidRequestError,
     SegmindRateLimitError,
     SegmindResponseError,
     SegmindTimeoutError,
@@ -106,27 +107,38 @@ def test_retry_after_replaces_the_back_off() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
+        (SegmindConnectionError(), False),
         (SegmindConnectionError(phase="connect"), False),
         (SegmindConnectionError(phase="send"), True),
+        (SegmindConnectionError(phase="wait"), True),
+        (SegmindConnectionError(phase="read"), True),
+        (SegmindConnectionError(phase="read", status_code=200), True),
+        (SegmindConnectionError(phase="read", status_code=503), True),
+        (SegmindTimeoutError(phase="connect"), False),
         (SegmindTimeoutError(phase="wait"), True),
         (SegmindTimeoutError(phase="read"), True),
-        (SegmindConnectionError(), False),
+        (SegmindTimeoutError(status_code=408), True),
         (SegmindResponseError(status_code=200), True),
         (SegmindResponseError(status_code=299), True),
         (SegmindResponseError(status_code=300), False),
-        (SegmindTimeoutError(status_code=408), True),
+        (SegmindInvalidRequestError(status_code=400), False),
+        (SegmindAuthenticationError(), False),
         (SegmindRateLimitError(status_code=429), False),
         (SegmindAPIError(status_code=500), False),
         (SegmindAPIError(status_code=502), True),
         (SegmindAPIError(status_code=503), False),
         (SegmindAPIError(status_code=504), True),
+        (SegmindAPIError(status_code=520), True),
+        (SegmindAPIError(status_code=524), True),
     ],
-    ids=lambda value: str(getattr(value, "phase", None) or getattr(value, "status_code", value)),
+    ids=lambda value: (
+        f"{type(value).__name__} {getattr(value, 'phase', '')}{getattr(value, 'status_code', '')}"
+    ),
 )
-def test_a_submission_that_may_be_accepted_is_not_sent_again(error, expected) -> None:
-    """Else the job would run, and be billed, twice; a 502 or 504 can be a proxy's."""
+def test_a_job_is_submitted_again_only_where_it_cannot_have_been_accepted(error, expected) -> None:
+    """Else it would run, and be billed, twice; a 502 or 504 can be a proxy's."""
     assert may_be_accepted(error) is expected
-    policy = RetryPolicy(Deadline(), is_submission=True)
+    policy = RetryPolicy(Deadline(), 2, retry_read_timeouts=True, is_submission=True)
     assert policy.should_retry(error) is (error.is_retryable and not expected)
 
 
